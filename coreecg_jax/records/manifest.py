@@ -1,0 +1,67 @@
+"""The manifest: one JSON line a recording, and a last one, `{"summary": …}`, that counts them."""
+
+import collections
+import json
+from pathlib import Path
+from typing import Any, TextIO
+
+from coreecg_jax.records.one_recording import Outcome
+
+
+class Manifest:
+    """Writes the line of each recording as it comes, and counts."""
+
+    def __init__(self, file: TextIO):
+        self._file = file
+        self._counts = dict.fromkeys(
+            ("read", "refused", "windows", "with_bad_leads", "with_ignored_signals", "repeated_signals"), 0
+        )
+        self._refused: collections.Counter[str] = collections.Counter()
+        self._windows: collections.Counter[str] = collections.Counter()
+        self._dropped_seconds = 0.0
+        self._hashes: set[str] = set()
+
+    def add(self, outcome: Outcome) -> None:
+        """Writes and counts one recording."""
+        line = outcome.line
+        self._file.write(json.dumps(line) + "\n")
+        self._counts[line["status"]] += 1
+        if line["status"] == "refused":
+            self._refused[line["reason"]] += 1
+            return
+        self._windows[outcome.split] += line["windows"]
+        self._counts["windows"] += line["windows"]
+        self._counts["with_bad_leads"] += any(line["flags"])
+        self._counts["with_ignored_signals"] += bool(line["ignored_signals"])
+        self._counts["repeated_signals"] += line["signal_hash"] in self._hashes
+        self._hashes.add(line["signal_hash"])
+        self._dropped_seconds += line["dropped_seconds"]
+
+    def finish(self, missing: int, settings: dict[str, Any]) -> dict[str, Any]:
+        """Writes and returns the summary."""
+        summary = {
+            **self._counts,
+            "missing": missing,
+            "dropped_seconds": round(self._dropped_seconds, 3),
+            "refused_by_reason": dict(sorted(self._refused.items())),
+            "windows_by_split": dict(self._windows),
+            "settings": settings,
+        }
+        self._file.write(json.dumps({"summary": summary}) + "\n")
+        return summary
+
+
+def read_summary(path: Path) -> dict[str, Any]:
+    """The summary of a finished manifest.
+
+    Raises:
+      ValueError: when the last line is no summary.
+    """
+    last = ""
+    with path.open(encoding="utf-8") as file:
+        for line in file:
+            last = line
+    parsed = json.loads(last or "{}")
+    if "summary" not in parsed:
+        raise ValueError(f"{path}: expected a summary in the last line, found none: prepare with --overwrite")
+    return parsed["summary"]

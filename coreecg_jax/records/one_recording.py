@@ -1,0 +1,130 @@
+"""From one listed recording to its windows: read, check, condition, cut. Pure but for reading the file."""
+
+import dataclasses
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from coreecg_jax.records import conditioning, quality, schema
+from coreecg_jax.records.databases.header_comments import parse_comments
+from coreecg_jax.records.databases.listing import Listed
+from coreecg_jax.records.refusals import Reason, RecordingRefused
+from coreecg_jax.records.wfdb_files import Recording, read_wfdb
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """Everything besides the source that decides what the shards hold.
+
+    Raises:
+      ValueError: when a setting is not allowed.
+    """
+
+    preprocessing: schema.Preprocessing = dataclasses.field(default_factory=schema.Preprocessing)
+    max_windows: int = 6  # of one recording
+    bad_lead: str = "set_aside"  # or "mask": keeps a recording with some bad leads, zeroed and flagged
+
+    def __post_init__(self) -> None:
+        conditioning.check_preprocessing(self.preprocessing)
+        if self.max_windows < 1:
+            raise ValueError(f"max_windows: expected at least 1, got {self.max_windows}")
+        if self.bad_lead not in ("set_aside", "mask"):
+            raise ValueError(f"bad_lead: expected 'set_aside' or 'mask', got {self.bad_lead!r}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What became of one recording: its line of the manifest and its examples (none when refused)."""
+
+    split: str
+    line: dict[str, Any]
+    examples: tuple[dict[str, Any], ...] = ()
+
+
+def process(listed: Listed, source: Path, source_name: str, settings: Settings) -> Outcome:
+    """Reads one recording below `source`; a refusal is an outcome like any other."""
+    line: dict[str, Any] = {"recording_id": listed.recording_id, "file": listed.file}
+    try:
+        raw = read_wfdb(source / listed.file)
+        flags_L = _checked_flags(raw, settings)
+        examples, dropped = _examples(listed, raw, flags_L, source_name, settings)
+    except RecordingRefused as refusal:
+        line |= {"status": "refused", "reason": str(refusal.reason), "sentence": refusal.sentence}
+        return Outcome(listed.split, line)
+    line |= {
+        "status": "read",
+        "windows": len(examples),
+        "dropped_seconds": dropped,
+        "flags": flags_L.tolist(),
+        "ignored_signals": list(raw.ignored_signals),
+        "signal_hash": examples[0]["signal_hash"],
+    }
+    return Outcome(listed.split, line, examples)
+
+
+def signal_hash(ecg_LT: np.ndarray) -> str:
+    """SHA-256 (16 hex digits) of int32 microvolts, leads in the order of LEADS; NaN is the lowest int32."""
+    lowest = np.iinfo(np.int32).min
+    clipped_LT = np.clip(np.rint(ecg_LT * 1000.0), lowest + 1, -(lowest + 1))
+    microvolts_LT = np.where(np.isnan(clipped_LT), lowest, clipped_LT).astype("<i4")
+    return hashlib.sha256(microvolts_LT.tobytes()).hexdigest()[:16]
+
+
+def _checked_flags(raw: Recording, settings: Settings) -> np.ndarray:
+    """int64[12] of LeadFlag bits, after every check that the raw signal can fail."""
+    _check_rate_and_length(raw, settings.preprocessing)
+    quality.check_unit(raw.ecg_LT)
+    flags_L = quality.lead_flags(raw.ecg_LT, raw.present_L, raw.sampling_rate)
+    quality.check_leads(flags_L, settings.bad_lead == "mask", raw.ignored_signals)
+    return flags_L
+
+
+def _check_rate_and_length(raw: Recording, preprocessing: schema.Preprocessing) -> None:
+    lowest = 2 * preprocessing.low_pass
+    if raw.sampling_rate < lowest:
+        raise RecordingRefused(
+            Reason.SAMPLING_RATE,
+            f"expected at least {lowest:g} Hz to hold a band up to {preprocessing.low_pass:g} Hz, "
+            f"got {raw.sampling_rate:g} Hz",
+        )
+    seconds = raw.ecg_LT.shape[1] / raw.sampling_rate
+    if seconds < conditioning.MIN_WINDOW_SECONDS:
+        raise RecordingRefused(
+            Reason.TOO_SHORT, f"expected at least {conditioning.MIN_WINDOW_SECONDS:g} s, got {seconds:.2f} s"
+        )
+
+
+def _examples(
+    listed: Listed, raw: Recording, flags_L: np.ndarray, source_name: str, settings: Settings
+) -> tuple[tuple[dict[str, Any], ...], float]:
+    """One example a window, with the fields of `schema.FIELDS`, and the seconds that no window holds."""
+    p = settings.preprocessing
+    usable_LT = np.where((flags_L == 0)[:, None], raw.ecg_LT, 0.0)
+    conditioned_LT = conditioning.condition(usable_LT, raw.sampling_rate, p)
+    units_LT = conditioning.to_int16(conditioned_LT, p.microvolts_per_unit)
+    n_samples = units_LT.shape[1]
+    spans = conditioning.window_spans(n_samples, p, settings.max_windows)
+    about = listed.about if listed.about is not None else parse_comments(raw.comments)
+    patient = about.patient_id or schema.unknown_patient(listed.recording_id)
+    recording = {
+        "quality": flags_L,
+        "recording_id": listed.recording_id,
+        "patient_id": patient,
+        "patient_key": schema.patient_key(source_name, patient),
+        "source": source_name,
+        "fold": about.fold,
+        "labels": list(about.labels),
+        "likelihoods": list(about.likelihoods),
+        "age": about.age,
+        "sex": about.sex,
+        "signal_hash": signal_hash(raw.ecg_LT),
+    }
+    examples = tuple(
+        {"ecg": conditioning.cut(units_LT, start, length, p.window_samples), "length": length, "window": k}
+        | recording
+        for k, start, length in spans
+    )
+    kept = sum(length for _, _, length in spans)
+    return examples, round((n_samples - kept) / p.sampling_rate, 3)

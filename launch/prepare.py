@@ -1,0 +1,49 @@
+"""Prepares shards from a folder of recordings.
+
+python -m launch.prepare --database=ptbxl --source=../shared/ecg/ptbxl --out=data
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from absl import flags
+
+from coreecg_jax.records.databases import ptbxl, wfdb_folder
+from coreecg_jax.records.one_recording import Settings
+from coreecg_jax.records.prepare import prepare
+from coreecg_jax.records.schema import Preprocessing
+from launch.shell import run_main
+
+_DATABASE = flags.DEFINE_enum(
+    "database", None, ["ptbxl", "wfdb_folder"], "Layout of the source.", required=True
+)
+_SOURCE = flags.DEFINE_string("source", None, "Folder of the recordings.", required=True)
+_OUT = flags.DEFINE_string("out", "data", "Folder of data sets.")
+_NAME = flags.DEFINE_string("name", None, "Name of a wfdb_folder data set; default: the source folder's.")
+_RATE = flags.DEFINE_float("sampling_rate", 250.0, "Hz, after resampling.")
+_HIGH_PASS = flags.DEFINE_float("high_pass", 0.67, "Hz.")
+_LOW_PASS = flags.DEFINE_float("low_pass", 40.0, "Hz.")
+_MAX_WINDOWS = flags.DEFINE_integer("max_windows", 6, "Windows kept of one recording, evenly spread.")
+_BAD_LEAD = flags.DEFINE_enum("bad_lead", "set_aside", ["set_aside", "mask"], "A recording with a bad lead.")
+_OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace a data set that is there.")
+_WORKERS = flags.DEFINE_integer("workers", 1, "Processes that read and filter.", lower_bound=1)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Lists, prepares, says what became of it."""
+    del argv
+    band = Preprocessing(sampling_rate=_RATE.value, high_pass=_HIGH_PASS.value, low_pass=_LOW_PASS.value)
+    settings = Settings(band, _MAX_WINDOWS.value, _BAD_LEAD.value)
+    source = Path(_SOURCE.value)
+    if _DATABASE.value == "ptbxl":
+        listing = ptbxl.list_recordings(source)
+    else:
+        listing = wfdb_folder.list_recordings(source, _NAME.value)
+    prepared = prepare(
+        listing, Path(_OUT.value), settings, overwrite=_OVERWRITE.value, workers=_WORKERS.value, progress=True
+    )
+    print(prepared.report())
+
+
+if __name__ == "__main__":
+    run_main(main)

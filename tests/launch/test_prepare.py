@@ -1,0 +1,73 @@
+"""The launcher: help, a whole run, and mistakes that are told in one sentence."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[2]
+LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
+
+
+def launch(*flags: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "launch.prepare", *flags]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def write_record(folder: Path) -> None:
+    """One 10 s recording of noise, 16 bits, 1000/mV."""
+    folder.mkdir()
+    digital = np.random.default_rng(0).normal(0, 300, (5000, 12)).astype("<i2")
+    (folder / "r.dat").write_bytes(digital.tobytes())
+    lines = ["r 12 500 5000", *(f"r.dat 16 1000/mV 16 0 0 0 0 {lead}" for lead in LEADS)]
+    (folder / "r.hea").write_text("\n".join(lines) + "\n")
+
+
+def test_help_names_every_flag() -> None:
+    shown = launch("--help").stdout
+    for flag in (
+        "database",
+        "source",
+        "out",
+        "name",
+        "sampling_rate",
+        "max_windows",
+        "bad_lead",
+        "overwrite",
+    ):
+        assert f"--{flag}" in shown or f"--[no]{flag}" in shown
+
+
+def test_a_folder_becomes_a_data_set_once(tmp_path: Path) -> None:
+    write_record(tmp_path / "hospital")
+    flags = ["--database=wfdb_folder", f"--source={tmp_path / 'hospital'}", f"--out={tmp_path / 'data'}"]
+    first = launch(*flags)
+    assert first.returncode == 0, first.stderr
+    folder = tmp_path / "data" / "hospital" / "1.0.0"
+    assert first.stdout == (f"prepared: {folder}\nread 1 recordings (1 windows), missing 0, refused 0\n")
+    assert (folder / "preprocessing.json").is_file()
+    assert "WARNING" not in first.stderr
+    second = launch(*flags, "--sampling_rate=100")
+    assert second.returncode == 2
+    assert "sampling_rate is 250.0, asked for 100.0" in second.stderr
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--database=ptbxl", "--source=absent"], "error: expected ptbxl_database.csv in absent"),
+        (
+            ["--database=wfdb_folder", "--source=tests", "--low_pass=130"],
+            "error: low_pass: expected less than",
+        ),
+        (["--database=ptbxl", "--source=.", "stray"], "unexpected argument 'stray'"),
+        (["--database=georgia", "--source=."], "flag --database=georgia"),
+    ],
+)
+def test_mistakes_are_one_sentence(flags: list[str], message: str) -> None:
+    result = launch(*flags)
+    assert result.returncode != 0
+    assert message in result.stderr + result.stdout
+    assert "Traceback" not in result.stderr

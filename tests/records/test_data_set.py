@@ -1,0 +1,205 @@
+"""A data set: whole or not there, the same every time, and what went in comes out."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from made_recordings import LEADS, made_ecg, write_record
+
+from coreecg_jax.records import schema
+from coreecg_jax.records.databases import wfdb_folder
+from coreecg_jax.records.databases.listing import About, Listed, Listing
+from coreecg_jax.records.one_recording import Settings, process
+from coreecg_jax.records.prepare import Prepared, prepare
+
+SETTINGS = Settings(schema.Preprocessing(sampling_rate=100.0))
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five good recordings (one of 38 s, one twice) and three broken ones."""
+    folder = tmp_path_factory.mktemp("source")
+    for number in range(3):
+        write_record(folder, f"good{number}", made_ecg(seed=number), comments=["Age: 50", "Dx: 1,2"])
+    write_record(folder, "long", made_ecg(seconds=38.0))
+    write_record(folder, "twin", made_ecg(seed=1))
+    write_record(folder / "broken", "short", made_ecg(seconds=3.0))
+    write_record(folder / "broken", "few", made_ecg()[:5], names=LEADS[:5])
+    (folder / "broken" / "noise.hea").write_bytes(b"\x00\xff")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def prepared(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    """The data set of the source."""
+    return prepare(wfdb_folder.list_recordings(source, "made"), tmp_path_factory.mktemp("out"), SETTINGS)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def read_split(folder: Path, split: str) -> list[dict[str, Any]]:
+    import tensorflow_datasets as tfds
+
+    return list(tfds.as_numpy(tfds.builder_from_directory(folder).as_dataset(split=split)))
+
+
+def test_the_folder_holds_shards_settings_and_manifest(prepared: Prepared) -> None:
+    assert prepared.folder.parts[-2:] == ("made", "1.0.0")
+    assert set(contents(prepared.folder)) == {
+        "made-recordings.tfrecord-00000-of-00001",
+        "dataset_info.json",
+        "features.json",
+        schema.PREPROCESSING_FILE,
+        schema.MANIFEST_FILE,
+    }
+    text = (prepared.folder / schema.PREPROCESSING_FILE).read_text()
+    assert schema.Preprocessing.from_json(text) == SETTINGS.preprocessing
+    assert [path.name for path in prepared.folder.parents[1].iterdir()] == ["made"]
+
+
+def test_one_broken_file_stops_nothing(prepared: Prepared) -> None:
+    lines = [json.loads(line) for line in (prepared.folder / schema.MANIFEST_FILE).read_text().splitlines()]
+    *recordings, last = lines
+    assert last["summary"] == prepared.summary
+    statuses = {line["recording_id"]: line.get("reason", line["status"]) for line in recordings}
+    assert statuses == {
+        "broken/few": "missing_lead",
+        "broken/noise": "unreadable",
+        "broken/short": "too_short",
+        **dict.fromkeys(("good0", "good1", "good2", "long", "twin"), "read"),
+    }
+    assert [line["file"] for line in recordings] == sorted(line["file"] for line in recordings)
+    summary = last["summary"]
+    assert (summary["read"], summary["refused"], summary["missing"], summary["windows"]) == (5, 3, 0, 8)
+    assert summary["refused_by_reason"] == {"missing_lead": 1, "too_short": 1, "unreadable": 1}
+    assert (summary["repeated_signals"], summary["dropped_seconds"]) == (1, 0.0)
+    assert summary["windows_by_split"] == {"recordings": 8}
+
+
+def test_what_went_in_comes_out(source: Path, prepared: Prepared) -> None:
+    listing = wfdb_folder.list_recordings(source, "made")
+    outcomes = [process(listed, source, "made", SETTINGS) for listed in listing.recordings]
+    expected = {(e["recording_id"], e["window"]): e for outcome in outcomes for e in outcome.examples}
+    read = read_split(prepared.folder, "recordings")
+    assert len(read) == len(expected) == 8
+    for example in read:
+        wanted = expected[example["recording_id"].decode(), int(example["window"])]
+        assert set(example) == set(schema.FIELDS)
+        for name, field in schema.FIELDS.items():
+            if field.kind == "text":
+                decoded = np.array(example[name]).astype(bytes)
+                assert decoded.tolist() == np.char.encode(np.array(wanted[name], dtype=str)).tolist()
+            else:
+                np.testing.assert_array_equal(
+                    example[name], np.float32(wanted[name]) if field.kind == "float" else wanted[name]
+                )
+        assert example["ecg"].dtype == np.int16
+
+
+def run_script(source: Path, out: Path, patch: str = "", workers: int = 1) -> int:
+    """Prepares the data set in another process; returns its exit status."""
+    script = f"""
+import os, signal
+from pathlib import Path
+from coreecg_jax.records import manifest, prepare, schema
+from coreecg_jax.records.databases import wfdb_folder
+from coreecg_jax.records.one_recording import Settings
+if __name__ == "__main__":
+    {patch or "pass"}
+    listing = wfdb_folder.list_recordings(Path({str(source)!r}), "made")
+    settings = Settings(schema.Preprocessing(sampling_rate=100.0))
+    prepare.prepare(listing, Path({str(out)!r}), settings, workers={workers})
+"""
+    (out / "script.py").write_text(script)
+    return subprocess.run([sys.executable, out / "script.py"], cwd=Path(__file__).parents[2]).returncode
+
+
+def test_equal_input_gives_equal_bytes(source: Path, prepared: Prepared, tmp_path: Path) -> None:
+    assert run_script(source, tmp_path, workers=2) == 0
+    assert contents(tmp_path / "made" / "1.0.0") == contents(prepared.folder)
+
+
+def test_a_second_run_finds_the_first(source: Path, prepared: Prepared) -> None:
+    listing = wfdb_folder.list_recordings(source, "made")
+    out = prepared.folder.parents[1]
+    before = contents(prepared.folder)
+    again = prepare(listing, out, SETTINGS)
+    assert again == Prepared(prepared.folder, prepared.summary, was_there=True)
+    with pytest.raises(ValueError, match=r"max_windows is 6, asked for 2.*--overwrite"):
+        prepare(listing, out, Settings(SETTINGS.preprocessing, max_windows=2))
+    with pytest.raises(ValueError, match=r"sampling_rate is 100\.0, asked for 250\.0"):
+        prepare(listing, out, Settings())
+    fewer = Listing("made", source, listing.recordings[:4])
+    with pytest.raises(ValueError, match="recordings_listed is 8, asked for 4"):
+        prepare(fewer, out, SETTINGS)
+    assert contents(prepared.folder) == before
+
+
+def test_overwriting_replaces_the_whole(source: Path, prepared: Prepared, tmp_path: Path) -> None:
+    listing = wfdb_folder.list_recordings(source / "broken" / "..", "made")
+    first = prepare(listing, tmp_path, Settings(SETTINGS.preprocessing, max_windows=1))
+    (first.folder / "stray").touch()
+    second = prepare(listing, tmp_path, SETTINGS, overwrite=True)
+    assert contents(second.folder) == contents(prepared.folder)
+    assert [path.name for path in tmp_path.iterdir()] == ["made"]
+
+
+def test_a_foreign_folder_is_not_taken_for_a_data_set(source: Path, tmp_path: Path) -> None:
+    (tmp_path / "made" / "1.0.0").mkdir(parents=True)
+    with pytest.raises(ValueError, match=r"no complete data set \(no preprocessing\.json"):
+        prepare(wfdb_folder.list_recordings(source, "made"), tmp_path, SETTINGS)
+
+
+def test_a_run_that_reads_nothing_leaves_nothing(source: Path, tmp_path: Path) -> None:
+    listing = wfdb_folder.list_recordings(source / "broken", "made")
+    with pytest.raises(
+        ValueError, match="got 3 refused ones; the first: expected twelve good leads; missing: aVF, V1"
+    ):
+        prepare(listing, tmp_path, SETTINGS)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failing_run_leaves_nothing(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*args: Any, **kwargs: Any) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr("coreecg_jax.records.manifest.Manifest.finish", fail)
+    with pytest.raises(OSError, match="no space left"):
+        prepare(wfdb_folder.list_recordings(source, "made"), tmp_path, SETTINGS)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_killed_run_leaves_no_data_set(source: Path, tmp_path: Path) -> None:
+    kill = "manifest.Manifest.finish = lambda *args: os.kill(os.getpid(), signal.SIGKILL)"
+    assert run_script(source, tmp_path, kill) == -signal.SIGKILL
+    (left,) = (path for path in tmp_path.iterdir() if path.is_dir())
+    assert left.name.startswith(".incomplete-made-")
+    assert any(path.name.endswith("00000-of-00001") for path in left.rglob("*"))
+    prepare(wfdb_folder.list_recordings(source, "made"), tmp_path, SETTINGS)
+
+
+def test_each_split_has_files_of_its_own(source: Path, tmp_path: Path) -> None:
+    recordings = tuple(
+        Listed(name, f"{name}.hea", split, About(fold=fold, labels=("NORM",), likelihoods=(100.0,)))
+        for name, split, fold in [
+            ("good0", "fold1", 1),
+            ("good1", "fold1", 1),
+            ("broken/short", "fold9", 9),
+            ("good2", "fold10", 10),
+        ]
+    )
+    prepared = prepare(Listing("made", source, recordings, ("7", "8")), tmp_path, SETTINGS)
+    shards = {path.name for path in prepared.folder.glob("*.tfrecord*")}
+    assert shards == {f"made-fold{fold}.tfrecord-00000-of-00001" for fold in (1, 10)}
+    assert {e["recording_id"] for e in read_split(prepared.folder, "fold10")} == {b"good2"}
+    assert prepared.summary["missing"] == 2
+    assert prepared.summary["refused"] == 1
+    assert prepared.summary["windows_by_split"] == {"fold1": 2, "fold10": 1}
