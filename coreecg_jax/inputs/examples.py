@@ -1,0 +1,106 @@
+"""From the serialised examples of shards to values, checked against `records.schema.FIELDS`."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import numpy as np
+
+from coreecg_jax.inputs.selection import DATASET_INFO_FILE, Selection
+from coreecg_jax.inputs.tfrecord import Feature, parse_example, read_records
+from coreecg_jax.records.leads import LEADS
+from coreecg_jax.records.schema import FIELDS
+
+Decoded = TypeVar("Decoded")
+
+
+def decode_all(selection: Selection, decode: Callable[[bytes], Decoded]) -> Iterator[Decoded]:
+    """What `decode` makes of each example of a selection, in order.
+
+    Raises:
+      ValueError: when a shard is damaged, `decode` raises one, or a shard does not hold as many examples as
+        `dataset_info.json` says; with the file, and the record where there is one.
+    """
+    for path, expected in zip(selection.files, selection.examples, strict=True):
+        number = 0
+        for number, record in enumerate(read_records(path), start=1):
+            try:
+                decoded = decode(record)
+            except ValueError as error:
+                raise ValueError(f"{path}, record {number}: {error}") from error
+            yield decoded
+        if number != expected:
+            raise ValueError(
+                f"{path}: expected {expected} examples as {DATASET_INFO_FILE} says, got {number}; the files "
+                "are not of one run, write or copy the data set again"
+            )
+
+
+def decode_length(record: bytes) -> int:
+    """The `length` of an example in samples, all else skipped.
+
+    Raises:
+      ValueError: when it has none.
+    """
+    return _value("length", parse_example(record, ("length",)).get("length", []))
+
+
+def decode_window(record: bytes, window_samples: int) -> dict[str, Any]:
+    """All fields of an example: numbers, texts, tuples of them, and `ecg` as int16 (12, window_samples).
+
+    Raises:
+      ValueError: when it is not what the schema says.
+    """
+    features = parse_example(record)
+    if features.keys() != FIELDS.keys():
+        raise ValueError(f"expected the features {sorted(FIELDS)}, got {sorted(features)}")
+    row = {name: _value(name, feature) for name, feature in features.items() if name != "ecg"}
+    row["ecg"] = _signal(features["ecg"], window_samples)
+    if not 0 < row["length"] <= window_samples:
+        raise ValueError(f"length: expected 1 to {window_samples} samples, got {row['length']}")
+    if not 0 <= row["patient_key"] < 2**32:
+        raise ValueError(f"patient_key: expected a uint32, got {row['patient_key']}")
+    if len(row["labels"]) != len(row["likelihoods"]):
+        raise ValueError(f"expected one likelihood a label, got {row['likelihoods']} for {row['labels']}")
+    return row
+
+
+def _value(name: str, feature: Feature) -> Any:
+    """A scalar, or a tuple where the field holds several values."""
+    field = FIELDS[name]
+    values = _texts(name, feature) if field.kind == "text" else _numbers(name, feature)
+    if field.shape == (None,):
+        return values
+    expected = field.shape[0] if field.shape else 1
+    if len(values) != expected:
+        raise ValueError(f"{name}: expected {expected} values, got {len(values)}")
+    return values if field.shape else values[0]
+
+
+def _numbers(name: str, feature: Feature) -> tuple[Any, ...]:
+    dtype = np.int64 if FIELDS[name].kind == "int" else np.float32
+    if isinstance(feature, np.ndarray) and feature.dtype == dtype:
+        return tuple(feature.tolist())
+    if len(feature):  # an empty list may not tell its kind
+        raise ValueError(f"{name}: expected {np.dtype(dtype)} values")
+    return ()
+
+
+def _texts(name: str, feature: Feature) -> tuple[str, ...]:
+    return tuple(str(value, "utf-8") for value in _bytes(name, feature))
+
+
+def _bytes(name: str, feature: Feature) -> list[bytes]:
+    if isinstance(feature, np.ndarray):
+        raise ValueError(f"{name}: expected bytes, got {feature.dtype} values")
+    return feature
+
+
+def _signal(feature: Feature, window_samples: int) -> np.ndarray:
+    expected = len(LEADS) * window_samples * 2
+    values = _bytes("ecg", feature)
+    if [len(value) for value in values] != [expected]:
+        raise ValueError(
+            f"ecg: expected one value of {expected} bytes (int16, {len(LEADS)} x {window_samples} samples), "
+            f"got {[len(value) for value in values]}"
+        )
+    return np.frombuffer(values[0], "<i2").reshape(len(LEADS), window_samples)
