@@ -1,0 +1,240 @@
+"""Encoder on visible tokens, decoder led by the global token, projector. Parameters in, arrays out."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import linen as nn
+
+from coreecg_jax.method.layers import MLP, Stack, attention_bias, dense, layer_norm, sin_cos_positions
+from coreecg_jax.method.normalisation import normalise
+from coreecg_jax.records.leads import LEADS, LIMB_LEADS, lead_indices
+
+DECODERS = ("lead_wise", "joint")
+
+
+class Encoded(NamedTuple):
+    """What the encoder makes of the tokens that it sees; float32."""
+
+    global_BD: jax.Array
+    registers_BRD: jax.Array
+    tokens_BKD: jax.Array
+
+
+class Output(NamedTuple):
+    """One forward pass under a mask; float32."""
+
+    prediction_BSP: jax.Array  # of the normalised patches, all tokens
+    projection_BE: jax.Array  # L2-normalised
+    global_BD: jax.Array
+
+
+class CoReECG(nn.Module):
+    """The network: `encode`, `decode`, `project`; called, all three.
+
+    Attributes:
+      patch: samples of a patch.
+      width, depth, heads: of the encoder.
+      decoder_width, decoder_depth, decoder_heads: of the decoder.
+      registers: encoder tokens that carry no patch and, beside the global token, lead the decoder.
+      projection: width of the contrastive embedding.
+      decoder: 'lead_wise' decodes each lead alone, led by the global token and the registers;
+        'joint' decodes all tokens together.
+      normalise_patches: LayerNorm on each patch before its embedding (the amplitude of a patch is lost).
+      time_bias: attention falls with the distance in time, in a part of the heads.
+      zero_output: the decoder's last layer starts at zero, so training starts from predicting the mean.
+      dtype: of matrix products; parameters and statistics stay float32.
+    """
+
+    patch: int
+    width: int = 384
+    depth: int = 12
+    heads: int = 6
+    decoder_width: int = 256
+    decoder_depth: int = 4
+    decoder_heads: int = 4
+    registers: int = 4
+    projection: int = 128
+    decoder: str = "lead_wise"
+    normalise_patches: bool = False
+    time_bias: bool = True
+    zero_output: bool = True
+    dtype: Any = "float32"
+
+    def __post_init__(self) -> None:
+        for width, heads in (("width", "heads"), ("decoder_width", "decoder_heads")):
+            if getattr(self, width) % (2 * getattr(self, heads)) or getattr(self, width) < 2:
+                raise ValueError(
+                    f"model.{width}: expected a multiple of 2 * model.{heads} = {2 * getattr(self, heads)}, "
+                    f"got {getattr(self, width)}"
+                )
+        if self.decoder not in DECODERS:
+            raise ValueError(f"model.decoder: expected one of {', '.join(DECODERS)}, got {self.decoder!r}")
+        super().__post_init__()
+
+    def setup(self) -> None:
+        dtype = jnp.dtype(self.dtype)
+        lead_init = nn.initializers.normal(0.5)
+        if self.normalise_patches:
+            self.patch_norm = layer_norm("patch_norm")
+        self.embed = dense(self.width, dtype=dtype)
+        self.embed_norm = layer_norm("embed_norm")
+        self.lead_embedding = self.param("lead_embedding", lead_init, (len(LEADS), self.width))
+        self.free_tokens = self.param(
+            "free_tokens", nn.initializers.normal(0.5), (1 + self.registers, self.width)
+        )
+        self.encoder_stack = Stack(self.depth, self.heads, dtype)
+        self.decoder_in = dense(self.decoder_width, dtype=dtype)
+        self.decoder_context = dense(self.decoder_width, dtype=dtype)
+        self.mask_token = self.param("mask_token", nn.initializers.normal(0.02), (self.decoder_width,))
+        self.decoder_lead_embedding = self.param(
+            "decoder_lead_embedding", lead_init, (len(LEADS), self.decoder_width)
+        )
+        self.decoder_stack = Stack(self.decoder_depth, self.decoder_heads, dtype)
+        self.decoder_out = dense(self.patch, dtype=jnp.dtype(jnp.float32), zero=self.zero_output)
+        self.projector = MLP((self.width, self.projection), dtype)
+
+    def __call__(self, patches_BSP: jax.Array, kept_BK: jax.Array, seen_BK: jax.Array) -> Output:
+        """Encodes the kept tokens, predicts all patches, projects the global token.
+
+        Args:
+          patches_BSP: float32[B, 12 * N, P] on the recording's scale.
+          kept_BK: int32, which tokens are given to the encoder.
+          seen_BK: bool, which of them are real (the others take part in nothing).
+        """
+        encoded = self.encode(patches_BSP, kept_BK, seen_BK)
+        prediction_BSP = self.decode(encoded, kept_BK, seen_BK, patches_BSP.shape[1] // len(LEADS))
+        return Output(prediction_BSP, self.project(encoded.global_BD), encoded.global_BD)
+
+    def encode(self, patches_BSP: jax.Array, kept_BK: jax.Array, seen_BK: jax.Array) -> Encoded:
+        """The encoder on the kept tokens alone; tokens not kept or not seen change nothing."""
+        columns = patches_BSP.shape[1] // len(LEADS)
+        x_BKP = jnp.take_along_axis(patches_BSP, kept_BK[:, :, None], axis=1)
+        x_BKP = self.patch_norm(x_BKP) if self.normalise_patches else x_BKP
+        x_BKD = self.embed_norm(self.embed(x_BKP))
+        x_BKD += jnp.asarray(sin_cos_positions(columns, self.width))[kept_BK % columns]
+        x_BKD += self.lead_embedding[kept_BK // columns]
+        free_BRD = jnp.broadcast_to(self.free_tokens[None], (len(x_BKD), *self.free_tokens.shape))
+        free = 1 + self.registers
+        bias = attention_bias(
+            kept_BK % columns, seen_BK, heads=self.heads, free_tokens=free, time_bias=self.time_bias
+        )
+        x = self.encoder_stack(jnp.concatenate([free_BRD, x_BKD], axis=1), bias)
+        return Encoded(x[:, 0], x[:, 1:free], x[:, free:])
+
+    def decode(self, encoded: Encoded, kept_BK: jax.Array, seen_BK: jax.Array, columns: int) -> jax.Array:
+        """Predicted patches float32[B, S, P] for every token, hidden or not."""
+        batch, leads = len(kept_BK), len(LEADS)
+        seen_BK1 = seen_BK[:, :, None]
+        tokens_BKD = jnp.where(seen_BK1, self.decoder_in(encoded.tokens_BKD), self.mask_token[None, None])
+        x_BSD = jnp.broadcast_to(self.mask_token, (batch, leads * columns, self.decoder_width))
+        x_BSD = x_BSD.at[jnp.arange(batch)[:, None], kept_BK].set(tokens_BKD.astype(x_BSD.dtype))
+        x_BLND = x_BSD.reshape(batch, leads, columns, -1)
+        x_BLND += sin_cos_positions(columns, self.decoder_width)[None, None]
+        x_BLND += self.decoder_lead_embedding[None, :, None]
+        context_BRD = jnp.concatenate([encoded.global_BD[:, None], encoded.registers_BRD], axis=1)
+        context_BRD = self.decoder_context(context_BRD)
+        decode = self._decode_lead_wise if self.decoder == "lead_wise" else self._decode_joint
+        return self.decoder_out(decode(x_BLND, context_BRD)).reshape(batch, leads * columns, self.patch)
+
+    def _decode_lead_wise(self, x_BLND: jax.Array, context_BRD: jax.Array) -> jax.Array:
+        batch, leads, columns, width = x_BLND.shape
+        sequences = x_BLND.reshape(batch * leads, columns, width)
+        context = jnp.repeat(context_BRD, leads, axis=0)
+        return self._decode_sequences(sequences, context, np.arange(columns))
+
+    def _decode_joint(self, x_BLND: jax.Array, context_BRD: jax.Array) -> jax.Array:
+        batch, leads, columns, width = x_BLND.shape
+        sequences = x_BLND.reshape(batch, leads * columns, width)
+        return self._decode_sequences(sequences, context_BRD, np.tile(np.arange(columns), leads))
+
+    def _decode_sequences(self, x: jax.Array, context: jax.Array, columns: np.ndarray) -> jax.Array:
+        free = context.shape[1]
+        bias = attention_bias(
+            jnp.asarray(columns)[None],
+            jnp.ones((1, len(columns)), bool),
+            heads=self.decoder_heads,
+            free_tokens=free,
+            time_bias=self.time_bias,
+        )
+        x = jnp.concatenate([context.astype(x.dtype), x], axis=1)
+        return self.decoder_stack(x, bias)[:, free:]
+
+    def project(self, global_BD: jax.Array) -> jax.Array:
+        """Unit vectors float32[B, E] for the contrastive loss."""
+        z_BE = self.projector(global_BD)
+        return z_BE * jax.lax.rsqrt((z_BE**2).sum(-1, keepdims=True) + 1e-12)
+
+
+def patchify(ecg_BLT: jax.Array, patch: int) -> jax.Array:
+    """Cuts float[B, L, T] into float[B, S, P], token = lead * N + column. T is a multiple of P."""
+    batch, leads, samples = ecg_BLT.shape
+    return ecg_BLT.reshape(batch, leads * (samples // patch), patch)
+
+
+def represent(
+    network: CoReECG,
+    parameters: dict[str, Any],
+    ecg_BLT: jax.Array,
+    available_BL: jax.Array,
+    length_B: jax.Array,
+    *,
+    leads: Sequence[str] = LEADS,
+) -> jax.Array:
+    """The representation of unmasked crops: [global token, mean and max of the patch tokens].
+
+    Args:
+      network: the network.
+      parameters: its parameters.
+      ecg_BLT: float32 in mV, one row of each recording a lead, in the order of `leads`; T a multiple
+        of the patch.
+      available_BL: bool, in the order of `leads`; a lead that is not available takes part in nothing.
+      length_B: int32, valid samples from the start; columns not wholly valid take part in nothing.
+      leads: names of the leads, any subset in any order.
+
+    Returns:
+      float32[B, 3 * width].
+    """
+    ecg_BLT, available_BL = _at_their_places(ecg_BLT, available_BL, lead_indices(leads))
+    samples, columns = ecg_BLT.shape[-1], ecg_BLT.shape[-1] // network.patch
+    valid_BT = jnp.arange(samples)[None] < length_B[:, None]
+    ecg_BLT, available_BL, _ = normalise(ecg_BLT, available_BL, valid_BT)
+    seen_BLN = available_BL[:, :, None] & valid_BT[:, None, network.patch - 1 :: network.patch]
+    used = _leads_in_use(leads)
+    kept_S = (np.array(used)[:, None] * columns + np.arange(columns)[None]).reshape(-1)
+    kept_BS = jnp.broadcast_to(kept_S.astype(np.int32), (len(ecg_BLT), len(kept_S)))
+    seen_BS = seen_BLN.reshape(len(ecg_BLT), -1)[:, kept_S]
+    encoded: Any = network.apply(
+        {"params": parameters}, patchify(ecg_BLT, network.patch), kept_BS, seen_BS, method="encode"
+    )
+    return pool(encoded, seen_BS)
+
+
+def pool(encoded: Encoded, seen_BK: jax.Array) -> jax.Array:
+    """[global token, mean and max over the seen tokens], float32[B, 3 * D]."""
+    seen_BK1 = seen_BK[:, :, None]
+    mean_BD = (encoded.tokens_BKD * seen_BK1).sum(1) / jnp.maximum(seen_BK1.sum(1), 1)
+    max_BD = jnp.where(seen_BK1, encoded.tokens_BKD, -jnp.inf).max(1)
+    max_BD = jnp.where(seen_BK1.any(1), max_BD, 0.0)
+    return jnp.concatenate([encoded.global_BD, mean_BD, max_BD], axis=-1)
+
+
+def _at_their_places(
+    ecg_BLT: jax.Array, available_BL: jax.Array, places: tuple[int, ...]
+) -> tuple[jax.Array, jax.Array]:
+    """The named leads at their places among the twelve, the others not available."""
+    if ecg_BLT.shape[1] != len(places):
+        raise ValueError(f"expected {len(places)} leads as named, got a signal of shape {ecg_BLT.shape}")
+    ecg = jnp.zeros((len(ecg_BLT), len(LEADS), ecg_BLT.shape[-1]), jnp.float32)
+    available = jnp.zeros((len(ecg_BLT), len(LEADS)), bool)
+    at = np.array(places)
+    return ecg.at[:, at].set(ecg_BLT), available.at[:, at].set(available_BL)
+
+
+def _leads_in_use(leads: Sequence[str]) -> list[int]:
+    """Places that can be available: those named and, from two limb leads on, all limb leads."""
+    places = set(lead_indices(leads))
+    limbs = set(range(len(LIMB_LEADS)))
+    return sorted(places | limbs if len(places & limbs) >= 2 else places)

@@ -1,0 +1,282 @@
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from made_signals import all_available, made_ecg
+
+from coreecg_jax.method.masking import STDM
+from coreecg_jax.method.network import CoReECG, Encoded, patchify, pool, represent
+from coreecg_jax.method.normalisation import normalise
+from coreecg_jax.records.leads import LEADS
+
+PATCH, N = 25, 6
+TINY = CoReECG(
+    patch=PATCH,
+    width=16,
+    depth=2,
+    heads=2,
+    decoder_width=8,
+    decoder_depth=1,
+    decoder_heads=2,
+    registers=2,
+    projection=8,
+    zero_output=False,
+)
+
+
+@functools.cache
+def parameters_of(network):
+    everything = jnp.zeros((1, 12 * N, PATCH)), jnp.arange(12 * N)[None], jnp.ones((1, 12 * N), bool)
+    return jax.jit(network.init)(jax.random.key(1), *everything)["params"]
+
+
+_apply = jax.jit(
+    lambda network, *given, **how: network.apply(*given, **how),
+    static_argnums=0,
+    static_argnames=("method", "columns"),
+)
+_represent = jax.jit(represent, static_argnums=0, static_argnames="leads")
+
+
+def encode(network, patches, kept, seen):
+    return _apply(network, {"params": parameters_of(network)}, patches, kept, seen, method="encode")
+
+
+def decode(network, encoded, kept, seen):
+    variables = {"params": parameters_of(network)}
+    return _apply(network, variables, encoded, kept, seen, columns=N, method="decode")
+
+
+def representation(ecg, available, length, leads=LEADS):
+    return _represent(TINY, parameters_of(TINY), ecg, available, length, leads=leads)
+
+
+def patches_and_mask(mode="dual", recordings=3):
+    ecg = made_ecg(recordings, N * PATCH)
+    patches = patchify(normalise(ecg, all_available(ecg)).ecg_BLT, PATCH)
+    return patches, STDM(mode=mode)(jax.random.key(4), recordings, N)
+
+
+def test_patchify_puts_token_lead_times_n_plus_column():
+    ecg = np.arange(2 * 12 * 150).reshape(2, 12, 150)
+    patches = patchify(jnp.asarray(ecg), PATCH)
+    for b, lead, column in np.ndindex(2, 12, N):
+        expected = ecg[b, lead, column * PATCH : (column + 1) * PATCH]
+        np.testing.assert_array_equal(patches[b, lead * N + column], expected)
+
+
+@pytest.mark.parametrize("mode", ["dual", "random"])
+def test_what_is_hidden_has_exactly_no_gradient(mode):
+    patches, mask = patches_and_mask(mode)
+
+    def seen_outputs(patches):
+        encoded = encode(TINY, patches, mask.kept_BK, mask.seen_BK)
+        prediction = decode(TINY, encoded, mask.kept_BK, mask.seen_BK)
+        pooled = pool(encoded, mask.seen_BK)
+        return sum((jnp.sin(x) * jnp.arange(x.size).reshape(x.shape)).sum() for x in (prediction, pooled))
+
+    gradient = np.abs(jax.grad(seen_outputs)(patches)).max(-1)
+    visible = np.asarray(mask.visible_BLN).reshape(gradient.shape)
+    assert (gradient[~visible] == 0).all()
+    assert (gradient[visible] > 0).all()
+    assert mode != "random" or not mask.seen_BK.all()  # padding took part in this test
+
+
+def test_what_hidden_tokens_hold_changes_nothing():
+    patches, mask = patches_and_mask("random")
+    visible = mask.visible_BLN.reshape(3, -1, 1)
+    other = jnp.where(visible, patches, 1e3 * jax.random.normal(jax.random.key(0), patches.shape))
+    one, two = (encode(TINY, x, mask.kept_BK, mask.seen_BK) for x in (patches, other))
+    np.testing.assert_array_equal(one.global_BD, two.global_BD)
+    np.testing.assert_array_equal(one.registers_BRD, two.registers_BRD)
+    np.testing.assert_array_equal(
+        *(decode(TINY, encoded, mask.kept_BK, mask.seen_BK) for encoded in (one, two))
+    )
+
+
+def test_padding_tokens_change_nothing():
+    """The same visible tokens, listed without padding (time: K 36) and with it (off: K 72)."""
+    patches, mask = patches_and_mask("time")
+    everything = jnp.broadcast_to(jnp.arange(12 * N, dtype=jnp.int32), (3, 12 * N))
+    seen = mask.visible_BLN.reshape(3, -1)
+    short, padded = encode(TINY, patches, mask.kept_BK, mask.seen_BK), encode(TINY, patches, everything, seen)
+    np.testing.assert_allclose(short.global_BD, padded.global_BD, atol=1e-5)
+    np.testing.assert_allclose(pool(short, mask.seen_BK), pool(padded, seen), atol=1e-5)
+    np.testing.assert_allclose(
+        decode(TINY, short, mask.kept_BK, mask.seen_BK), decode(TINY, padded, everything, seen), atol=1e-5
+    )
+
+
+def test_the_order_in_which_tokens_are_listed_changes_nothing():
+    patches, mask = patches_and_mask()
+    backwards = mask.kept_BK[:, ::-1], mask.seen_BK[:, ::-1]
+    one, two = encode(TINY, patches, *mask[:2]), encode(TINY, patches, *backwards)
+    np.testing.assert_allclose(one.global_BD, two.global_BD, atol=1e-5)
+    np.testing.assert_allclose(decode(TINY, one, *mask[:2]), decode(TINY, two, *backwards), atol=1e-5)
+
+
+def test_time_and_lead_of_a_token_are_known_to_the_encoder():
+    patches, mask = patches_and_mask("off")
+    tokens = patches.reshape(3, 12, N, PATCH)
+    reference = encode(TINY, patches, *mask[:2]).global_BD
+    for swapped in (tokens[:, ::-1], tokens[:, :, ::-1]):
+        moved = encode(TINY, swapped.reshape(patches.shape), *mask[:2]).global_BD
+        assert np.abs(moved - reference).max() > 1e-3
+
+
+LENGTH = np.full(3, N * PATCH, np.int32)
+
+
+def full_ecg():
+    ecg = made_ecg(3, N * PATCH)
+    return ecg, all_available(ecg)
+
+
+def test_a_subset_of_leads_is_the_full_input_with_the_others_masked():
+    ecg, available = full_ecg()
+    some = representation(ecg[:, [0, 6]], available[:, [0, 6]], LENGTH, leads=("I", "V1"))
+    available[:] = False
+    available[:, [0, 6]] = True
+    np.testing.assert_allclose(some, representation(ecg, available, LENGTH), atol=1e-5)
+    assert np.abs(some - representation(ecg, all_available(ecg), LENGTH)).max() > 1e-2
+
+
+def test_the_order_of_named_leads_changes_nothing():
+    ecg, available = full_ecg()
+    order = np.random.default_rng(0).permutation(12)
+    available[0, 3] = available[1, 9] = False
+    names = tuple(LEADS[i] for i in order)
+    permuted = representation(ecg[:, order], available[:, order], LENGTH, leads=names)
+    np.testing.assert_allclose(permuted, representation(ecg, available, LENGTH), atol=1e-5)
+    named_otherwise = representation(ecg, available, LENGTH, leads=tuple(name.upper() for name in LEADS))
+    np.testing.assert_array_equal(named_otherwise, representation(ecg, available, LENGTH))
+
+
+def test_eight_independent_leads_give_what_twelve_give():
+    ecg, available = full_ecg()
+    independent = [i for i, name in enumerate(LEADS) if name not in ("III", "aVR", "aVL", "aVF")]
+    eight = representation(
+        ecg[:, independent], available[:, independent], LENGTH, leads=tuple(LEADS[i] for i in independent)
+    )
+    np.testing.assert_allclose(eight, representation(ecg, available, LENGTH), atol=1e-5)
+
+
+def test_padding_columns_change_nothing():
+    ecg, available = full_ecg()
+    short = representation(ecg[:, :, : 4 * PATCH], available, LENGTH * 4 // 6)
+    ecg[:, :, 4 * PATCH :] = 77.0
+    np.testing.assert_allclose(representation(ecg, available, LENGTH * 4 // 6), short, atol=1e-5)
+
+
+def test_a_recording_without_any_lead_has_a_finite_representation():
+    ecg, available = full_ecg()
+    available[1] = False
+    ecg[1] = np.nan
+    out = np.asarray(representation(ecg, available, LENGTH))
+    assert out.shape == (3, 48)
+    assert np.isfinite(out).all()
+    assert (out[1, 16:] == 0).all()
+
+
+def test_leads_that_are_not_those_named_are_refused():
+    ecg, available = full_ecg()
+    with pytest.raises(ValueError, match="expected 2 leads as named"):
+        represent(TINY, {}, ecg, available, LENGTH, leads=("I", "V1"))
+
+
+def test_pool_is_the_slow_transcription():
+    rng = np.random.default_rng(0)
+    tokens, seen = rng.normal(size=(2, 5, 3)).astype(np.float32), np.array([[1, 0, 1, 1, 0], [0] * 5], bool)
+    encoded = Encoded(jnp.zeros((2, 3)), jnp.zeros((2, 1, 3)), jnp.asarray(tokens))
+    out = pool(encoded, jnp.asarray(seen))
+    rows = tokens[0, [0, 2, 3]]
+    np.testing.assert_allclose(out[0], np.concatenate([[0] * 3, rows.mean(0), rows.max(0)]), atol=1e-6)
+    assert (out[1] == 0).all()
+
+
+def test_projections_are_unit_vectors():
+    globals_BD = 5 * jax.random.normal(jax.random.key(0), (4, 16))
+    z = TINY.apply({"params": parameters_of(TINY)}, globals_BD, method="project")
+    assert z.shape == (4, 8)
+    np.testing.assert_allclose(np.linalg.norm(z, axis=1), 1, atol=1e-5)
+
+
+def _encoded_and_mask():
+    patches, mask = patches_and_mask()
+    return encode(TINY, patches, *mask[:2]), mask
+
+
+def test_a_dropped_lead_is_decoded_from_the_global_token():
+    encoded, mask = _encoded_and_mask()
+    dropped = np.flatnonzero(~np.asarray(mask.visible_BLN[0]).any(1))[0]
+
+    def of_dropped_lead(encoded):
+        prediction = decode(TINY, encoded, *mask[:2]).reshape(3, 12, N, PATCH)[0, dropped]
+        return (prediction * jnp.arange(prediction.size).reshape(prediction.shape)).sum()
+
+    gradient = jax.grad(of_dropped_lead)(encoded)
+    assert np.abs(gradient.global_BD[0]).max() > 1e-4
+    assert np.abs(gradient.registers_BRD[0]).max() > 1e-4
+    assert (gradient.global_BD[1:] == 0).all()  # recordings do not mix
+    assert (gradient.tokens_BKD == 0).all()  # nothing of the lead is seen, and it is decoded alone
+
+
+def test_lead_wise_decoding_sees_of_other_leads_only_the_global_tokens():
+    encoded, mask = _encoded_and_mask()
+    lead_BK = np.asarray(mask.kept_BK) // N
+    lead = lead_BK[0, 0]
+    changed = np.where((lead_BK == lead)[:, :, None], encoded.tokens_BKD, 9.0)
+    one, two = (
+        np.asarray(decode(TINY, encoded._replace(tokens_BKD=jnp.asarray(tokens)), *mask[:2]))
+        for tokens in (encoded.tokens_BKD, changed)
+    )
+    one, two = one.reshape(3, 12, N, PATCH)[0], two.reshape(3, 12, N, PATCH)[0]
+    np.testing.assert_allclose(one[lead], two[lead], atol=1e-6)
+    others = [i for i in set(lead_BK[0].tolist()) if i != lead]
+    assert all(np.abs(one[i] - two[i]).max() > 1e-3 for i in others)
+
+
+def test_joint_decoding_reads_other_leads():
+    joint = TINY.clone(decoder="joint")
+    encoded, mask = _encoded_and_mask()
+    dropped = np.flatnonzero(~np.asarray(mask.visible_BLN[0]).any(1))[0]
+    one, two = (
+        decode(joint, encoded._replace(tokens_BKD=tokens), *mask[:2])
+        for tokens in (encoded.tokens_BKD, -encoded.tokens_BKD)
+    )
+    assert one.shape == (3, 12 * N, PATCH) == decode(TINY, encoded, *mask[:2]).shape
+    assert np.abs(one - two).reshape(3, 12, N, PATCH)[0, dropped].max() > 1e-3
+
+
+def test_training_starts_from_predicting_the_mean():
+    network = TINY.clone(zero_output=True)
+    encoded, mask = _encoded_and_mask()
+    assert (decode(network, encoded, *mask[:2]) == 0).all()
+
+
+def test_bfloat16_runs_and_comes_close_to_float32():
+    patches, mask = patches_and_mask()
+    half = TINY.clone(dtype="bfloat16")
+    exact, rough = (
+        _apply(network, {"params": parameters_of(TINY)}, patches, *mask[:2]) for network in (TINY, half)
+    )
+    assert all(x.dtype == jnp.float32 for x in rough)
+    assert all(x.dtype == jnp.float32 for x in jax.tree.leaves(parameters_of(half)))
+    for one, other in zip(exact, rough):
+        assert 0 < np.abs(one - other).max() < 0.1 * np.abs(one).max()
+
+
+def test_layers_are_stacked_and_heads_are_counted():
+    kernel = parameters_of(TINY)["encoder_stack"]["layers"]["qkv"]["kernel"]
+    assert kernel.shape == (2, 16, 48)
+    assert np.abs(kernel[0] - kernel[1]).max() > 1e-2  # each layer has its own draw
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("width", 18), ("decoder_width", 10), ("width", 0), ("decoder", "both")]
+)
+def test_settings_that_make_no_sense_are_refused(field, value):
+    with pytest.raises(ValueError, match=f"model.{field}"):
+        TINY.clone(**{field: value})
