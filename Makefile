@@ -1,0 +1,72 @@
+# Everything a fresh machine needs: Python 3.11+ and make.
+PYTHON ?= python3
+BIN := .venv/bin
+# The compile cache makes the second run of the tests and of a launcher start sooner.
+export JAX_COMPILATION_CACHE_DIR := $(CURDIR)/.cache/jax
+
+.PHONY: setup test test-slow lint results results-design results-probe clean
+
+setup: .venv/.ready
+
+.venv/.ready: requirements.txt setup.cfg pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet -r requirements.txt -e '.[dev]'
+	touch $@
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/ty check
+	$(BIN)/lint-imports
+
+test: lint
+	$(BIN)/python -m pytest -m 'not slow'
+
+test-slow: setup
+	$(BIN)/python -m pytest -m slow
+
+# The tables of docs/results.md. Runs that are there are not run again; an interrupted one goes on.
+REAL_ECG ?= ../shared/ecg
+FOLDERS := ludb chapman_ningbo cpsc2018 cpsc2018_extra ptbdb code15
+SEEDS := 0 1 2
+CONFIG := --config=configs/real_2core.py
+DESIGN := --config=configs/design.py
+LAUNCH := $(BIN)/python -m launch
+
+data/100hz/.ready: | setup
+	mkdir -p runs
+	$(LAUNCH).prepare --database=ptbxl --source=$(REAL_ECG)/ptbxl --out=data/100hz --sampling_rate=100
+	for folder in $(FOLDERS); do \
+	  $(LAUNCH).prepare --database=wfdb_folder --source=$(REAL_ECG)/$$folder --out=data/100hz --sampling_rate=100 || exit 1; \
+	done
+	touch $@
+
+results: data/100hz/.ready
+	$(LAUNCH).overfit $(CONFIG) --steps=300 | tee runs/overfit.md
+	$(LAUNCH).leakage --data_root=data/100hz --train=ptbxl:fold1-7 --validation=ptbxl:fold8 | tee runs/leakage.md
+	$(MAKE) results-design results-probe
+
+results-design:
+	$(LAUNCH).pretrain $(DESIGN) --workdir=runs/design_lead_wise
+	$(LAUNCH).pretrain $(DESIGN) --workdir=runs/design_joint --config.model.decoder=joint
+	$(LAUNCH).pretrain $(DESIGN) --workdir=runs/design_no_time_bias --config.model.time_bias=False
+	$(LAUNCH).pretrain $(DESIGN) --workdir=runs/design_no_zero_output --config.model.zero_output=False
+	$(LAUNCH).reconstruction --data_root=data/100hz --train=ptbxl:fold1-7 --validation=ptbxl:fold8 \
+	  --run=lead-wise=runs/design_lead_wise --run=joint=runs/design_joint \
+	  --run='no time bias'=runs/design_no_time_bias --run='no zero output'=runs/design_no_zero_output \
+	  | tee runs/design.md
+
+results-probe:
+	for seed in $(SEEDS); do \
+	  $(LAUNCH).pretrain $(CONFIG) --config.seed=$$seed --workdir=runs/real_2core_$$seed || exit 1; \
+	done
+	for task in ptbxl_superclass ludb_findings; do \
+	  $(LAUNCH).probe $(foreach seed,$(SEEDS),--workdir=runs/real_2core_$(seed)) --data_root=data/100hz \
+	    --task=$$task --out=runs/$$task.json | tee runs/$$task.md; \
+	done
+	$(LAUNCH).reconstruction --data_root=data/100hz --train=ptbxl:fold1-8 --validation=ptbxl:fold9 \
+	  $(foreach seed,$(SEEDS),--run=seed$(seed)=runs/real_2core_$(seed)) | tee runs/reconstruction.md
+
+clean:
+	rm -rf .venv .cache build *.egg-info

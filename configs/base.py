@@ -1,0 +1,68 @@
+"""Every setting of pretraining at the defaults of the method; experiments are small differences from it."""
+
+import ml_collections
+
+
+def get_config() -> ml_collections.ConfigDict:
+    """The base: CoRe-ECG-S on 9 s crops at 250 Hz."""
+    config = ml_collections.ConfigDict()
+    config.seed = 0  # of parameters, crops, views, masks and the order of the data
+
+    config.data = data = ml_collections.ConfigDict()
+    data.root = "data/250hz"  # folder of prepared data sets
+    data.train = "ptbxl:fold1-8"  # NAME[:SPLIT+SPLIT…], …
+    data.validation = "ptbxl:fold9"
+    data.sampling_rate = 250.0  # Hz; must be that of the data
+    data.crop_seconds = 9.0  # s, a view; shorter recordings are not used
+    data.batch_size = 256  # recordings, over all devices; each gives two views
+    data.validation_batch_size = 64  # recordings
+    data.shuffle_buffer = 10_000  # windows
+
+    config.model = model = ml_collections.ConfigDict()
+    model.patch = 75  # samples, 0.3 s
+    model.width, model.depth, model.heads = 384, 12, 6
+    model.decoder = "lead_wise"  # or joint
+    model.decoder_width, model.decoder_depth, model.decoder_heads = 256, 4, 4
+    model.registers = 4  # tokens
+    model.projection = 128  # width of the contrastive embedding
+    model.normalise_patches = False  # a LayerNorm on each patch would lose its amplitude (docs/decisions.md)
+    model.time_bias = True
+    model.zero_output = True  # the decoder starts from predicting the mean
+    model.dtype = "auto"  # of matrix products: bfloat16 on accelerators, float32 on a CPU
+
+    config.view = view = ml_collections.ConfigDict()  # FDA
+    view.mode = "learned"  # energy, uniform, per_bin, off
+    view.tau = 0.3
+    view.sigma = 0.8  # log gain, natural units
+    view.adversarial = False
+
+    config.mask = mask = ml_collections.ConfigDict()  # STDM
+    mask.mode = "dual"  # time, lead, random, rank_aware, off
+    mask.p_time = 0.5  # share of columns hidden
+    mask.p_lead = 0.2  # share of leads hidden, rounded: 2 of 12
+    mask.p_random = 0.75  # share of tokens hidden in mode random
+    mask.random_count = "bernoulli"  # or fixed
+
+    config.objective = objective = ml_collections.ConfigDict()
+    objective.lambda_c = 0.1  # weight of the contrastive loss
+    objective.temperature = 0.1
+    objective.same_crop = False
+    objective.fda_on_both = False
+    objective.scale_jitter = 0.2  # standard deviation of a log-normal factor
+    objective.target_floor = 0.1  # in units of the recording's variance
+
+    config.optimizer = optimizer = ml_collections.ConfigDict()
+    optimizer.learning_rate = 1e-3  # at the peak
+    optimizer.fda_learning_rate = 1e-2  # of FDA's importance
+    optimizer.warmup_steps = 1000
+    optimizer.weight_decay = 0.05  # on matrices only
+    optimizer.b1, optimizer.b2 = 0.9, 0.95
+    optimizer.clip = 1.0  # global norm of the gradient
+
+    config.run = run = ml_collections.ConfigDict()
+    run.steps = 100_000
+    run.log_every = 50  # steps
+    run.validate_every = 1000  # steps
+    run.checkpoint_every = 1000  # steps
+    run.probe_task = ""  # a task of launch.probe: a nearest-neighbour score on its training folds is logged
+    return config

@@ -1,0 +1,24 @@
+"""CoRe-ECG-S on MIMIC-IV-ECG (800,035 recordings, 161,352 patients).
+
+Reproduces: the setting of the paper's pretraining, in our specification (size, schedule and rates are ours).
+Cost: 100,000 steps of 2,048 recordings (256 epochs); about 55 GFLOP a recording, 11 EFLOP in all.
+Expected: not run.
+Command: python -m launch.pretrain --config=configs/mimic_s.py --workdir=runs/mimic_s
+"""
+
+import ml_collections
+
+from configs import base
+
+
+def get_config() -> ml_collections.ConfigDict:
+    """S: 384 wide, 12 deep, 6 heads."""
+    config = base.get_config()
+    config.data.train = "mimic_iv_ecg:train"
+    config.data.validation = "mimic_iv_ecg:validation"
+    config.data.batch_size = 2048
+    config.data.validation_batch_size = 512
+    config.optimizer.learning_rate = 1.5e-4 * config.data.batch_size / 256
+    config.optimizer.warmup_steps = 10_000
+    config.run.steps = 100_000
+    return config

@@ -1,0 +1,32 @@
+"""Real ECG on two CPU cores: PTB-XL folds 1-8 and six other folders, about 740 windows, 100 Hz.
+
+Reproduces: docs/results.md, the table of probes.
+Command: python -m launch.pretrain --config=configs/real_2core.py --workdir=runs/real_2core
+"""
+
+import ml_collections
+
+from configs import base
+
+
+def get_config() -> ml_collections.ConfigDict:
+    """64 wide, 4 deep, half-second patches."""
+    config = base.get_config()
+    config.data.root = "data/100hz"
+    config.data.train = "ptbxl:fold1-8, ludb, chapman_ningbo, cpsc2018, cpsc2018_extra, ptbdb, code15"
+    config.data.validation = "ptbxl:fold9"  # watched, nothing is chosen by it: results use the last step
+    config.data.sampling_rate = 100.0  # Hz
+    config.data.batch_size = 16
+    config.data.validation_batch_size = 16
+    config.data.shuffle_buffer = 1000
+    config.model.patch = 50  # 0.5 s
+    config.model.width, config.model.depth, config.model.heads = 64, 4, 2
+    config.model.decoder_width, config.model.decoder_depth, config.model.decoder_heads = 64, 1, 2
+    config.objective.lambda_c = 0.3
+    config.optimizer.warmup_steps = 100
+    config.run.steps = 800
+    config.run.log_every = 20
+    config.run.validate_every = 200
+    config.run.checkpoint_every = 200
+    config.run.probe_task = "ptbxl_superclass"
+    return config

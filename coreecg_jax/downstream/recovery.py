@@ -1,0 +1,123 @@
+"""How well a pretrained network recovers what was hidden, beside the three references."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from coreecg_jax.downstream.leakage import lead_covariance
+from coreecg_jax.downstream.reconstruction import ExplainedVariance, explained_by_kind_and_lead
+from coreecg_jax.downstream.references import beat_template_prediction, linear_prediction, mean_prediction
+from coreecg_jax.inputs.reader import Recordings
+from coreecg_jax.method.network import patchify
+from coreecg_jax.method.normalisation import MILLIVOLTS_PER_STORED_UNIT, crop, normalise
+from coreecg_jax.method.objective import Forward, Objective, make_targets
+
+BEAT_TEMPLATE = "beat template"
+
+
+class Recovered(NamedTuple):
+    """Crops under a mask, and what the network says of them, on the recording's scale; numpy."""
+
+    target_BLT: np.ndarray
+    prediction_BLT: np.ndarray
+    column_kept_BN: np.ndarray
+    lead_kept_BL: np.ndarray
+    available_BL: np.ndarray
+
+    def judge(self, prediction_BLT: np.ndarray, patch: int) -> ExplainedVariance:
+        """Explained variance of any prediction of these crops."""
+        return explained_by_kind_and_lead(
+            self.target_BLT,
+            prediction_BLT,
+            self.column_kept_BN,
+            self.lead_kept_BL,
+            patch=patch,
+            available_BL=self.available_BL,
+        )
+
+
+def recover(
+    objective: Objective, parameters: dict[str, Any], recordings: Recordings, *, batch_size: int = 32
+) -> Iterator[Recovered]:
+    """Both views of all recordings under the masks of validation (whole columns and leads), in batches."""
+    forward = jax.jit(objective.forward)
+    for number, first in enumerate(range(0, len(recordings), batch_size)):
+        # The last batch is filled with copies of its last recording, so that all have one shape.
+        rows = np.minimum(np.arange(first, first + batch_size), len(recordings) - 1)
+        real = first + np.arange(batch_size) < len(recordings)
+        batch = recordings.batch(rows)
+        key = jax.random.fold_in(jax.random.key(0), number)
+        result = forward(parameters, key, batch.ecg, batch.length, batch.available)
+        yield _on_recording_scale(objective, result, np.concatenate([real, real]))
+
+
+def compare(
+    models: dict[str, tuple[Objective, dict[str, Any]]], train: Recordings, validation: Recordings
+) -> dict[str, ExplainedVariance]:
+    """Explained variance of each model and of the references on the first model's crops and masks.
+
+    Args:
+      models: name -> (objective, parameters); all with one crop and patch.
+      train: recordings from which the linear regression is fitted.
+      validation: recordings to recover.
+    """
+    objective = next(iter(models.values()))[0]
+    patch, rate = objective.network.patch, objective.sampling_rate
+    covariance_LL = training_covariance(train, objective.crop_samples)
+    rows: dict[str, ExplainedVariance] = {}
+
+    def add(name: str, one: ExplainedVariance) -> None:
+        rows[name] = rows[name] + one if name in rows else one
+
+    for name, (model, parameters) in models.items():
+        for some in recover(model, parameters, validation):
+            add(name, some.judge(some.prediction_BLT, patch))
+    for some in recover(objective, models[next(iter(models))][1], validation):
+        target, columns, available = some.target_BLT, some.column_kept_BN, some.available_BL
+        linear = linear_prediction(
+            target,
+            columns,
+            some.lead_kept_BL,
+            covariance_LL=covariance_LL,
+            patch=patch,
+            available_BL=available,
+        )
+        template = beat_template_prediction(
+            target, columns, patch=patch, sampling_rate=rate, available_BL=available
+        )
+        add("the mean", some.judge(mean_prediction(target), patch))
+        add("linear regression", some.judge(linear, patch))
+        add(BEAT_TEMPLATE, some.judge(template, patch))
+    return rows
+
+
+def training_covariance(recordings: Recordings, samples: int) -> np.ndarray:
+    """Covariance float64[12, 12] of the leads over the first crop of each recording, normalised."""
+    return lead_covariance(*normalised_crops(recordings, samples))
+
+
+def normalised_crops(recordings: Recordings, samples: int) -> tuple[np.ndarray, np.ndarray]:
+    """The first `samples` samples of each window, normalised, and which leads carry signal."""
+    start = jnp.zeros(len(recordings), jnp.int32)
+    stored_BLT = crop(jnp.asarray(recordings.ecg), start, samples)
+    available = jnp.asarray(recordings.available)
+    ecg_BLT, available_BL, _ = normalise(stored_BLT * MILLIVOLTS_PER_STORED_UNIT, available)
+    return np.asarray(ecg_BLT), np.asarray(available_BL)
+
+
+def _on_recording_scale(objective: Objective, forward: Forward, real: np.ndarray) -> Recovered:
+    patches_BSP = patchify(forward.clean_BLT, objective.network.patch)
+    scale_BS = make_targets(patches_BSP, objective.target_floor).scale_BS
+    prediction_BSP = forward.output.prediction_BSP * scale_BS[:, :, None]
+    visible_BLN = np.asarray(forward.mask.visible_BLN)
+    arrays: Sequence[Any] = (
+        forward.clean_BLT,
+        prediction_BSP.reshape(forward.clean_BLT.shape),
+        visible_BLN.any(1),
+        visible_BLN.any(2),
+        forward.available_BL,
+    )
+    return Recovered(*(np.asarray(array)[real] for array in arrays))

@@ -1,0 +1,127 @@
+"""Is it learning, and is it fast: figures beside the losses."""
+
+import contextlib
+import time
+from collections.abc import Generator
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from coreecg_jax.method.network import CoReECG
+from coreecg_jax.method.objective import Objective
+from coreecg_jax.records.leads import LEADS
+
+
+def representation_health(z1_BE: np.ndarray, z2_BE: np.ndarray, global_BD: np.ndarray) -> dict[str, float]:
+    """Alignment and uniformity (Wang & Isola 2020) of unit vectors, effective rank of the global token.
+
+    Args:
+      z1_BE, z2_BE: projections of the two views of B recordings.
+      global_BD: global tokens of all views.
+    """
+    alignment = ((z1_BE - z2_BE) ** 2).sum(-1).mean()
+    distance_BB = 2 - 2 * z1_BE @ z1_BE.T  # of unit vectors, squared
+    others = ~np.eye(len(z1_BE), dtype=bool)
+    uniformity = np.log(np.exp(-2 * distance_BB[others]).mean())
+    return {
+        "alignment": float(alignment),
+        "uniformity": float(uniformity),
+        "effective_rank": effective_rank(global_BD),
+    }
+
+
+def effective_rank(vectors_BD: np.ndarray) -> float:
+    """exp of the entropy of the normalised singular values of centred vectors (Roy & Vetterli 2007)."""
+    singular = np.linalg.svd(vectors_BD - vectors_BD.mean(0), compute_uv=False)
+    share = singular / max(singular.sum(), np.finfo(np.float32).tiny)
+    return float(np.exp(-(share * np.log(np.maximum(share, 1e-12))).sum()))
+
+
+def step_flops(network: CoReECG, *, tokens_kept: int, columns: int, batch_size: int) -> float:
+    """Floating-point operations of the matrix products of one step: forward, and twice that backward.
+
+    Both views; what is not a matrix product (softmax, norms, FFT) is not counted, so MFU errs downwards.
+    """
+    free, leads = 1 + network.registers, len(LEADS)
+
+    def stack(width: int, depth: int, sequences: int, tokens: int) -> int:
+        return depth * sequences * tokens * (12 * width**2 + 2 * tokens * width)
+
+    encoder = stack(network.width, network.depth, 1, free + tokens_kept)
+    embed = tokens_kept * network.patch * network.width
+    lead_wise = network.decoder == "lead_wise"
+    sequences, tokens = (leads, free + columns) if lead_wise else (1, free + leads * columns)
+    decoder = stack(network.decoder_width, network.decoder_depth, sequences, tokens)
+    ends = (free + tokens_kept) * network.width * network.decoder_width
+    ends += leads * columns * network.decoder_width * network.patch
+    projector = network.width * (network.width + network.projection)
+    multiply_adds = encoder + embed + decoder + ends + projector
+    return 3 * 2 * multiply_adds * 2 * batch_size
+
+
+def matrix_rate(dtype: str) -> float:
+    """Measured FLOP/s of one large square matrix product on all devices together: the ceiling of MFU."""
+    size = 1024 if jax.default_backend() == "cpu" else 8192
+    x = jax.random.normal(jax.random.key(0), (size, size)).astype(dtype)
+    product = jax.jit(jnp.dot)
+    product(x, x).block_until_ready()
+    seconds = []
+    for _ in range(5):
+        start = time.perf_counter()
+        product(x, x).block_until_ready()
+        seconds.append(time.perf_counter() - start)
+    # The CPU "devices" of one host share its cores; accelerators each have their own.
+    devices = 1 if jax.default_backend() == "cpu" else jax.device_count()
+    return devices * 2 * size**3 / float(np.median(seconds))
+
+
+class Speed:
+    """Recordings a second, share of the time spent waiting for input, and model FLOP utilisation.
+
+    Utilisation is `step_flops` over what a large matrix product reaches in the same type, measured at
+    the start of the run.
+    """
+
+    def __init__(self, objective: Objective, *, batch_size: int) -> None:
+        network = objective.network
+        self._batch_size = batch_size
+        self._flops = step_flops(
+            network,
+            tokens_kept=objective.stdm.tokens_kept(objective.columns),
+            columns=objective.columns,
+            batch_size=batch_size,
+        )
+        self._rate = matrix_rate(network.dtype)
+        self._waited = 0.0
+        self._paused = 0.0
+        self._at: tuple[int, float] | None = None
+
+    @contextlib.contextmanager
+    def waiting(self) -> Generator[None]:
+        """Time spent inside counts as waiting for input."""
+        start = time.perf_counter()
+        yield
+        self._waited += time.perf_counter() - start
+
+    @contextlib.contextmanager
+    def paused(self) -> Generator[None]:
+        """Time spent inside (validation) counts as nothing."""
+        start = time.perf_counter()
+        yield
+        self._paused += time.perf_counter() - start
+
+    def since_last(self, number: int) -> dict[str, float]:
+        """Figures since the last call; the first call, which would count compilation, gives none."""
+        now, before = time.perf_counter(), self._at
+        paused, waited = self._paused, self._waited
+        self._at, self._paused, self._waited = (number, now), 0.0, 0.0
+        if before is None:
+            return {}
+        seconds = now - before[1] - paused
+        steps_a_second = (number - before[0]) / seconds
+        return {
+            "recordings_per_second": steps_a_second * self._batch_size,
+            "input_wait": waited / seconds,
+            "mfu": steps_a_second * self._flops / self._rate,
+        }

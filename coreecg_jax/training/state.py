@@ -1,0 +1,40 @@
+"""The state of training: one pytree, nothing else persists between steps."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import struct
+
+from coreecg_jax.method.masking import as_mask
+from coreecg_jax.method.network import CoReECG
+from coreecg_jax.method.objective import Objective
+from coreecg_jax.records.leads import LEADS
+
+Parameters = dict[str, Any]
+
+
+class TrainState(struct.PyTreeNode):
+    """Steps done, parameters {'network', 'fda'} and the optimizer's state. Keys are not carried."""
+
+    step: jax.Array  # int32
+    parameters: Parameters
+    optimizer: optax.OptState
+
+
+def init_parameters(network: CoReECG, key: jax.Array) -> Parameters:
+    """Parameters of the network as drawn before the first step; they do not depend on the crop's length."""
+    visible_BLN = jnp.ones((1, len(LEADS), 1), bool)
+    mask = as_mask(visible_BLN, len(LEADS))
+    patches_BSP = jnp.zeros((1, len(LEADS), network.patch), jnp.float32)
+    return jax.jit(network.init)(key, patches_BSP, mask.kept_BK, mask.seen_BK)["params"]
+
+
+def init_state(objective: Objective, optimizer: optax.GradientTransformation, key: jax.Array) -> TrainState:
+    """The state before the first step."""
+    parameters = {
+        "network": init_parameters(objective.network, key),
+        "fda": objective.fda.init(objective.crop_samples, objective.sampling_rate),
+    }
+    return TrainState(jnp.zeros((), jnp.int32), parameters, jax.jit(optimizer.init)(parameters))

@@ -1,0 +1,53 @@
+"""Scores pretrained encoders with a linear probe, beside the untrained encoder and the humble rival.
+
+python -m launch.probe --workdir=runs/x --data_root=data/100hz --task=ptbxl_superclass --out=results/x.json
+Without --workdir: the rival alone. With --development: scores on the training folds, the test is not read.
+"""
+
+import functools
+from collections.abc import Sequence
+
+import jax
+from absl import flags
+
+from coreecg_jax.downstream.methods import Encoder, compared_methods
+from coreecg_jax.downstream.protocol import develop, evaluate
+from coreecg_jax.downstream.tables import markdown, report, write_report
+from coreecg_jax.downstream.tasks import TASKS
+from coreecg_jax.method.network import represent
+from coreecg_jax.training.checkpoints import load_parameters
+from coreecg_jax.training.experiment import network_of
+from coreecg_jax.training.state import init_parameters
+from launch.shell import run_main
+
+_WORKDIR = flags.DEFINE_multi_string("workdir", [], "A training run; once for each seed.")
+_DATA_ROOT = flags.DEFINE_string("data_root", None, "Folder of data sets.", required=True)
+_TASK = flags.DEFINE_enum("task", "ptbxl_superclass", sorted(TASKS), "What is predicted.")
+_OUT = flags.DEFINE_string("out", None, "JSON file of all numbers.")
+_DEVELOPMENT = flags.DEFINE_bool("development", False, "Score on the training folds; do not read the test.")
+
+
+def _encoder(workdir: str) -> Encoder:
+    loaded = load_parameters(workdir)
+    network = network_of(loaded.config)
+    crop, seed = loaded.config.data.crop_seconds, loaded.config.seed
+    apply = jax.jit(functools.partial(represent, network))
+    untrained = functools.partial(apply, init_parameters(network, jax.random.key(seed)))
+    pretrained = functools.partial(apply, loaded.params)
+    return Encoder(workdir, loaded.step, seed, crop, loaded.preprocessing, pretrained, untrained)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Loads the runs, evaluates, prints the table and writes the numbers."""
+    del argv
+    encoders = [_encoder(workdir) for workdir in _WORKDIR.value]
+    judge = develop if _DEVELOPMENT.value else evaluate
+    evaluation = judge(TASKS[_TASK.value], _DATA_ROOT.value, functools.partial(compared_methods, encoders))
+    numbers = report(evaluation, encoders)
+    print(markdown(numbers))
+    if _OUT.value:
+        write_report(numbers, _OUT.value)
+
+
+if __name__ == "__main__":
+    run_main(main)

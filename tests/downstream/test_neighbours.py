@@ -1,0 +1,75 @@
+import jax
+import numpy as np
+import pytest
+from made_cohorts import PREPROCESSING, made_recordings
+
+from coreecg_jax.downstream import neighbours
+from coreecg_jax.downstream.neighbours import leave_group_out, neighbour_score
+from coreecg_jax.downstream.tasks import PTBXL_SUPERCLASS, Cohort
+from coreecg_jax.method.network import CoReECG
+from coreecg_jax.training.state import init_parameters
+
+
+def slow(features, labels, groups, k):
+    standard = (features - features.mean(0)) / (features.std(0) + 1e-6)
+    rows = []
+    for i in range(len(features)):
+        others = [j for j in range(len(features)) if groups[j] != groups[i]]
+
+        def cosine(j, i=i):
+            norm = np.linalg.norm(standard[i]) * np.linalg.norm(standard[j])
+            return standard[i] @ standard[j] / norm
+
+        nearest = sorted(others, key=cosine, reverse=True)[:k]
+        rows.append(labels[nearest].mean(0))
+    return np.array(rows)
+
+
+def test_it_is_the_mean_label_of_the_nearest_of_other_groups():
+    rng = np.random.default_rng(0)
+    features, labels = rng.normal(size=(30, 4)), rng.random((30, 3)) < 0.4
+    groups = np.arange(30) // 2
+    np.testing.assert_allclose(
+        leave_group_out(features, labels, groups, 5), slow(features, labels, groups, 5), atol=1e-12
+    )
+
+
+def test_what_a_group_says_of_itself_is_not_heard():
+    rng = np.random.default_rng(1)
+    groups = np.repeat(np.arange(8), 4)
+    features = np.eye(8)[groups] + 1e-3 * rng.normal(size=(32, 8))
+    labels = np.eye(8, dtype=bool)[groups]  # known from the group alone
+    predicted = leave_group_out(features, labels, groups, 4)
+    assert not predicted[labels].any()
+
+
+@pytest.mark.parametrize("k", [0, 5])
+def test_too_few_others_are_told(k):
+    groups = np.array([0, 0, 0, 1, 2, 3, 4])
+    message = f"neighbours: expected 1 to 4, .*got {k}"
+    with pytest.raises(ValueError, match=message):
+        leave_group_out(np.eye(7), np.eye(7, dtype=bool), groups, k)
+
+
+def test_an_encoder_is_scored_on_the_training_recordings(monkeypatch):
+    recordings = made_recordings(80)
+    codes = [codes[0] for codes in recordings.labels]
+    classes = tuple(sorted(set(codes)))
+    labels = np.array([[code == name for name in classes] for code in codes])
+    cohort = Cohort(recordings, classes, labels, recordings.patient_id, recordings.signal_hash, 0)
+    asked = []
+
+    def read(*args):
+        asked.append(args)
+        return cohort
+
+    monkeypatch.setattr(neighbours, "read_cohort", read)
+    network = CoReECG(patch=10, width=16, depth=1, heads=2, decoder_width=8, decoder_depth=1, decoder_heads=1)
+    parameters = {"network": init_parameters(network, jax.random.key(0)), "fda": {}}
+    seconds = PREPROCESSING.window_seconds
+    score = neighbour_score(network, PTBXL_SUPERCLASS, "root", crop_seconds=seconds, neighbours=10)
+    first = score(parameters)
+    assert asked == [("root", "ptbxl:fold1-8", "ptbxl_superclass")]
+    assert first.keys() == {"knn_auroc"}
+    assert 0.5 < first["knn_auroc"] <= 1  # one lead is loud in each class
+    assert score(parameters) == first

@@ -1,0 +1,135 @@
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+
+from coreecg_jax.downstream import probes
+from coreecg_jax.downstream.probes import fit_probe, nested_probe, patient_folds
+from coreecg_jax.downstream.scores import auroc, macro_auroc
+
+STRENGTHS = (0.1, 1.0, 10.0)
+
+
+def _planted(seed=0, recordings=160, width=30, signal=4.0):
+    """Two classes, each told by one feature."""
+    rng = np.random.default_rng(seed)
+    labels = rng.random((recordings, 2)) < 0.4
+    features = rng.normal(size=(recordings, width))
+    features[:, :2] += signal * labels
+    return features, labels, np.arange(recordings) // 2
+
+
+def test_finds_a_planted_signal():
+    features, labels, patients = _planted(signal=8.0)
+    probe = fit_probe([features], labels, patients, strengths=STRENGTHS)
+    fresh, fresh_labels, _ = _planted(seed=1, signal=8.0)
+    assert macro_auroc(probe.predict([fresh]), fresh_labels) > 0.99
+    assert probe.cv_score > 0.99
+
+
+def test_noise_scores_about_a_half():
+    features, labels, patients = _planted(signal=0.0, recordings=600)
+    probe = fit_probe([features], labels, patients, strengths=STRENGTHS)
+    assert abs(probe.cv_score - 0.5) < 0.07
+    features, labels, patients = features[:200], labels[:200], patients[:200]
+    fold = patient_folds(patients, seed=1)
+    nested = nested_probe([features], labels, patients, fold, strengths=STRENGTHS)
+    assert abs(macro_auroc(nested.probabilities, labels, strata=fold) - 0.5) < 0.12
+
+
+def test_folds_never_split_a_patient():
+    patients = np.random.default_rng(0).integers(0, 50, 300)
+    fold = patient_folds(patients)
+    assert all(len(set(fold[patients == patient])) == 1 for patient in np.unique(patients))
+    assert np.bincount(fold, minlength=5).min() > 30
+    with pytest.raises(ValueError, match="at least 5 patients"):
+        patient_folds(np.array([1, 1, 2]))
+
+
+@pytest.mark.parametrize("width", [30, 400])  # fewer and more features than recordings
+def test_equals_scikit_learn(width):
+    features, labels, patients = _planted(width=width, signal=1.0)
+    probe = fit_probe([features], labels, patients, strengths=STRENGTHS)
+    scaler = StandardScaler().fit(features)
+    fresh = _planted(seed=1, width=width)[0]
+    for c in range(2):
+        model = LogisticRegression(C=probe.strength / width, max_iter=10_000, tol=1e-9)
+        expected = model.fit(scaler.transform(features), labels[:, c]).predict_proba(scaler.transform(fresh))
+        np.testing.assert_allclose(probe.predict([fresh])[:, c], expected[:, 1], atol=1e-4)
+
+
+def test_out_of_fold_predictions_do_not_see_their_fold():
+    features, labels, patients = _planted(signal=1.0)
+    fold = patient_folds(patients)
+    before = fit_probe([features], labels, patients, strengths=[1.0]).out_of_fold
+    changed = labels.copy()
+    changed[fold == 2] = ~changed[fold == 2]
+    after = fit_probe([features], changed, patients, strengths=[1.0]).out_of_fold
+    np.testing.assert_array_equal(before[fold == 2], after[fold == 2])
+    assert not np.array_equal(before[fold != 2], after[fold != 2])
+
+
+def test_nested_predictions_do_not_see_their_fold():
+    features, labels, patients = _planted(signal=1.0)
+    fold = patient_folds(patients, seed=1)
+    before = nested_probe([features], labels, patients, fold, strengths=[1.0, 10.0])
+    changed = labels.copy()
+    changed[fold == 0] = ~changed[fold == 0]
+    after = nested_probe([features], changed, patients, fold, strengths=[1.0, 10.0])
+    np.testing.assert_array_equal(before.probabilities[fold == 0], after.probabilities[fold == 0])
+    assert before.strengths[0] == after.strengths[0]
+    assert len(before.strengths) == 5
+
+
+def test_the_best_strength_is_chosen_out_of_fold():
+    features, labels, patients = _planted(signal=1.0, width=200)
+    probe = fit_probe([features], labels, patients, strengths=(1e-3, 1.0, 1e4))
+    assert probe.cv_scores[probe.strength] == max(probe.cv_scores.values())
+    assert probe.cv_score == pytest.approx(
+        macro_auroc(probe.out_of_fold, labels, strata=patient_folds(patients))
+    )
+
+
+def test_a_wide_block_does_not_drown_a_narrow_one():
+    narrow, labels, patients = _planted(width=2, signal=1.5)
+    wide = np.random.default_rng(9).normal(size=(len(labels), 300))
+    joined = fit_probe([narrow, wide], labels, patients, strengths=STRENGTHS).cv_score
+    alone = fit_probe([narrow], labels, patients, strengths=STRENGTHS).cv_score
+    one_block = np.concatenate([narrow, wide], axis=1)
+    as_one = fit_probe([one_block], labels, patients, strengths=STRENGTHS).cv_score
+    assert joined > alone - 0.05
+    assert joined > as_one + 0.05
+
+
+def test_scale_and_offset_of_features_do_not_matter():
+    features, labels, patients = _planted(signal=1.0)
+    probe = fit_probe([features], labels, patients, strengths=STRENGTHS)
+    moved = fit_probe([features * 1000 + 5], labels, patients, strengths=STRENGTHS)
+    np.testing.assert_allclose(probe.predict([features]), moved.predict([features * 1000 + 5]), atol=1e-3)
+
+
+def test_a_class_with_one_label_gets_that_label():
+    features, labels, patients = _planted()
+    labels = np.concatenate([labels, np.zeros_like(labels[:, :1]), np.ones_like(labels[:, :1])], axis=1)
+    probabilities = fit_probe([features], labels, patients, strengths=[1.0]).predict([features])
+    np.testing.assert_allclose(probabilities[:, 2:], [[0, 1]] * len(labels), atol=1e-300)
+    assert auroc(probabilities[:, 0], labels[:, 0]) > 0.9
+
+
+def test_is_deterministic():
+    features, labels, patients = _planted(signal=1.0)
+    first, again = (fit_probe([features], labels, patients, strengths=STRENGTHS) for _ in range(2))
+    np.testing.assert_array_equal(first.predict([features]), again.predict([features]))
+    assert first.strength == again.strength
+
+
+def test_refuses_what_it_cannot_fit(monkeypatch):
+    features, labels, patients = _planted()
+    with pytest.raises(ValueError, match="expected blocks of 160 recordings"):
+        fit_probe([features[:100]], labels, patients)
+    features[3, 0] = np.nan
+    with pytest.raises(ValueError, match="finite features"):
+        fit_probe([features], labels, patients)
+    monkeypatch.setattr(probes, "MAX_ITERATIONS", 1)
+    with pytest.raises(ValueError, match="no convergence at strength"):
+        fit_probe([np.nan_to_num(features)], labels, patients)

@@ -1,0 +1,60 @@
+"""The launcher: a run from the command line, and mistakes that are told in one sentence."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from made_shards import example, serialise, write_data_set
+
+from coreecg_jax.records.schema import Preprocessing
+from coreecg_jax.training.checkpoints import load_parameters
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sixteen windows of 9 to 10 s at 100 Hz."""
+    root = tmp_path_factory.mktemp("data")
+    records = [serialise(example(number, "made", samples=1000)) for number in range(16)]
+    write_data_set(root, "made", {"all": [records]}, preprocessing=Preprocessing(sampling_rate=100.0))
+    return root
+
+
+def launch(data: Path, workdir: Path, *flags: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "launch.pretrain", "--config=configs/tiny.py"]
+    command += [f"--config.data.root={data}", f"--workdir={workdir}", *flags]
+    # Without XLA's remark, on a busy machine, that it compiles slowly.
+    quiet = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env=quiet)
+
+
+def test_a_run_says_where_it_is_and_nothing_else(data: Path, tmp_path: Path) -> None:
+    result = launch(data, tmp_path / "run", "--config.run.steps=3", "--config.mask.mode=time")
+    assert result.stderr == ""
+    assert result.returncode == 0
+    assert result.stdout == (
+        f"step 3 of 3 done: {tmp_path / 'run'}\n"
+        f"next: python -m launch.probe --workdir={tmp_path / 'run'} --data_root={data}\n"
+    )
+    loaded = load_parameters(tmp_path / "run")
+    assert (loaded.step, loaded.config.mask.mode) == (3, "time")
+
+
+@pytest.mark.parametrize(
+    ("flag", "message"),
+    [
+        ("--config.model.heads=3", "error: model.width: expected a multiple of 2 * model.heads = 6, got 16"),
+        ("--config.run.probe_task=cure", "error: run.probe_task: expected '' or one of ludb_findings, "),
+        ("--config.model.head=3", "error: --config: no such field, or not to be set in this way: "),
+        ("--config.run.steps=many", "flag --config.run.steps=many: "),
+    ],
+)
+def test_mistakes_are_one_sentence(data: Path, tmp_path: Path, flag: str, message: str) -> None:
+    result = launch(data, tmp_path / "run", flag)
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+    assert result.returncode == (2 if message.startswith("error") else 1)  # 1: absl's own
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,88 @@
+import math
+
+import jax
+import numpy as np
+import pytest
+from jax.extend.core import jaxprs_in_params
+from made_runs import made_batch, placement_of, tiny_experiment
+
+from coreecg_jax.training import health
+from coreecg_jax.training.health import Speed, effective_rank, matrix_rate, representation_health, step_flops
+from coreecg_jax.training.state import init_state
+from coreecg_jax.training.step import make_train_step
+
+
+def unit_vectors(seed, count=7, width=5):
+    z = np.random.default_rng(seed).normal(size=(count, width)).astype(np.float32)
+    return z / np.linalg.norm(z, axis=1, keepdims=True)
+
+
+def test_alignment_and_uniformity_by_the_book():
+    z1, z2, tokens = unit_vectors(0), unit_vectors(1), unit_vectors(2, 14)
+    found = representation_health(z1, z2, tokens)
+    alignment = sum(math.dist(a, b) ** 2 for a, b in zip(z1, z2)) / 7
+    pairs = [math.exp(-2 * math.dist(z1[i], z1[j]) ** 2) for i in range(7) for j in range(7) if i != j]
+    assert found["alignment"] == pytest.approx(alignment, rel=1e-5)
+    assert found["uniformity"] == pytest.approx(math.log(sum(pairs) / len(pairs)), rel=1e-5)
+    assert found["effective_rank"] == effective_rank(tokens)
+
+
+def test_effective_rank_is_the_number_of_equal_directions():
+    axes = np.eye(4, 9)
+    assert effective_rank(np.concatenate([axes, -axes])) == pytest.approx(4)
+    assert effective_rank(np.outer(np.arange(6), np.ones(3))) == pytest.approx(1, abs=1e-6)
+    assert effective_rank(np.ones((6, 3))) == pytest.approx(1)  # collapsed
+
+
+def product_flops(jaxpr):
+    """Operations of all matrix products of a jaxpr, loops unrolled: the slow count."""
+    total = 0
+    for equation in jaxpr.eqns:
+        if equation.primitive.name == "dot_general":
+            (contracted, _), _ = equation.params["dimension_numbers"]
+            inner = math.prod(equation.invars[0].aval.shape[axis] for axis in contracted)
+            total += 2 * inner * math.prod(equation.outvars[0].aval.shape)
+        inside = sum(product_flops(sub) for sub in jaxprs_in_params(equation.params))
+        total += inside * (equation.params["length"] if equation.primitive.name == "scan" else 1)
+    return total
+
+
+@pytest.mark.parametrize("decoder", ["lead_wise", "joint"])
+def test_flops_of_a_step_against_its_matrix_products(decoder):
+    sizes = {"model.width": 96, "model.heads": 3, "model.depth": 3, "model.decoder_width": 32}
+    experiment = tiny_experiment({**sizes, "model.decoder": decoder, "model.registers": 3})
+    objective, placement = experiment.objective, placement_of(1)
+    step = make_train_step(objective, experiment.optimizer, seed=0, placement=placement)
+    state = jax.eval_shape(lambda: init_state(objective, experiment.optimizer, jax.random.key(0)))
+    traced = jax.make_jaxpr(step)(state, made_batch(0))
+    counted = step_flops(
+        objective.network,
+        tokens_kept=objective.stdm.tokens_kept(objective.columns),
+        columns=objective.columns,
+        batch_size=8,
+    )
+    assert counted == pytest.approx(product_flops(traced.jaxpr), rel=0.15)
+
+
+def test_speed_counts_neither_the_first_call_nor_pauses(monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(health.time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(health, "matrix_rate", lambda dtype: 1e9)
+    objective = tiny_experiment().objective
+    speed = Speed(objective, batch_size=8)
+    clock[0] = 100.0  # compilation
+    assert speed.since_last(1) == {}
+    with speed.waiting():
+        clock[0] += 0.5
+    with speed.paused():
+        clock[0] += 3.0
+    clock[0] += 1.5
+    figures = speed.since_last(5)
+    flops = step_flops(objective.network, tokens_kept=50, columns=9, batch_size=8)
+    assert figures == pytest.approx(
+        {"recordings_per_second": 4 * 8 / 2, "input_wait": 0.25, "mfu": 4 / 2 * flops / 1e9}
+    )
+
+
+def test_a_matrix_product_takes_time():
+    assert 1e8 < matrix_rate("float32") < 1e16
