@@ -1,4 +1,4 @@
-"""Choices of the network compared by reconstruction alone, on real ECG: small and short, only to set defaults.
+"""Choices of the network compared by reconstruction alone, on real ECG: small and short, to set defaults.
 
 Trained on PTB-XL folds 1-7 and six other folders, judged on fold 8, so that no test fold decides anything.
 Reproduces: docs/results.md, the table of designs. Cost: about 2 minutes on one core.

@@ -53,10 +53,15 @@ def representation(ecg, available, length, leads=LEADS):
     return _represent(TINY, parameters_of(TINY), ecg, available, length, leads=leads)
 
 
-def patches_and_mask(mode="dual", recordings=3):
-    ecg = made_ecg(recordings, N * PATCH)
-    patches = patchify(normalise(ecg, all_available(ecg)).ecg_BLT, PATCH)
-    return patches, STDM(mode=mode)(jax.random.key(4), recordings, N)
+@functools.cache
+def patches_and_mask(mode="dual"):
+    """Three recordings, cut into patches, and their masks."""
+
+    def made(ecg, key):
+        patches = patchify(normalise(ecg, all_available(ecg)).ecg_BLT, PATCH)
+        return patches, STDM(mode=mode)(key, 3, N)
+
+    return jax.jit(made)(made_ecg(3, N * PATCH), jax.random.key(4))
 
 
 def test_patchify_puts_token_lead_times_n_plus_column():
@@ -77,7 +82,7 @@ def test_what_is_hidden_has_exactly_no_gradient(mode):
         pooled = pool(encoded, mask.seen_BK)
         return sum((jnp.sin(x) * jnp.arange(x.size).reshape(x.shape)).sum() for x in (prediction, pooled))
 
-    gradient = np.abs(jax.grad(seen_outputs)(patches)).max(-1)
+    gradient = np.abs(jax.jit(jax.grad(seen_outputs))(patches)).max(-1)
     visible = np.asarray(mask.visible_BLN).reshape(gradient.shape)
     assert (gradient[~visible] == 0).all()
     assert (gradient[visible] > 0).all()
@@ -216,7 +221,7 @@ def test_a_dropped_lead_is_decoded_from_the_global_token():
         prediction = decode(TINY, encoded, *mask[:2]).reshape(3, 12, N, PATCH)[0, dropped]
         return (prediction * jnp.arange(prediction.size).reshape(prediction.shape)).sum()
 
-    gradient = jax.grad(of_dropped_lead)(encoded)
+    gradient = jax.jit(jax.grad(of_dropped_lead))(encoded)
     assert np.abs(gradient.global_BD[0]).max() > 1e-4
     assert np.abs(gradient.registers_BRD[0]).max() > 1e-4
     assert (gradient.global_BD[1:] == 0).all()  # recordings do not mix

@@ -19,7 +19,7 @@ def view_of(fda, parameters, key, ecg, available, rate=RATE):
 
 def normal_ecg(recordings=3, samples=300, seed=0):
     ecg = made_ecg(recordings, samples, seed=seed)
-    return np.array(normalise(ecg, all_available(ecg)).ecg_BLT)
+    return np.array(jax.jit(normalise)(ecg, all_available(ecg)).ecg_BLT)
 
 
 def parameters_of(fda, ecg, rate=RATE):
