@@ -1,4 +1,6 @@
 # Everything a fresh machine needs: Python 3.11+ and make.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
 PYTHON ?= python3
 BIN := .venv/bin
 # The compile cache makes the second run of the tests and of a launcher start sooner.
@@ -35,15 +37,15 @@ DESIGN := --config=configs/design.py
 LAUNCH := $(BIN)/python -m launch
 
 data/100hz/.ready: | setup
-	mkdir -p runs
 	$(LAUNCH).prepare --database=ptbxl --source=$(REAL_ECG)/ptbxl --out=data/100hz --sampling_rate=100
 	for folder in $(FOLDERS); do \
-	  $(LAUNCH).prepare --database=wfdb_folder --source=$(REAL_ECG)/$$folder --out=data/100hz --sampling_rate=100 || exit 1; \
+	  $(LAUNCH).prepare --database=wfdb_folder --source=$(REAL_ECG)/$$folder --out=data/100hz --sampling_rate=100; \
 	done
 	touch $@
 
 results: data/100hz/.ready
-	$(LAUNCH).overfit $(CONFIG) --steps=300 | tee runs/overfit.md
+	mkdir -p runs
+	$(LAUNCH).overfit $(CONFIG) --steps=300 --every=50 | tee runs/overfit.md
 	$(LAUNCH).leakage --data_root=data/100hz --train=ptbxl:fold1-7 --validation=ptbxl:fold8 | tee runs/leakage.md
 	$(MAKE) results-design results-probe
 
@@ -59,7 +61,7 @@ results-design:
 
 results-probe:
 	for seed in $(SEEDS); do \
-	  $(LAUNCH).pretrain $(CONFIG) --config.seed=$$seed --workdir=runs/real_2core_$$seed || exit 1; \
+	  $(LAUNCH).pretrain $(CONFIG) --config.seed=$$seed --workdir=runs/real_2core_$$seed; \
 	done
 	for task in ptbxl_superclass ludb_findings; do \
 	  $(LAUNCH).probe $(foreach seed,$(SEEDS),--workdir=runs/real_2core_$(seed)) --data_root=data/100hz \

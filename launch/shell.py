@@ -18,7 +18,7 @@ def run_main(main: Callable[[Sequence[str]], None]) -> None:
         except (ValueError, OSError) as error:
             _give_up(str(error))
 
-    logging.set_verbosity(logging.WARNING)  # absl's default is to show what libraries tell themselves
+    logging.set_verbosity(logging.ERROR)  # absl's default is to show what libraries tell themselves
     app.run(guarded, flags_parser=_parse)
 
 

@@ -2,12 +2,13 @@
 
 import contextlib
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterable, Iterator
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from coreecg_jax.inputs.batch import Batch
 from coreecg_jax.method.network import CoReECG
 from coreecg_jax.method.objective import Objective
 from coreecg_jax.records.leads import LEADS
@@ -97,12 +98,20 @@ class Speed:
         self._paused = 0.0
         self._at: tuple[int, float] | None = None
 
-    @contextlib.contextmanager
-    def waiting(self) -> Generator[None]:
-        """Time spent inside counts as waiting for input."""
-        start = time.perf_counter()
-        yield
-        self._waited += time.perf_counter() - start
+    def watched(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """The batches; time until the host has each ready counts as waiting for input.
+
+        On the host's side of the transfer: behind it, waiting for a batch is mostly waiting for the step
+        that still runs on the device.
+        """
+        iterator = iter(batches)
+        while True:
+            start = time.perf_counter()
+            batch = next(iterator, None)
+            self._waited += time.perf_counter() - start
+            if batch is None:
+                return
+            yield batch
 
     @contextlib.contextmanager
     def paused(self) -> Generator[None]:

@@ -68,17 +68,15 @@ def train(
         if start == run.steps:
             print(f"nothing to do: all {run.steps} steps of {workdir} are done")
             return state
-        batches = to_devices(batches_from(start_step=start), placement.divided)
         speed = Speed(experiment.objective, batch_size=data.batch_size)
+        batches = to_devices(speed.watched(batches_from(start_step=start)), placement.divided)
         with (
             Journal(workdir, resume_step=start) as journal,
             Progress(run.steps, start_step=start, batch_size=data.batch_size) as progress,
             Interruption() as interruption,
         ):
             for number in range(start + 1, run.steps + 1):
-                with speed.waiting():
-                    batch = next(batches)
-                state, metrics = step(state, batch)
+                state, metrics = step(state, next(batches))
                 # Read once: a signal that comes later in this step is answered after the next.
                 stopping = interruption.asked
                 if number % run.log_every == 0:

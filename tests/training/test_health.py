@@ -72,8 +72,12 @@ def test_speed_counts_neither_the_first_call_nor_pauses(monkeypatch):
     speed = Speed(objective, batch_size=8)
     clock[0] = 100.0  # compilation
     assert speed.since_last(1) == {}
-    with speed.waiting():
+
+    def slow_batches():
         clock[0] += 0.5
+        yield "a batch"
+
+    assert list(speed.watched(slow_batches())) == ["a batch"]
     with speed.paused():
         clock[0] += 3.0
     clock[0] += 1.5
