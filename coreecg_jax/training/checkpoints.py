@@ -158,7 +158,8 @@ def _manager(workdir: Path | str, which: str, *, create: bool) -> ocp.Checkpoint
     options = ocp.CheckpointManagerOptions(
         max_to_keep=1, create=create, read_only=not create, enable_async_checkpointing=False
     )
-    return ocp.CheckpointManager(folder, options=options)
+    handlers = {"state": ocp.StandardCheckpointHandler(), "about": ocp.JsonCheckpointHandler()}
+    return ocp.CheckpointManager(folder, options=options, item_handlers=handlers)
 
 
 def _metadata(manager: ocp.CheckpointManager, step: int) -> dict[str, Any]:

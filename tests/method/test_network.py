@@ -32,6 +32,11 @@ def parameters_of(network):
     return jax.jit(network.init)(jax.random.key(1), *everything)["params"]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _made_before_anything_is_traced():
+    parameters_of(TINY)
+
+
 _apply = jax.jit(
     lambda network, *given, **how: network.apply(*given, **how),
     static_argnums=0,
