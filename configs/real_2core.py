@@ -1,4 +1,4 @@
-"""Real ECG on two CPU cores: PTB-XL folds 1-8 and six other folders, about 740 windows, 100 Hz.
+"""Real ECG on two CPU cores: PTB-XL folds 1-8 and six other folders, about 590 windows, 100 Hz.
 
 Reproduces: docs/results.md, the table of probes.
 Command: python -m launch.pretrain --config=configs/real_2core.py --workdir=runs/real_2core
