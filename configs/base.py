@@ -25,7 +25,7 @@ def get_config() -> ml_collections.ConfigDict:
     model.decoder_width, model.decoder_depth, model.decoder_heads = 256, 4, 4
     model.registers = 4  # tokens
     model.projection = 128  # width of the contrastive embedding
-    model.normalise_patches = False  # a LayerNorm on each patch would lose its amplitude (docs/decisions.md)
+    model.normalise_patches = False  # LayerNorm on each patch before its embedding (docs/decisions.md)
     model.time_bias = True
     model.zero_output = True  # the decoder starts from predicting the mean
     model.dtype = "auto"  # of matrix products: bfloat16 on accelerators, float32 on a CPU

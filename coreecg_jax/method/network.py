@@ -42,7 +42,7 @@ class CoReECG(nn.Module):
       projection: width of the contrastive embedding.
       decoder: 'lead_wise' decodes each lead alone, led by the global token and the registers;
         'joint' decodes all tokens together.
-      normalise_patches: LayerNorm on each patch before its embedding (the amplitude of a patch is lost).
+      normalise_patches: LayerNorm on each patch before its embedding (its mean and amplitude are lost).
       time_bias: attention falls with the distance in time, in a part of the heads.
       zero_output: the decoder's last layer starts at zero, so training starts from predicting the mean.
       dtype: of matrix products; parameters and statistics stay float32.
