@@ -31,6 +31,7 @@ def launch(data: Path, workdir: Path, *flags: str) -> subprocess.CompletedProces
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env=quiet)
 
 
+@pytest.mark.slow
 def test_a_run_says_where_it_is_and_nothing_else(data: Path, tmp_path: Path) -> None:
     result = launch(data, tmp_path / "run", "--config.run.steps=3", "--config.mask.mode=time")
     assert result.stderr == ""

@@ -70,6 +70,7 @@ def test_it_is_a_pure_function_of_state_and_batch(experiment, on_eight):
     assert other["loss"] != results[0][1]["loss"]  # other crops, views and masks
 
 
+@pytest.mark.slow
 def test_bfloat16_products_keep_float32_parameters_and_losses(on_eight):
     experiment = tiny_experiment({"model.dtype": "bfloat16"})
     step, state, (row,) = trained(experiment, placement_of(8), 1)
