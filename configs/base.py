@@ -21,10 +21,14 @@ def get_config() -> ml_collections.ConfigDict:
     config.model = model = ml_collections.ConfigDict()
     model.patch = 75  # samples, 0.3 s
     model.width, model.depth, model.heads = 384, 12, 6
-    model.decoder = "lead_wise"  # or joint
+    model.decoder = "joint"  # or lead_wise
     model.decoder_width, model.decoder_depth, model.decoder_heads = 256, 4, 4
     model.registers = 4  # tokens
     model.projection = 128  # width of the contrastive embedding
+    model.aligned = "pooled"  # what is projected: global token with mean and max of the others; or global
+    model.voltage = True  # the encoder reads millivolts, not the recording on its own scale
+    model.kernels = 32  # convolutions of the patch embedding; 0: linear embedding
+    model.kernel_length = 23  # samples, 90 ms
     model.normalise_patches = False  # LayerNorm on each patch before its embedding (docs/decisions.md)
     model.time_bias = True
     model.zero_output = True  # the decoder starts from predicting the mean

@@ -16,6 +16,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.model.patch = 100  # 1 s
     config.model.width, config.model.depth, config.model.heads = 16, 2, 2
     config.model.decoder_width, config.model.decoder_depth, config.model.decoder_heads = 8, 1, 1
+    config.model.kernels, config.model.kernel_length = 4, 9
     config.model.registers, config.model.projection = 1, 8
     config.optimizer.warmup_steps = 2
     config.run.steps = 8

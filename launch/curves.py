@@ -1,27 +1,43 @@
-"""Draws the curves of one or several runs.
+"""Draws the curves of one or several runs, and how FDA of the first weighs frequencies.
 
-python -m launch.curves --workdir=runs/a --workdir=runs/b --out=curves.png
+python -m launch.curves --workdir=runs/a --workdir=runs/b --out=curves.png [--importance=importance.png]
 """
 
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from absl import flags
 
-from coreecg_jax.figures.curves import training_curves
+from coreecg_jax.downstream.spectrum import mean_power
+from coreecg_jax.figures.curves import importance_curve, importance_of, training_curves
+from coreecg_jax.inputs.reader import read_recordings
+from coreecg_jax.training.checkpoints import load_parameters
 from coreecg_jax.training.journal import read_metrics
 from launch.shell import run_main
 
 _WORKDIR = flags.DEFINE_multi_string("workdir", None, "A training run.", required=True)
 _OUT = flags.DEFINE_string("out", None, "PNG file.", required=True)
+_IMPORTANCE = flags.DEFINE_string("importance", None, "PNG file of the importance curve of the first run.")
+
+
+def _draw_importance(workdir: str, out: str) -> None:
+    """The curve at the last validation, over the spectrum of the recordings that were validated on."""
+    frequency_hz, importance = importance_of(read_metrics(workdir))
+    data = load_parameters(workdir).config.data
+    spectrum = mean_power(read_recordings(data.root, data.validation), np.array(frequency_hz))
+    importance_curve(frequency_hz, importance, spectrum).savefig(out, dpi=110)
+    print(f"drawn: {out}")
 
 
 def main(argv: Sequence[str]) -> None:
-    """Draws and says where the picture is."""
+    """Draws and says where the pictures are."""
     del argv
     rows = [{**row, "run": Path(workdir).name} for workdir in _WORKDIR.value for row in read_metrics(workdir)]
     training_curves(rows).savefig(_OUT.value, dpi=110)
     print(f"drawn: {_OUT.value}")
+    if _IMPORTANCE.value:
+        _draw_importance(_WORKDIR.value[0], _IMPORTANCE.value)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from coreecg_jax.downstream.methods import Encoder, compared_methods
 from coreecg_jax.downstream.protocol import develop, evaluate
 from coreecg_jax.downstream.tables import markdown, report, write_report
 from coreecg_jax.downstream.tasks import TASKS
-from coreecg_jax.method.network import represent
+from coreecg_jax.method.representation import POOLINGS, represent
 from coreecg_jax.training.checkpoints import load_parameters
 from coreecg_jax.training.experiment import network_of
 from coreecg_jax.training.state import init_parameters
@@ -24,6 +24,7 @@ _WORKDIR = flags.DEFINE_multi_string("workdir", [], "A training run; once for ea
 _DATA_ROOT = flags.DEFINE_string("data_root", None, "Folder of data sets.", required=True)
 _TASK = flags.DEFINE_enum("task", "ptbxl_superclass", sorted(TASKS), "What is predicted.")
 _OUT = flags.DEFINE_string("out", None, "JSON file of all numbers.")
+_POOLING = flags.DEFINE_enum("pooling", "lead", POOLINGS, "Patch tokens are pooled by lead or all together.")
 _DEVELOPMENT = flags.DEFINE_bool("development", False, "Score on the training folds; do not read the test.")
 
 
@@ -31,7 +32,7 @@ def _encoder(workdir: str) -> Encoder:
     loaded = load_parameters(workdir)
     network = network_of(loaded.config)
     crop, seed = loaded.config.data.crop_seconds, loaded.config.seed
-    apply = jax.jit(functools.partial(represent, network))
+    apply = jax.jit(functools.partial(represent, network, pooling=_POOLING.value))
     untrained = functools.partial(apply, init_parameters(network, jax.random.key(seed)))
     pretrained = functools.partial(apply, loaded.params)
     return Encoder(workdir, loaded.step, seed, crop, loaded.preprocessing, pretrained, untrained)

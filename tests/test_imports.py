@@ -30,7 +30,7 @@ import functools
 import jax
 from made_runs import made_recordings, placement_of, tiny_experiment, trained
 from coreecg_jax.downstream.features import crop_features
-from coreecg_jax.method.network import represent
+from coreecg_jax.method.representation import represent
 from coreecg_jax.training.validation import make_validator
 
 experiment, placement = tiny_experiment(), placement_of(1)
@@ -39,7 +39,7 @@ assert metrics["loss"] > 0
 validate = make_validator(experiment.objective, made_recordings(8), batch_size=8, placement=placement)
 assert validate(state.parameters)["loss"] > 0
 apply = jax.jit(functools.partial(represent, experiment.objective.network, state.parameters["network"]))
-assert crop_features(apply, made_recordings(3), crop_seconds=9.0, crops=1).shape == (3, 48)
+assert crop_features(apply, made_recordings(3), crop_seconds=9.0, crops=1).shape == (3, 25 * 16)
 assert not any(name.split(".")[0] == "tensorflow" for name in sys.modules)
 print("done")
 """

@@ -18,13 +18,10 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from coreecg_jax.method.normalisation import SMALLEST_SCALE, normalise
+from coreecg_jax.method.normalisation import SMALLEST_SCALE, TYPICAL_SCALE, normalise
 from coreecg_jax.records.leads import LEADS
 
 KERNEL_LENGTHS = (7, 9, 11)
-# Standard deviation over leads and time of a typical filtered recording. The biases are drawn for signals of
-# unit scale, so millivolts are divided by it: by a constant, that is, the voltage stays.
-TYPICAL_SCALE_MV = 0.2
 # Samples side by side in one product. From a million multiplications on BLAS starts threads, and waiting for
 # them costs more than the product (11 x 12 x 7500: 0.06 ms; 11 x 12 x 8000: 0.2 to 8 ms on 2 busy cores).
 _PRODUCT_SAMPLES = 7500
@@ -37,7 +34,7 @@ class Kernel(NamedTuple):
     offset_J: np.ndarray  # int, samples
     bias: float
     edge: int  # outputs dropped at each end: 0 for a padded kernel, else its half width
-    keeps_voltage: bool  # reads millivolts / TYPICAL_SCALE_MV, else the recording on its own scale
+    keeps_voltage: bool  # reads millivolts / TYPICAL_SCALE, else the recording on its own scale
 
 
 def draw_kernels(seed: int, *, samples: int, kernels: int = 600) -> tuple[Kernel, ...]:
@@ -85,7 +82,7 @@ def convolution_features(
     valid_BT = np.arange(ecg_BLT.shape[-1]) < length_B[:, None]
     normalised = jax.jit(normalise)(ecg_BLT, available_BL, valid_BT)
     signal_BLT = np.asarray(normalised.ecg_BLT)
-    voltage_B = np.maximum(normalised.scale_B, SMALLEST_SCALE) / TYPICAL_SCALE_MV
+    voltage_B = np.maximum(normalised.scale_B, SMALLEST_SCALE) / TYPICAL_SCALE
     samples = ecg_BLT.shape[-1]
     together = max(1, 2 * _PRODUCT_SAMPLES // (3 * samples) - 1)  # half a recording of zeros goes with each
     parts = [slice(first, first + together) for first in range(0, len(signal_BLT), together)]

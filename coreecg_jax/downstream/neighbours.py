@@ -11,7 +11,8 @@ import numpy as np
 from coreecg_jax.downstream.features import crop_features
 from coreecg_jax.downstream.scores import macro_auroc
 from coreecg_jax.downstream.tasks import Task, read_cohort
-from coreecg_jax.method.network import CoReECG, represent
+from coreecg_jax.method.network import CoReECG
+from coreecg_jax.method.representation import represent
 
 
 def neighbour_score(

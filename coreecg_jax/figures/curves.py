@@ -4,6 +4,7 @@ Every function returns a `matplotlib.figure.Figure` that belongs to no window; t
 ``training_curves(rows).savefig("curves.png", dpi=150)``.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -63,10 +64,26 @@ def training_curves(rows: Sequence[Mapping[str, Any]]) -> Figure:
     return figure
 
 
-def importance_curve(
-    frequency_hz: np.ndarray, importance: np.ndarray, spectrum: np.ndarray | None = None
-) -> Figure:
-    """How strongly FDA protects each frequency, above the mean spectrum of the recordings if it is given.
+def importance_of(rows: Sequence[Mapping[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
+    """Frequencies in Hz and the importance of each, float64 arrays, from the last row that has them.
+
+    Args:
+      rows: as in `training_curves`, with ``"validation/fda_protected_3Hz": 0.61, …``.
+
+    Raises:
+      ValueError: when no row has them.
+    """
+    named = re.compile(r"validation/fda_protected_(\d+)Hz")
+    for row in reversed(rows):
+        found = {int(match[1]): value for name, value in row.items() if (match := named.fullmatch(name))}
+        if found:
+            hertz = sorted(found)
+            return np.array(hertz, np.float64), np.array([found[hz] for hz in hertz], np.float64)
+    raise ValueError("importance curve: expected metrics such as 'validation/fda_protected_3Hz', got none")
+
+
+def importance_curve(frequency_hz: np.ndarray, importance: np.ndarray, spectrum: np.ndarray) -> Figure:
+    """How strongly FDA protects each frequency, above the mean spectrum of the recordings.
 
     Args:
       frequency_hz: ascending, in Hz.
@@ -77,23 +94,21 @@ def importance_curve(
       ValueError: when the arrays differ in length.
     """
     for name, values in (("importance", importance), ("spectrum", spectrum)):
-        if values is not None and np.shape(values) != np.shape(frequency_hz):
+        if np.shape(values) != np.shape(frequency_hz):
             raise ValueError(
                 f"{name}: expected one value a frequency, {np.shape(frequency_hz)}, got {np.shape(values)}"
             )
-    panels = 1 if spectrum is None else 2
-    figure = Figure(figsize=(6.4, 1.2 + 2.2 * panels), layout="constrained")
-    first, *others = figure.subplots(panels, 1, squeeze=False, sharex=True).reshape(-1)
+    figure = Figure(figsize=(6.4, 5.6), layout="constrained")
+    first, second = figure.subplots(2, 1, sharex=True)
     _bare(first, "Importance of frequencies (1: always passes)")
     first.fill_between(frequency_hz, 0, importance, color=_COLOURS[0], alpha=0.2, linewidth=0)
     first.plot(frequency_hz, importance, color=_COLOURS[0], linewidth=1.8)
     first.axhline(0.5, color=_GREY, linewidth=0.8, linestyle=(0, (4, 4)))
     first.set_ylim(0, 1)
     first.set_xlim(float(np.min(frequency_hz)), float(np.max(frequency_hz)))
-    for axes in others:
-        _bare(axes, "Mean power of the recordings (dB below the peak)")
-        axes.plot(frequency_hz, _decibels(np.asarray(spectrum)), color=_COLOURS[1], linewidth=1.4)
-    figure.axes[-1].set_xlabel("frequency (Hz)", color=_GREY)
+    _bare(second, "Mean power of the recordings (dB below the peak)")
+    second.plot(frequency_hz, _decibels(np.asarray(spectrum)), color=_COLOURS[1], linewidth=1.4)
+    second.set_xlabel("frequency (Hz)", color=_GREY)
     return figure
 
 

@@ -1,6 +1,5 @@
 """Encoder on visible tokens, decoder led by the global token, projector. Parameters in, arrays out."""
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -8,11 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
+from coreecg_jax.method.embedding import PatchEmbedding, require_kernels_fit
 from coreecg_jax.method.layers import MLP, Stack, attention_bias, dense, layer_norm, sin_cos_positions
-from coreecg_jax.method.normalisation import normalise
-from coreecg_jax.records.leads import LEADS, LIMB_LEADS, lead_indices
+from coreecg_jax.records.leads import LEADS
 
 DECODERS = ("lead_wise", "joint")
+ALIGNED = ("pooled", "global")
 
 
 class Encoded(NamedTuple):
@@ -40,8 +40,13 @@ class CoReECG(nn.Module):
       decoder_width, decoder_depth, decoder_heads: of the decoder.
       registers: encoder tokens that carry no patch and, beside the global token, lead the decoder.
       projection: width of the contrastive embedding.
-      decoder: 'lead_wise' decodes each lead alone, led by the global token and the registers;
-        'joint' decodes all tokens together.
+      aligned: what is projected to it: 'pooled' (global token, mean and maximum of the visible patch tokens,
+        so that patch tokens learn from the contrast too) or 'global' (the global token alone).
+      decoder: 'joint' decodes all tokens together, led by the global token and the registers; 'lead_wise'
+        decodes each lead alone, led by them.
+      voltage: the encoder reads millivolts; otherwise the recording on its own scale.
+      kernels, kernel_length: number and taps of the convolutions in the patch embedding
+        (`embedding.PatchEmbedding`); 0 kernels: a linear embedding.
       normalise_patches: LayerNorm on each patch before its embedding (its mean and amplitude are lost).
       time_bias: attention falls with the distance in time, in a part of the heads.
       zero_output: the decoder's last layer starts at zero, so training starts from predicting the mean.
@@ -57,7 +62,11 @@ class CoReECG(nn.Module):
     decoder_heads: int = 4
     registers: int = 4
     projection: int = 128
-    decoder: str = "lead_wise"
+    aligned: str = "pooled"
+    decoder: str = "joint"
+    voltage: bool = True
+    kernels: int = 32
+    kernel_length: int = 23
     normalise_patches: bool = False
     time_bias: bool = True
     zero_output: bool = True
@@ -72,6 +81,9 @@ class CoReECG(nn.Module):
                 )
         if self.decoder not in DECODERS:
             raise ValueError(f"model.decoder: expected one of {', '.join(DECODERS)}, got {self.decoder!r}")
+        if self.aligned not in ALIGNED:
+            raise ValueError(f"model.aligned: expected one of {', '.join(ALIGNED)}, got {self.aligned!r}")
+        require_kernels_fit(self.patch, self.kernels, self.kernel_length)
         super().__post_init__()
 
     def setup(self) -> None:
@@ -79,8 +91,7 @@ class CoReECG(nn.Module):
         lead_init = nn.initializers.normal(0.5)
         if self.normalise_patches:
             self.patch_norm = layer_norm("patch_norm")
-        self.embed = dense(self.width, dtype=dtype)
-        self.embed_norm = layer_norm("embed_norm")
+        self.embed = PatchEmbedding(self.width, self.kernels, self.kernel_length, dtype)
         self.lead_embedding = self.param("lead_embedding", lead_init, (len(LEADS), self.width))
         self.free_tokens = self.param(
             "free_tokens", nn.initializers.normal(0.5), (1 + self.registers, self.width)
@@ -97,7 +108,7 @@ class CoReECG(nn.Module):
         self.projector = MLP((self.width, self.projection), dtype)
 
     def __call__(self, patches_BSP: jax.Array, kept_BK: jax.Array, seen_BK: jax.Array) -> Output:
-        """Encodes the kept tokens, predicts all patches, projects the global token.
+        """Encodes the kept tokens, predicts all patches, projects what is aligned.
 
         Args:
           patches_BSP: float32[B, 12 * N, P] on the recording's scale.
@@ -106,14 +117,14 @@ class CoReECG(nn.Module):
         """
         encoded = self.encode(patches_BSP, kept_BK, seen_BK)
         prediction_BSP = self.decode(encoded, kept_BK, seen_BK, patches_BSP.shape[1] // len(LEADS))
-        return Output(prediction_BSP, self.project(encoded.global_BD), encoded.global_BD)
+        return Output(prediction_BSP, self.project(encoded, seen_BK), encoded.global_BD)
 
     def encode(self, patches_BSP: jax.Array, kept_BK: jax.Array, seen_BK: jax.Array) -> Encoded:
         """The encoder on the kept tokens alone; tokens not kept or not seen change nothing."""
         columns = patches_BSP.shape[1] // len(LEADS)
         x_BKP = jnp.take_along_axis(patches_BSP, kept_BK[:, :, None], axis=1)
         x_BKP = self.patch_norm(x_BKP) if self.normalise_patches else x_BKP
-        x_BKD = self.embed_norm(self.embed(x_BKP))
+        x_BKD = self.embed(x_BKP.reshape(-1, self.patch)).reshape(*kept_BK.shape, self.width)
         x_BKD += jnp.asarray(sin_cos_positions(columns, self.width))[kept_BK % columns]
         x_BKD += self.lead_embedding[kept_BK // columns]
         free_BRD = jnp.broadcast_to(self.free_tokens[None], (len(x_BKD), *self.free_tokens.shape))
@@ -162,79 +173,22 @@ class CoReECG(nn.Module):
         x = jnp.concatenate([context.astype(x.dtype), x], axis=1)
         return self.decoder_stack(x, bias)[:, free:]
 
-    def project(self, global_BD: jax.Array) -> jax.Array:
+    def project(self, encoded: Encoded, seen_BK: jax.Array) -> jax.Array:
         """Unit vectors float32[B, E] for the contrastive loss."""
-        z_BE = self.projector(global_BD)
+        pooled = pool(encoded.tokens_BKD, seen_BK) if self.aligned == "pooled" else ()
+        z_BE = self.projector(jnp.concatenate([encoded.global_BD, *pooled], axis=-1))
         return z_BE * jax.lax.rsqrt((z_BE**2).sum(-1, keepdims=True) + 1e-12)
+
+
+def pool(tokens_XKD: jax.Array, seen_XK: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Mean and maximum over the seen tokens, float32[…, D] each; 0 where none is seen."""
+    seen_XK1 = seen_XK[..., None]
+    mean_XD = (tokens_XKD * seen_XK1).sum(-2) / jnp.maximum(seen_XK1.sum(-2), 1)
+    max_XD = jnp.where(seen_XK1, tokens_XKD, -jnp.inf).max(-2)
+    return mean_XD, jnp.where(seen_XK1.any(-2), max_XD, 0.0)
 
 
 def patchify(ecg_BLT: jax.Array, patch: int) -> jax.Array:
     """Cuts float[B, L, T] into float[B, S, P], token = lead * N + column. T is a multiple of P."""
     batch, leads, samples = ecg_BLT.shape
     return ecg_BLT.reshape(batch, leads * (samples // patch), patch)
-
-
-def represent(
-    network: CoReECG,
-    parameters: dict[str, Any],
-    ecg_BLT: jax.Array,
-    available_BL: jax.Array,
-    length_B: jax.Array,
-    *,
-    leads: Sequence[str] = LEADS,
-) -> jax.Array:
-    """The representation of unmasked crops: [global token, mean and max of the patch tokens].
-
-    Args:
-      network: the network.
-      parameters: its parameters.
-      ecg_BLT: float32 in mV, one row of each recording a lead, in the order of `leads`; T a multiple
-        of the patch.
-      available_BL: bool, in the order of `leads`; a lead that is not available takes part in nothing.
-      length_B: int32, valid samples from the start; columns not wholly valid take part in nothing.
-      leads: names of the leads, any subset in any order.
-
-    Returns:
-      float32[B, 3 * width].
-    """
-    ecg_BLT, available_BL = _at_their_places(ecg_BLT, available_BL, lead_indices(leads))
-    samples, columns = ecg_BLT.shape[-1], ecg_BLT.shape[-1] // network.patch
-    valid_BT = jnp.arange(samples)[None] < length_B[:, None]
-    ecg_BLT, available_BL, _ = normalise(ecg_BLT, available_BL, valid_BT)
-    seen_BLN = available_BL[:, :, None] & valid_BT[:, None, network.patch - 1 :: network.patch]
-    used = _leads_in_use(leads)
-    kept_S = (np.array(used)[:, None] * columns + np.arange(columns)[None]).reshape(-1)
-    kept_BS = jnp.broadcast_to(kept_S.astype(np.int32), (len(ecg_BLT), len(kept_S)))
-    seen_BS = seen_BLN.reshape(len(ecg_BLT), -1)[:, kept_S]
-    encoded: Any = network.apply(
-        {"params": parameters}, patchify(ecg_BLT, network.patch), kept_BS, seen_BS, method="encode"
-    )
-    return pool(encoded, seen_BS)
-
-
-def pool(encoded: Encoded, seen_BK: jax.Array) -> jax.Array:
-    """[global token, mean and max over the seen tokens], float32[B, 3 * D]."""
-    seen_BK1 = seen_BK[:, :, None]
-    mean_BD = (encoded.tokens_BKD * seen_BK1).sum(1) / jnp.maximum(seen_BK1.sum(1), 1)
-    max_BD = jnp.where(seen_BK1, encoded.tokens_BKD, -jnp.inf).max(1)
-    max_BD = jnp.where(seen_BK1.any(1), max_BD, 0.0)
-    return jnp.concatenate([encoded.global_BD, mean_BD, max_BD], axis=-1)
-
-
-def _at_their_places(
-    ecg_BLT: jax.Array, available_BL: jax.Array, places: tuple[int, ...]
-) -> tuple[jax.Array, jax.Array]:
-    """The named leads at their places among the twelve, the others not available."""
-    if ecg_BLT.shape[1] != len(places):
-        raise ValueError(f"expected {len(places)} leads as named, got a signal of shape {ecg_BLT.shape}")
-    ecg = jnp.zeros((len(ecg_BLT), len(LEADS), ecg_BLT.shape[-1]), jnp.float32)
-    available = jnp.zeros((len(ecg_BLT), len(LEADS)), bool)
-    at = np.array(places)
-    return ecg.at[:, at].set(ecg_BLT), available.at[:, at].set(available_BL)
-
-
-def _leads_in_use(leads: Sequence[str]) -> list[int]:
-    """Places that can be available: those named and, from two limb leads on, all limb leads."""
-    places = set(lead_indices(leads))
-    limbs = set(range(len(LIMB_LEADS)))
-    return sorted(places | limbs if len(places & limbs) >= 2 else places)

@@ -14,6 +14,8 @@ from coreecg_jax.records.leads import LIMB_FROM_I_II, LIMB_LEADS
 MILLIVOLTS_PER_STORED_UNIT = 1e-3  # shards hold microvolts
 # Below one microvolt a lead carries nothing: dividing by less only makes noise of rounding.
 SMALLEST_SCALE = 1e-3  # mV
+# Standard deviation over leads and time of a typical filtered recording: millivolts are divided by it.
+TYPICAL_SCALE = 0.2  # mV
 # Accelerators multiply matrices in fewer bits unless asked: a derived lead would be off by a thousandth.
 _FLOAT32 = jax.lax.Precision.HIGHEST
 
@@ -89,3 +91,13 @@ def normalise(ecg_BLT: jax.Array, available_BL: jax.Array, valid_BT: jax.Array |
     scale_B = jnp.sqrt((centred**2).sum((1, 2)) / (samples_B1[:, 0] * leads_B))
     divisor_B = jnp.maximum(scale_B, SMALLEST_SCALE)
     return Normalised(centred / divisor_B[:, None, None], available_BL, scale_B)
+
+
+def as_read(ecg_BLT: jax.Array, scale_B: jax.Array, *, millivolts: bool) -> jax.Array:
+    """What the encoder is given of a normalised crop: itself, or millivolts over `TYPICAL_SCALE`.
+
+    Voltage is a finding (hypertrophy, low voltage), which the recording's own scale divides away. Millivolts
+    also do not depend on which leads there are, as that scale does.
+    """
+    factor_B = jnp.maximum(scale_B, SMALLEST_SCALE) / TYPICAL_SCALE
+    return ecg_BLT * factor_B[:, None, None] if millivolts else ecg_BLT

@@ -11,6 +11,7 @@ from coreecg_jax.method.network import CoReECG, Output, patchify
 from coreecg_jax.method.normalisation import (
     MILLIVOLTS_PER_STORED_UNIT,
     Normalised,
+    as_read,
     crop,
     normalise,
     random_starts,
@@ -51,8 +52,8 @@ class Objective:
       temperature: of InfoNCE.
       same_crop: both views are the same crop (makes the contrastive task too easy; an ablation).
       fda_on_both: FDA makes both views, not the first alone.
-      scale_jitter: standard deviation of a log-normal factor on what the encoder sees, since a subset
-        of the leads has another scale than all twelve.
+      scale_jitter: standard deviation of a log-normal factor on what the encoder reads: voltage alone does
+        not tell whose recording it is, and a subset of the leads has another scale than all twelve.
       target_floor: variance added to a patch's own, in units of the recording's variance: flat patches
         are not blown up to noise.
     """
@@ -108,7 +109,10 @@ class Objective:
         crop_key, jitter_key, fda_key, mask_key = jax.random.split(key, 4)
         crops = self.crops(crop_key, ecg, length, available)
         view, other = self.views(parameters["fda"], fda_key, crops)
-        seen_BLT = self.jitter(jitter_key, jnp.concatenate([view.ecg_BLT, other.ecg_BLT]))
+        scale_B = jnp.concatenate([one.scale_B for one in crops])
+        views_BLT = jnp.concatenate([view.ecg_BLT, other.ecg_BLT])
+        read_BLT = as_read(views_BLT, scale_B, millivolts=self.network.voltage)
+        seen_BLT = self.jitter(jitter_key, read_BLT)
         clean_BLT = jnp.concatenate([one.ecg_BLT for one in crops])
         available_BL = jnp.concatenate([one.available_BL for one in crops])
         mask = self.stdm(mask_key, len(seen_BLT), self.columns)
@@ -129,6 +133,7 @@ class Objective:
         contrastive, alike = info_nce(z1_BE, z2_BE, patient_B, self.temperature)
         loss = reconstruction + self.lambda_c * contrastive
         leak = algebraic_leakage(forward.mask.visible_BLN)
+        curve = self.fda.curve(forward.view, self.crop_samples, self.sampling_rate)
         return loss, {
             "loss": loss,
             "reconstruction": reconstruction,
@@ -136,6 +141,7 @@ class Objective:
             **recovered,
             **alike,
             **fda_metrics(forward.view, jnp.split(forward.clean_BLT, 2)[0]),
+            **{f"fda_protected_{hz}Hz": protected for hz, protected in curve.items()},
             "leakage_of_hidden": leak.of_hidden,
             "leakage_of_hidden_limb": leak.of_hidden_limb,
         }

@@ -97,6 +97,13 @@ class FDA:
         view_BLT = jnp.fft.irfft(spectrum_BLF * gain_BF[:, None, :], n=samples)
         return View(_with_energy_of(view_BLT, ecg_BLT), protected_BM, gain_BF)
 
+    def curve(self, view: View, samples: int, sampling_rate: float) -> dict[int, jax.Array]:
+        """The importance curve: mean protection around each band's centre, the centre in whole Hz."""
+        frequency_M = self.centres(samples, sampling_rate)
+        protected_M = view.protected_BM.mean(0)
+        near = {round(centre): np.abs(frequency_M - centre) <= BAND_SPACING / 2 for centre in _centres()}
+        return {hz: protected_M[np.flatnonzero(of_band_M)].mean() for hz, of_band_M in near.items()}
+
     def _logit(self, parameters: dict[str, jax.Array], energy_BM: jax.Array) -> jax.Array:
         """Importance standardised over bands: a budget, of which about half is protected whatever s."""
         if self.mode == "energy":
@@ -121,11 +128,6 @@ def band_energy(power_BF: jax.Array, bands_MF: np.ndarray, informed_M: np.ndarra
     mean_B1 = (log_BM * weight_1M).sum(-1, keepdims=True) / weight_1M.sum()
     variance_B1 = ((log_BM - mean_B1) ** 2 * weight_1M).sum(-1, keepdims=True) / weight_1M.sum()
     return (log_BM - mean_B1) * jax.lax.rsqrt(variance_B1 + 1e-6) * weight_1M
-
-
-def expected_protection(logit: jax.Array | np.ndarray) -> np.ndarray:
-    """Probability that a band of this logit is more protected than not: the importance curve."""
-    return 1 / (1 + np.exp(-np.asarray(logit, np.float64)))
 
 
 def _centres() -> np.ndarray:

@@ -1,6 +1,7 @@
 """From a config to the things that train, each checked before anything is compiled."""
 
 import dataclasses
+import inspect
 
 import jax
 import ml_collections
@@ -41,8 +42,19 @@ def resolved(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
 
 
 def network_of(config: ml_collections.ConfigDict) -> CoReECG:
-    """The network of a config."""
-    return CoReECG(**resolved(config).model)
+    """The network of a config.
+
+    Raises:
+      ValueError: where the config has other fields than this version knows.
+    """
+    model = resolved(config).model.to_dict()
+    known = set(inspect.signature(CoReECG).parameters) - {"parent", "name"}
+    if set(model) != known:
+        raise ValueError(
+            f"config.model: expected the fields of this version; missing {sorted(known - set(model))}, "
+            f"unknown {sorted(set(model) - known)}: a run is read by the version that made it"
+        )
+    return CoReECG(**model)
 
 
 def build(config: ml_collections.ConfigDict, preprocessing: Preprocessing) -> Experiment:

@@ -50,15 +50,23 @@ def step_flops(network: CoReECG, *, tokens_kept: int, columns: int, batch_size: 
         return depth * sequences * tokens * (12 * width**2 + 2 * tokens * width)
 
     encoder = stack(network.width, network.depth, 1, free + tokens_kept)
-    embed = tokens_kept * network.patch * network.width
+    embed = tokens_kept * embedding_products(network)
     lead_wise = network.decoder == "lead_wise"
     sequences, tokens = (leads, free + columns) if lead_wise else (1, free + leads * columns)
     decoder = stack(network.decoder_width, network.decoder_depth, sequences, tokens)
     ends = (free + tokens_kept) * network.width * network.decoder_width
     ends += leads * columns * network.decoder_width * network.patch
-    projector = network.width * (network.width + network.projection)
+    aligned = 3 if network.aligned == "pooled" else 1
+    projector = network.width * (aligned * network.width + network.projection)
     multiply_adds = encoder + embed + decoder + ends + projector
     return 3 * 2 * multiply_adds * 2 * batch_size
+
+
+def embedding_products(network: CoReECG) -> int:
+    """Multiply-adds of the embedding of one patch."""
+    places = network.patch - network.kernel_length + 1
+    read = network.patch + 2 * network.kernels
+    return places * network.kernel_length * network.kernels + read * network.width
 
 
 def matrix_rate(dtype: str) -> float:

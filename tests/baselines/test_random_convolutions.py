@@ -3,10 +3,10 @@ import pytest
 
 from coreecg_jax.baselines.random_convolutions import (
     KERNEL_LENGTHS,
-    TYPICAL_SCALE_MV,
     convolution_features,
     draw_kernels,
 )
+from coreecg_jax.method.normalisation import TYPICAL_SCALE
 
 SAMPLES = 60
 
@@ -22,7 +22,7 @@ def _slow_features(kernels, ecg_LT):
     samples = ecg_LT.shape[1]
     centred_LT = ecg_LT - ecg_LT.mean(axis=1, keepdims=True)
     for kernel in kernels:
-        signal_LT = centred_LT / (TYPICAL_SCALE_MV if kernel.keeps_voltage else centred_LT.std())
+        signal_LT = centred_LT / (TYPICAL_SCALE if kernel.keeps_voltage else centred_LT.std())
         outputs = []
         for t in range(kernel.edge, samples - kernel.edge):
             output = kernel.bias

@@ -64,7 +64,8 @@ def test_an_encoder_is_scored_on_the_training_recordings(monkeypatch):
         return cohort
 
     monkeypatch.setattr(neighbours, "read_cohort", read)
-    network = CoReECG(patch=10, width=16, depth=1, heads=2, decoder_width=8, decoder_depth=1, decoder_heads=1)
+    sizes = {"width": 16, "depth": 1, "heads": 2, "decoder_width": 8, "decoder_depth": 1, "decoder_heads": 1}
+    network = CoReECG(patch=10, kernels=0, **sizes)
     parameters = {"network": init_parameters(network, jax.random.key(0)), "fda": {}}
     seconds = PREPROCESSING.window_seconds
     score = neighbour_score(network, PTBXL_SUPERCLASS, "root", crop_seconds=seconds, neighbours=10)

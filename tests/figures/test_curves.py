@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 
-from coreecg_jax.figures.curves import importance_curve, training_curves
+from coreecg_jax.figures.curves import importance_curve, importance_of, training_curves
 
 
 def saved(figure):
@@ -88,7 +88,19 @@ def test_importance_over_frequency_and_spectrum():
     decibels = np.asarray(bottom.lines[0].get_ydata())
     np.testing.assert_allclose(decibels[:10], -10 * np.log10(np.e) * frequency_hz[:10])
     assert saved(figure).startswith(b"\x89PNG")
-    assert len(importance_curve(frequency_hz, importance).axes) == 1
+
+
+def test_importance_is_that_of_the_last_validation():
+    rows = [
+        {"step": 1, "validation/fda_protected_0Hz": 0.1, "validation/fda_protected_12Hz": 0.2},
+        {"step": 2, "validation/fda_protected_12Hz": 0.6, "validation/fda_protected_0Hz": 0.3},
+        {"step": 3, "train/fda_protected_0Hz": 0.9, "validation/fda_protected": 0.5},
+    ]
+    frequency_hz, importance = importance_of(rows)
+    np.testing.assert_array_equal(frequency_hz, [0, 12])
+    np.testing.assert_array_equal(importance, [0.3, 0.6])
+    with pytest.raises(ValueError, match="fda_protected_3Hz"):
+        importance_of(rows[2:])
 
 
 def test_importance_of_other_length_is_told():

@@ -7,9 +7,8 @@ import pytest
 from made_signals import all_available, made_ecg
 
 from coreecg_jax.method.masking import STDM
-from coreecg_jax.method.network import CoReECG, Encoded, patchify, pool, represent
+from coreecg_jax.method.network import CoReECG, patchify, pool
 from coreecg_jax.method.normalisation import normalise
-from coreecg_jax.records.leads import LEADS
 
 PATCH, N = 25, 6
 TINY = CoReECG(
@@ -22,6 +21,9 @@ TINY = CoReECG(
     decoder_heads=2,
     registers=2,
     projection=8,
+    kernels=3,
+    kernel_length=5,
+    decoder="lead_wise",
     zero_output=False,
 )
 
@@ -42,7 +44,6 @@ _apply = jax.jit(
     static_argnums=0,
     static_argnames=("method", "columns"),
 )
-_represent = jax.jit(represent, static_argnums=0, static_argnames="leads")
 
 
 def encode(network, patches, kept, seen):
@@ -52,10 +53,6 @@ def encode(network, patches, kept, seen):
 def decode(network, encoded, kept, seen):
     variables = {"params": parameters_of(network)}
     return _apply(network, variables, encoded, kept, seen, columns=N, method="decode")
-
-
-def representation(ecg, available, length, leads=LEADS):
-    return _represent(TINY, parameters_of(TINY), ecg, available, length, leads=leads)
 
 
 @functools.cache
@@ -84,7 +81,7 @@ def test_what_is_hidden_has_exactly_no_gradient(mode):
     def seen_outputs(patches):
         encoded = encode(TINY, patches, mask.kept_BK, mask.seen_BK)
         prediction = decode(TINY, encoded, mask.kept_BK, mask.seen_BK)
-        pooled = pool(encoded, mask.seen_BK)
+        pooled = jnp.concatenate([encoded.global_BD, *pool(encoded.tokens_BKD, mask.seen_BK)], axis=-1)
         return sum((jnp.sin(x) * jnp.arange(x.size).reshape(x.shape)).sum() for x in (prediction, pooled))
 
     gradient = np.abs(jax.jit(jax.grad(seen_outputs))(patches)).max(-1)
@@ -113,7 +110,8 @@ def test_padding_tokens_change_nothing():
     seen = mask.visible_BLN.reshape(3, -1)
     short, padded = encode(TINY, patches, mask.kept_BK, mask.seen_BK), encode(TINY, patches, everything, seen)
     np.testing.assert_allclose(short.global_BD, padded.global_BD, atol=1e-5)
-    np.testing.assert_allclose(pool(short, mask.seen_BK), pool(padded, seen), atol=1e-5)
+    one, two = pool(short.tokens_BKD, mask.seen_BK), pool(padded.tokens_BKD, seen)
+    jax.tree.map(functools.partial(np.testing.assert_allclose, atol=1e-5), one, two)
     np.testing.assert_allclose(
         decode(TINY, short, mask.kept_BK, mask.seen_BK), decode(TINY, padded, everything, seen), atol=1e-5
     )
@@ -136,81 +134,24 @@ def test_time_and_lead_of_a_token_are_known_to_the_encoder():
         assert np.abs(moved - reference).max() > 1e-3
 
 
-LENGTH = np.full(3, N * PATCH, np.int32)
-
-
-def full_ecg():
-    ecg = made_ecg(3, N * PATCH)
-    return ecg, all_available(ecg)
-
-
-def test_a_subset_of_leads_is_the_full_input_with_the_others_masked():
-    ecg, available = full_ecg()
-    some = representation(ecg[:, [0, 6]], available[:, [0, 6]], LENGTH, leads=("I", "V1"))
-    available[:] = False
-    available[:, [0, 6]] = True
-    np.testing.assert_allclose(some, representation(ecg, available, LENGTH), atol=1e-5)
-    assert np.abs(some - representation(ecg, all_available(ecg), LENGTH)).max() > 1e-2
-
-
-def test_the_order_of_named_leads_changes_nothing():
-    ecg, available = full_ecg()
-    order = np.random.default_rng(0).permutation(12)
-    available[0, 3] = available[1, 9] = False
-    names = tuple(LEADS[i] for i in order)
-    permuted = representation(ecg[:, order], available[:, order], LENGTH, leads=names)
-    np.testing.assert_allclose(permuted, representation(ecg, available, LENGTH), atol=1e-5)
-    named_otherwise = representation(ecg, available, LENGTH, leads=tuple(name.upper() for name in LEADS))
-    np.testing.assert_array_equal(named_otherwise, representation(ecg, available, LENGTH))
-
-
-def test_eight_independent_leads_give_what_twelve_give():
-    ecg, available = full_ecg()
-    independent = [i for i, name in enumerate(LEADS) if name not in ("III", "aVR", "aVL", "aVF")]
-    eight = representation(
-        ecg[:, independent], available[:, independent], LENGTH, leads=tuple(LEADS[i] for i in independent)
-    )
-    np.testing.assert_allclose(eight, representation(ecg, available, LENGTH), atol=1e-5)
-
-
-def test_padding_columns_change_nothing():
-    ecg, available = full_ecg()
-    short = representation(ecg[:, :, : 4 * PATCH], available, LENGTH * 4 // 6)
-    ecg[:, :, 4 * PATCH :] = 77.0
-    np.testing.assert_allclose(representation(ecg, available, LENGTH * 4 // 6), short, atol=1e-5)
-
-
-def test_a_recording_without_any_lead_has_a_finite_representation():
-    ecg, available = full_ecg()
-    available[1] = False
-    ecg[1] = np.nan
-    out = np.asarray(representation(ecg, available, LENGTH))
-    assert out.shape == (3, 48)
-    assert np.isfinite(out).all()
-    assert (out[1, 16:] == 0).all()
-
-
-def test_leads_that_are_not_those_named_are_refused():
-    ecg, available = full_ecg()
-    with pytest.raises(ValueError, match="expected 2 leads as named"):
-        represent(TINY, {}, ecg, available, LENGTH, leads=("I", "V1"))
-
-
-def test_pool_is_the_slow_transcription():
-    rng = np.random.default_rng(0)
-    tokens, seen = rng.normal(size=(2, 5, 3)).astype(np.float32), np.array([[1, 0, 1, 1, 0], [0] * 5], bool)
-    encoded = Encoded(jnp.zeros((2, 3)), jnp.zeros((2, 1, 3)), jnp.asarray(tokens))
-    out = pool(encoded, jnp.asarray(seen))
-    rows = tokens[0, [0, 2, 3]]
-    np.testing.assert_allclose(out[0], np.concatenate([[0] * 3, rows.mean(0), rows.max(0)]), atol=1e-6)
-    assert (out[1] == 0).all()
-
-
 def test_projections_are_unit_vectors():
-    globals_BD = 5 * jax.random.normal(jax.random.key(0), (4, 16))
-    z = TINY.apply({"params": parameters_of(TINY)}, globals_BD, method="project")
-    assert z.shape == (4, 8)
+    encoded, mask = _encoded_and_mask()
+    z = TINY.apply({"params": parameters_of(TINY)}, encoded, mask.seen_BK, method="project")
+    assert z.shape == (3, 8)
     np.testing.assert_allclose(np.linalg.norm(z, axis=1), 1, atol=1e-5)
+
+
+def test_patch_tokens_are_aligned_too_unless_the_global_token_alone_is():
+    encoded, mask = _encoded_and_mask()
+    for network, tokens_matter in ((TINY, True), (TINY.clone(aligned="global"), False)):
+        params = {"params": parameters_of(network)}
+
+        def first(encoded, network=network, params=params):
+            return network.apply(params, encoded, mask.seen_BK, method="project")[:, 0].sum()
+
+        gradient = jax.grad(first)(encoded)
+        assert np.abs(gradient.global_BD).max() > 1e-4
+        assert (np.abs(gradient.tokens_BKD).max() > 1e-6) == tokens_matter
 
 
 def _encoded_and_mask():
@@ -285,7 +226,8 @@ def test_layers_are_stacked_and_heads_are_counted():
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("width", 18), ("decoder_width", 10), ("width", 0), ("decoder", "both")]
+    ("field", "value"),
+    [("width", 18), ("decoder_width", 10), ("width", 0), ("decoder", "both"), ("aligned", "mean")],
 )
 def test_settings_that_make_no_sense_are_refused(field, value):
     with pytest.raises(ValueError, match=f"model.{field}"):

@@ -22,6 +22,8 @@ NETWORK = CoReECG(
     decoder_heads=2,
     registers=2,
     projection=8,
+    kernels=3,
+    kernel_length=5,
     zero_output=False,
 )
 OBJECTIVE = Objective(NETWORK, crop_samples=150, sampling_rate=100.0, lambda_c=0.3, temperature=0.2)
@@ -81,6 +83,8 @@ def test_the_loss_is_the_sum_of_its_parts():
     pairs = zip(np.asarray(made.view.ecg_BLT), np.asarray(made.clean_BLT)[:B])
     alike = [(x * y).sum() / np.sqrt((x**2).sum() * (y**2).sum()) for x, y in pairs]
     assert metrics["fda_correlation"] == pytest.approx(np.mean(alike), rel=1e-4)
+    curve = [metrics[f"fda_protected_{hz}Hz"] for hz in range(0, 49, 3)]
+    np.testing.assert_allclose(curve, np.asarray(made.view.protected_BM).mean(0), rtol=1e-5)
     assert all(np.shape(value) == () for value in metrics.values())
 
 
@@ -156,6 +160,22 @@ def test_fda_makes_the_first_view_or_both():
     for view, clean in ((one_view[0], crops[0]), (two_views[0], crops[0]), (two_views[1], crops[1])):
         assert np.abs(view.ecg_BLT - clean.ecg_BLT).max() > 0.05
     assert np.abs(two_views[0].gain_BF - two_views[1].gain_BF).max() > 0.05
+
+
+def test_the_encoder_reads_millivolts_or_the_recordings_own_scale():
+    """Twice the voltage changes what is read by a factor of two, or not at all; the target never changes."""
+    data, loud = batch(), batch()
+    loud["ecg"] = (2 * loud["ecg"].astype(int)).clip(-32000, 32000).astype(np.int16)
+    assert (loud["ecg"] == 2 * data["ecg"].astype(int)).all()
+    own_scale = dataclasses.replace(OBJECTIVE, network=NETWORK.clone(voltage=False))
+    for objective, differs in ((OBJECTIVE, True), (own_scale, False)):
+        given = parameters(), jax.random.key(0)
+        one, two = (
+            jax.jit(objective.forward)(*given, *(x[name] for name in ("ecg", "length", "available")))
+            for x in (data, loud)
+        )
+        np.testing.assert_allclose(one.clean_BLT, two.clean_BLT, atol=1e-4)
+        assert (np.abs(one.output.global_BD - two.output.global_BD).max() > 1e-2) == differs
 
 
 def test_jitter_is_one_log_normal_factor_a_recording():

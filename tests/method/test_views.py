@@ -7,7 +7,7 @@ import pytest
 from made_signals import all_available, lead_residual, made_ecg, one_beat
 
 from coreecg_jax.method.normalisation import normalise
-from coreecg_jax.method.views import FDA, band_energy, expected_protection
+from coreecg_jax.method.views import FDA, band_energy
 
 RATE = 100.0
 
@@ -197,8 +197,24 @@ def test_importance_chooses_which_bands_pass():
     view = view_of(FDA(), parameters, jax.random.key(0), ecg, all_available(ecg))
     often = np.mean(np.asarray(view.protected_BM) > 0.5, axis=0)
     logit = (s - s.mean()) / s.std()
-    np.testing.assert_allclose(often, expected_protection(logit), atol=0.12)
+    np.testing.assert_allclose(often, 1 / (1 + np.exp(-logit)), atol=0.12)  # of the logistic noise
     assert often[:8].min() > often[8:].max()
+
+
+@pytest.mark.parametrize("mode", ["learned", "per_bin", "off"])
+def test_the_importance_curve_is_the_mean_protection_near_each_centre(mode):
+    fda = FDA(mode=mode)
+    ecg = normal_ecg(8)
+    samples = ecg.shape[-1]
+    view = view_of(fda, fda.init(samples, RATE), jax.random.key(0), ecg, all_available(ecg))
+    curve = fda.curve(view, samples, RATE)
+    assert list(curve) == list(range(0, 49, 3))
+    frequency, protected = fda.centres(samples, RATE), np.asarray(view.protected_BM)
+    for hz, value in curve.items():
+        near = [
+            protected[b, m] for b in range(8) for m in range(len(frequency)) if abs(frequency[m] - hz) <= 1.5
+        ]
+        assert value == pytest.approx(np.mean(near), rel=1e-5)
 
 
 @functools.partial(jax.jit, static_argnums=0)
