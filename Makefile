@@ -6,7 +6,7 @@ BIN := .venv/bin
 # The compile cache makes the second run of the tests and of a launcher start sooner.
 export JAX_COMPILATION_CACHE_DIR := $(CURDIR)/.cache/jax
 
-.PHONY: setup test test-slow lint results results-design results-probe clean
+.PHONY: setup test test-slow lint results results-design results-probe results-ablation results-curves clean
 
 setup: .venv/.ready
 
@@ -47,19 +47,19 @@ results: data/100hz/.ready
 	mkdir -p runs
 	$(LAUNCH).overfit $(CONFIG) --steps=300 --every=50 | tee runs/overfit.md
 	$(LAUNCH).leakage --data_root=data/100hz --train=ptbxl:fold1-7 --validation=ptbxl:fold8 | tee runs/leakage.md
-	$(MAKE) results-design results-probe
+	$(MAKE) results-design results-probe results-curves results-ablation
 
-results-design:
-	$(LAUNCH).pretrain $(DESIGN) --workdir=runs/design_lead_wise
-	$(LAUNCH).pretrain $(DESIGN) --workdir=runs/design_joint --config.model.decoder=joint
+results-design: data/100hz/.ready
+	$(LAUNCH).pretrain $(DESIGN) --workdir=runs/design_joint
+	$(LAUNCH).pretrain $(DESIGN) --workdir=runs/design_lead_wise --config.model.decoder=lead_wise
 	$(LAUNCH).pretrain $(DESIGN) --workdir=runs/design_no_time_bias --config.model.time_bias=False
 	$(LAUNCH).pretrain $(DESIGN) --workdir=runs/design_no_zero_output --config.model.zero_output=False
 	$(LAUNCH).reconstruction --data_root=data/100hz --train=ptbxl:fold1-7 --validation=ptbxl:fold8 \
-	  --run=lead-wise=runs/design_lead_wise --run=joint=runs/design_joint \
+	  --run=joint=runs/design_joint --run=lead-wise=runs/design_lead_wise \
 	  --run='no time bias'=runs/design_no_time_bias --run='no zero output'=runs/design_no_zero_output \
 	  | tee runs/design.md
 
-results-probe:
+results-probe: data/100hz/.ready
 	for seed in $(SEEDS); do \
 	  $(LAUNCH).pretrain $(CONFIG) --config.seed=$$seed --workdir=runs/real_2core_$$seed; \
 	done
@@ -69,6 +69,24 @@ results-probe:
 	done
 	$(LAUNCH).reconstruction --data_root=data/100hz --train=ptbxl:fold1-8 --validation=ptbxl:fold9 \
 	  $(foreach seed,$(SEEDS),--run=seed$(seed)=runs/real_2core_$(seed)) | tee runs/reconstruction.md
+
+# Each row differs from the default in one setting; 400 steps, scored on the training folds only.
+ABLATION := base: linear:model.kernels=0 own_scale:model.voltage=False lead_wise:model.decoder=lead_wise \
+  global:model.aligned=global uniform:view.mode=uniform
+results-ablation: data/100hz/.ready
+	for row in $(ABLATION); do \
+	  setting=$${row#*:}; \
+	  $(LAUNCH).pretrain $(CONFIG) --config.run.steps=400 $${setting:+--config.$$setting} \
+	    --workdir=runs/short_$${row%%:*}; \
+	done
+	$(LAUNCH).probe $(foreach row,$(ABLATION),--workdir=runs/short_$(firstword $(subst :, ,$(row)))) \
+	  --data_root=data/100hz --development | tee runs/ablation.md
+	$(LAUNCH).probe --workdir=runs/short_base --data_root=data/100hz --development --pooling=recording \
+	  | tee runs/ablation_pooling.md
+
+results-curves:
+	$(LAUNCH).curves $(foreach seed,$(SEEDS),--workdir=runs/real_2core_$(seed)) \
+	  --out=docs/curves.png --importance=docs/importance.png
 
 clean:
 	rm -rf .venv .cache build *.egg-info

@@ -59,7 +59,7 @@ def get_config() -> ml_collections.ConfigDict:
     optimizer.learning_rate = 1e-3  # at the peak
     optimizer.fda_learning_rate = 1e-2  # of FDA's importance
     optimizer.warmup_steps = 1000
-    optimizer.weight_decay = 0.05  # on matrices only
+    optimizer.weight_decay = 0.05  # on the kernels of linear layers only
     optimizer.b1, optimizer.b2 = 0.9, 0.95
     optimizer.clip = 1.0  # global norm of the gradient
 

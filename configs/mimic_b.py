@@ -1,8 +1,9 @@
 """CoRe-ECG-B on MIMIC-IV-ECG (800,035 recordings, 161,352 patients).
 
 Reproduces: the setting of the paper's pretraining, in our specification (size, schedule and rates are ours).
-Cost: 100,000 steps of 2,048 recordings (256 epochs); about 4 times that of configs/mimic_s.py.
-Expected: not run.
+Cost: 100,000 steps of 2,048 recordings (256 epochs); about 180 GFLOP a recording, 37 EFLOP (counted).
+Expected: not run. Data: a set `mimic_iv_ecg` with splits train and validation by patient; its builder is not
+written yet (records/databases/).
 Command: python -m launch.pretrain --config=configs/mimic_b.py --workdir=runs/mimic_b
 """
 

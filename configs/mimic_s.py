@@ -1,8 +1,9 @@
 """CoRe-ECG-S on MIMIC-IV-ECG (800,035 recordings, 161,352 patients).
 
 Reproduces: the setting of the paper's pretraining, in our specification (size, schedule and rates are ours).
-Cost: 100,000 steps of 2,048 recordings (256 epochs); about 55 GFLOP a recording, 11 EFLOP in all.
-Expected: not run.
+Cost: 100,000 steps of 2,048 recordings (256 epochs); about 60 GFLOP a recording, 12 EFLOP in all (counted).
+Expected: not run. Data: a set `mimic_iv_ecg` with splits train and validation by patient; its builder is not
+written yet (records/databases/).
 Command: python -m launch.pretrain --config=configs/mimic_s.py --workdir=runs/mimic_s
 """
 

@@ -4,9 +4,7 @@ python -m launch.curves --workdir=runs/a --workdir=runs/b --out=curves.png [--im
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 
-import numpy as np
 from absl import flags
 
 from coreecg_jax.downstream.spectrum import mean_power
@@ -18,6 +16,7 @@ from launch.shell import run_main
 
 _WORKDIR = flags.DEFINE_multi_string("workdir", None, "A training run.", required=True)
 _OUT = flags.DEFINE_string("out", None, "PNG file.", required=True)
+_DATA_ROOT = flags.DEFINE_string("data_root", None, "Folder of data sets, when they were moved since.")
 _IMPORTANCE = flags.DEFINE_string("importance", None, "PNG file of the importance curve of the first run.")
 
 
@@ -25,7 +24,8 @@ def _draw_importance(workdir: str, out: str) -> None:
     """The curve at the last validation, over the spectrum of the recordings that were validated on."""
     frequency_hz, importance = importance_of(read_metrics(workdir))
     data = load_parameters(workdir).config.data
-    spectrum = mean_power(read_recordings(data.root, data.validation), np.array(frequency_hz))
+    recordings = read_recordings(_DATA_ROOT.value or data.root, data.validation)
+    spectrum = mean_power(recordings, frequency_hz)
     importance_curve(frequency_hz, importance, spectrum).savefig(out, dpi=110)
     print(f"drawn: {out}")
 
@@ -33,7 +33,7 @@ def _draw_importance(workdir: str, out: str) -> None:
 def main(argv: Sequence[str]) -> None:
     """Draws and says where the pictures are."""
     del argv
-    rows = [{**row, "run": Path(workdir).name} for workdir in _WORKDIR.value for row in read_metrics(workdir)]
+    rows = [{**row, "run": workdir} for workdir in _WORKDIR.value for row in read_metrics(workdir)]
     training_curves(rows).savefig(_OUT.value, dpi=110)
     print(f"drawn: {_OUT.value}")
     if _IMPORTANCE.value:

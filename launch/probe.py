@@ -35,7 +35,8 @@ def _encoder(workdir: str) -> Encoder:
     apply = jax.jit(functools.partial(represent, network, pooling=_POOLING.value))
     untrained = functools.partial(apply, init_parameters(network, jax.random.key(seed)))
     pretrained = functools.partial(apply, loaded.params)
-    return Encoder(workdir, loaded.step, seed, crop, loaded.preprocessing, pretrained, untrained)
+    about = workdir, loaded.step, seed, crop, loaded.preprocessing
+    return Encoder(*about, pretrained, untrained, _POOLING.value)
 
 
 def main(argv: Sequence[str]) -> None:

@@ -32,6 +32,8 @@ def main(argv: Sequence[str]) -> None:
     """Prints the tables: by kind of hidden token, and by lead."""
     del argv
     named = [text.partition("=")[::2] for text in _RUN.value]
+    if not all(workdir for _, workdir in named) or len(dict(named)) < len(named):
+        raise ValueError(f"--run: expected NAME=WORKDIR with names that differ, got {' '.join(_RUN.value)}")
     models = {name: _model(workdir) for name, workdir in named}
     seconds = max(o.crop_samples / o.sampling_rate for o, _ in models.values())
     train = read_recordings(_DATA_ROOT.value, _TRAIN.value, min_seconds=seconds)

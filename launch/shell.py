@@ -8,14 +8,14 @@ from absl import app, logging
 
 
 def run_main(main: Callable[[Sequence[str]], None]) -> None:
-    """Runs an absl main; ValueError and OSError are printed as ``error: …`` with exit status 2."""
+    """Runs an absl main; a ValueError, OSError or FloatingPointError becomes ``error: …``, exit status 2."""
 
     def guarded(argv: Sequence[str]) -> None:
         if len(argv) > 1:
             raise app.UsageError(f"unexpected argument {argv[1]!r}: every setting is a --flag=value")
         try:
             main(argv)
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, FloatingPointError) as error:
             _give_up(str(error))
 
     logging.set_verbosity(logging.ERROR)  # absl's default is to show what libraries tell themselves

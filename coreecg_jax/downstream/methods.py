@@ -34,6 +34,7 @@ class Encoder:
     preprocessing: Preprocessing  # of the data it was trained on
     pretrained: Represent
     untrained: Represent  # the same network with parameters as drawn before the first step
+    pooling: str = "lead"  # of both representations, for the report
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +65,7 @@ def compared_methods(
         return {RIVAL: tuple(rivals)}
     for encoder in encoders:
         require_same_preprocessing(encoder, preprocessing)
-    untrained = [Run(f"seed {e.seed}", (_extract(e.untrained, e.crop_seconds),)) for e in encoders]
+    untrained = [Run(f"{e.name} before training", (_extract(e.untrained, e.crop_seconds),)) for e in encoders]
     pretrained = [Run(e.name, (_extract(e.pretrained, e.crop_seconds),)) for e in encoders]
     joined = [
         Run(f"{run.name}, {other.name}", run.blocks + other.blocks)

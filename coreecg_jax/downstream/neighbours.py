@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from coreecg_jax.downstream.features import crop_features
-from coreecg_jax.downstream.scores import macro_auroc
+from coreecg_jax.downstream.scores import macro_auroc, scored_classes
 from coreecg_jax.downstream.tasks import Task, read_cohort
 from coreecg_jax.method.network import CoReECG
 from coreecg_jax.method.representation import represent
@@ -21,8 +21,14 @@ def neighbour_score(
     """A function of a run's parameters that gives `{'knn_auroc': …}` on the task's training recordings.
 
     Each recording is predicted from its nearest others of other patients. The test is not read.
+
+    Raises:
+      FileNotFoundError: when data are missing.
+      ValueError: when there are too few recordings for a score.
     """
     cohort = read_cohort(root, task.train, task.label_set)
+    require_neighbours(cohort.groups, neighbours)
+    scored_classes(cohort.labels)
     apply = jax.jit(functools.partial(represent, network))
 
     def score(parameters: dict[str, Any]) -> dict[str, float]:
@@ -48,14 +54,19 @@ def leave_group_out(features: np.ndarray, labels: np.ndarray, groups: np.ndarray
     Raises:
       ValueError: when a recording has fewer than `k` others of other groups.
     """
-    others = len(groups) - np.unique(groups, return_counts=True)[1].max()
-    if not 1 <= k <= others:
-        raise ValueError(
-            f"neighbours: expected 1 to {others}, the recordings of other patients that each has, got {k}"
-        )
+    require_neighbours(groups, k)
     standard = (features - features.mean(0)) / (features.std(0) + 1e-6)
     unit = standard / np.maximum(np.linalg.norm(standard, axis=1, keepdims=True), 1e-12)
     similarity = unit @ unit.T
     similarity[groups[:, None] == groups[None, :]] = -np.inf
     nearest = np.argsort(-similarity, axis=1, kind="stable")[:, :k]
     return labels[nearest].mean(1)
+
+
+def require_neighbours(groups: np.ndarray, k: int) -> None:
+    """Raises ValueError when a recording has fewer than `k` others of other groups."""
+    others = len(groups) - np.unique(groups, return_counts=True)[1].max()
+    if not 1 <= k <= others:
+        raise ValueError(
+            f"neighbours: expected 1 to {others}, the recordings of other patients that each has, got {k}"
+        )

@@ -42,7 +42,7 @@ class Recovered(NamedTuple):
 def recover(
     objective: Objective, parameters: dict[str, Any], recordings: Recordings, *, batch_size: int = 32
 ) -> Iterator[Recovered]:
-    """Both views of all recordings under the masks of validation (whole columns and leads), in batches."""
+    """Both views of all recordings in batches, under crops and masks that are the same in every call."""
     forward = jax.jit(objective.forward)
     for number, first in enumerate(range(0, len(recordings), batch_size)):
         # The last batch is filled with copies of its last recording, so that all have one shape.
@@ -60,11 +60,15 @@ def compare(
     """Explained variance of each model and of the references on the first model's crops and masks.
 
     Args:
-      models: name -> (objective, parameters); all with one crop and patch.
+      models: name -> (objective, parameters).
       train: recordings from which the linear regression is fitted.
       validation: recordings to recover.
+
+    Raises:
+      ValueError: when the models differ in crop, patch, rate or mask, or hide single tokens.
     """
     objective = next(iter(models.values()))[0]
+    require_same_question({name: model for name, (model, _) in models.items()})
     patch, rate = objective.network.patch, objective.sampling_rate
     covariance_LL = training_covariance(train, objective.crop_samples)
     rows: dict[str, ExplainedVariance] = {}
@@ -94,6 +98,23 @@ def compare(
     return rows
 
 
+def require_same_question(objectives: dict[str, Objective]) -> None:
+    """Raises ValueError when the models are not asked for the same whole columns and leads."""
+    asked = {
+        name: (o.crop_samples, o.network.patch, o.sampling_rate, o.stdm) for name, o in objectives.items()
+    }
+    (first, expected), *others = asked.items()
+    for name, got in others:
+        if got != expected:
+            raise ValueError(
+                "reconstruction: expected runs of one crop, patch, sampling rate and mask, got "
+                f"{first}: {expected}; {name}: {got}"
+            )
+    if objectives[first].stdm.mode in ("random", "off"):
+        mode = objectives[first].stdm.mode
+        raise ValueError(f"reconstruction: expected masks of whole columns and leads, got mode {mode!r}")
+
+
 def training_covariance(recordings: Recordings, samples: int) -> np.ndarray:
     """Covariance float64[12, 12] of the leads over the first crop of each recording, normalised."""
     return lead_covariance(*normalised_crops(recordings, samples))
@@ -104,7 +125,8 @@ def normalised_crops(recordings: Recordings, samples: int) -> tuple[np.ndarray, 
     start = jnp.zeros(len(recordings), jnp.int32)
     stored_BLT = crop(jnp.asarray(recordings.ecg), start, samples)
     available = jnp.asarray(recordings.available)
-    ecg_BLT, available_BL, _ = normalise(stored_BLT * MILLIVOLTS_PER_STORED_UNIT, available)
+    unit = MILLIVOLTS_PER_STORED_UNIT * recordings.preprocessing.microvolts_per_unit
+    ecg_BLT, available_BL, _ = normalise(stored_BLT * unit, available)
     return np.asarray(ecg_BLT), np.asarray(available_BL)
 
 

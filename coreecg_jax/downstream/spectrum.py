@@ -6,10 +6,10 @@ from coreecg_jax.inputs.reader import Recordings
 
 
 def mean_power(recordings: Recordings, frequency_hz: np.ndarray) -> np.ndarray:
-    """Mean share of a recording's energy near each frequency; float64, as many as frequencies.
+    """Mean power of a recording near each frequency, as a share of its energy a bin; float64.
 
-    Near is within half of the smallest distance between two frequencies. Each recording counts alike,
-    whatever its voltage; the valid samples of available leads count.
+    Near is within half of the smallest distance between two frequencies, the upper end not included. Each
+    recording counts alike, whatever its voltage; the valid samples of available leads count.
 
     Raises:
       ValueError: when no recording carries signal.
@@ -20,9 +20,10 @@ def mean_power(recordings: Recordings, frequency_hz: np.ndarray) -> np.ndarray:
         signal_LT = ecg_LT[available, :length].astype(np.float64)
         power_F = (np.abs(np.fft.rfft(signal_LT - signal_LT.mean(-1, keepdims=True))) ** 2).sum(0)
         hertz_F = np.fft.rfftfreq(length, 1 / recordings.preprocessing.sampling_rate)
-        near_MF = np.abs(hertz_F[None] - frequency_hz[:, None]) <= half_width
+        distance_MF = hertz_F[None] - frequency_hz[:, None]
+        near_MF = (-half_width <= distance_MF) & (distance_MF < half_width)
         if power_F.sum() > 0:
-            shares.append(near_MF @ power_F / power_F.sum())
+            shares.append(near_MF @ power_F / power_F.sum() / np.maximum(near_MF.sum(-1), 1))
     if not shares:
         raise ValueError("spectrum: expected at least one recording that carries signal")
     return np.mean(shares, axis=0)

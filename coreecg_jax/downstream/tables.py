@@ -49,7 +49,8 @@ def report(evaluation: Evaluation, encoders: Sequence[Encoder], *, seed: int = 0
         "test": None if evaluation.test is None else _cohort(evaluation.test),
         "methods": {name: [_fitted(run) for run in runs] for name, runs in evaluation.methods.items()},
         "encoders": [
-            {"name": e.name, "step": e.step, "seed": e.seed, "crop_seconds": e.crop_seconds} for e in encoders
+            {name: getattr(e, name) for name in ("name", "step", "seed", "crop_seconds", "pooling")}
+            for e in encoders
         ],
         "preprocessing": dataclasses.asdict(evaluation.preprocessing),
         "probe": {"strengths": STRENGTHS, "folds": FOLDS},

@@ -35,11 +35,10 @@ def training_batches(
     *,
     batch_size: int,
     seed: int,
-    start_step: int = 0,
     min_seconds: float,
     shuffle_buffer: int,
-) -> Iterator[Batch]:
-    """The batches of steps `start_step`, `start_step` + 1, ... without end; numpy arrays.
+) -> Callable[[int], Iterator[Batch]]:
+    """A function of a step that gives the batches of that step, the next, ... without end; numpy arrays.
 
     Every window of at least `min_seconds` comes exactly once in an epoch, except the remainder that does
     not fill a batch: up to `batch_size` - 1 windows, others in every epoch. `shuffle_buffer` is a number of
@@ -48,7 +47,7 @@ def training_batches(
 
     Raises:
       FileNotFoundError, ValueError: as `selection.select`; for a damaged shard; when there are fewer usable
-        windows than `batch_size`. All but damage met while streaming are raised here, before the first batch.
+        windows than `batch_size`. All but damage met while streaming are raised here, not by the stream.
     """
     selection = select(root, spec)
     min_length = selection.minimum_length(min_seconds)
@@ -67,7 +66,7 @@ def training_batches(
     def epoch_batches(epoch: int, first: int) -> Iterator[Batch]:
         return _epoch_batches(selection, min_length, batch_size, shuffle_buffer, seed, epoch, first)
 
-    return _endless(epoch_batches, usable // batch_size, start_step)
+    return functools.partial(_endless, epoch_batches, usable // batch_size)
 
 
 def count_usable(selection: Selection, min_length: int) -> int:
@@ -125,6 +124,7 @@ def _epoch_batches(
 def _tensorflow() -> Any:
     """TensorFlow, silent and without accelerators: those belong to jax."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # announces itself where it is on, whatever the level
     import tensorflow as tf
 
     tf.config.set_visible_devices([], "GPU")

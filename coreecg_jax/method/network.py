@@ -111,7 +111,7 @@ class CoReECG(nn.Module):
         """Encodes the kept tokens, predicts all patches, projects what is aligned.
 
         Args:
-          patches_BSP: float32[B, 12 * N, P] on the recording's scale.
+          patches_BSP: float32[B, 12 * N, P] as `normalisation.as_read` gives them.
           kept_BK: int32, which tokens are given to the encoder.
           seen_BK: bool, which of them are real (the others take part in nothing).
         """

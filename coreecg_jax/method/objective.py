@@ -47,6 +47,7 @@ class Objective:
       network: its parameters are `parameters['network']`, FDA's are `parameters['fda']`.
       crop_samples: samples of a view, a multiple of the network's patch.
       sampling_rate: Hz.
+      millivolts_per_unit: of the stored integers.
       fda, stdm: how views and masks are drawn.
       lambda_c: weight of the contrastive loss. Ours, as is every default here.
       temperature: of InfoNCE.
@@ -61,6 +62,7 @@ class Objective:
     network: CoReECG
     crop_samples: int
     sampling_rate: float
+    millivolts_per_unit: float = MILLIVOLTS_PER_STORED_UNIT
     fda: FDA = dataclasses.field(default_factory=FDA)
     stdm: STDM = dataclasses.field(default_factory=STDM)
     lambda_c: float = 0.1
@@ -90,7 +92,7 @@ class Objective:
         Args:
           parameters: of the network and of FDA.
           key: for crops, jitter, FDA and masks; the same key and batch give the same result.
-          ecg: int16[B, 12, W] stored windows in microvolts.
+          ecg: int16[B, 12, W] stored windows.
           length: int32[B], valid samples of each window, at least `crop_samples`.
           available: bool[B, 12].
           patient: uint32[B]; recordings of one patient are not negatives of each other.
@@ -154,7 +156,7 @@ class Objective:
         first_B = random_starts(first_key, length, self.crop_samples)
         second_B = first_B if self.same_crop else random_starts(second_key, length, self.crop_samples)
         first, second = (
-            normalise(crop(ecg, start_B, self.crop_samples) * MILLIVOLTS_PER_STORED_UNIT, available)
+            normalise(crop(ecg, start_B, self.crop_samples) * self.millivolts_per_unit, available)
             for start_B in (first_B, second_B)
         )
         return first, second

@@ -42,12 +42,17 @@ def represent(
       (of all twelve leads in the order of `LEADS`, 0 where a lead is not available), then maxima.
 
     Raises:
-      ValueError: when the leads are not those named, or `pooling` is unknown.
+      ValueError: when the leads are not those named, T is no multiple of the patch, or `pooling` is unknown.
     """
     if pooling not in POOLINGS:
         raise ValueError(f"pooling: expected one of {', '.join(POOLINGS)}, got {pooling!r}")
     ecg_BLT, available_BL = _at_their_places(ecg_BLT, available_BL, lead_indices(leads))
     samples, columns = ecg_BLT.shape[-1], ecg_BLT.shape[-1] // network.patch
+    if columns * network.patch != samples or not columns:
+        raise ValueError(
+            f"expected a multiple of model.patch = {network.patch} samples, got {samples}: crop or pad (with "
+            "`length_B`) to one"
+        )
     valid_BT = jnp.arange(samples)[None] < length_B[:, None]
     normalised = normalise(ecg_BLT, available_BL, valid_BT)
     read_BLT = as_read(normalised.ecg_BLT, normalised.scale_B, millivolts=network.voltage)

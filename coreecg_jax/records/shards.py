@@ -48,6 +48,7 @@ def write_shards(
 def _tensorflow_datasets() -> Any:
     """The package, quiet."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # announces itself where it is on, whatever the level
     import tensorflow_datasets as tfds
 
     logging.getLogger("absl").setLevel(logging.WARNING)

@@ -9,6 +9,7 @@ import optax
 
 from coreecg_jax.method.masking import STDM
 from coreecg_jax.method.network import CoReECG
+from coreecg_jax.method.normalisation import MILLIVOLTS_PER_STORED_UNIT
 from coreecg_jax.method.objective import Objective
 from coreecg_jax.method.views import FDA
 from coreecg_jax.records.schema import Preprocessing
@@ -16,11 +17,12 @@ from coreecg_jax.training.optimizer import make_optimizer
 
 POSITIVE = (
     *(f"run.{name}" for name in ("steps", "log_every", "validate_every", "checkpoint_every")),
-    *(f"model.{name}" for name in ("width", "depth", "heads", "projection")),
+    *(f"model.{name}" for name in ("patch", "width", "depth", "heads", "projection")),
     *(f"model.decoder_{name}" for name in ("width", "depth", "heads")),
     "objective.temperature",
     "objective.target_floor",
 )
+NOT_NEGATIVE = ("model.registers", "objective.lambda_c", "objective.scale_jitter")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,15 +72,17 @@ def build(config: ml_collections.ConfigDict, preprocessing: Preprocessing) -> Ex
             f"{config.data.root!r} have {rate:g} Hz: prepare them with "
             f"--sampling_rate={config.data.sampling_rate:g}, or set data.root to data that have it"
         )
-    _require_positive(config)
+    _require_in_range(config)
     objective = Objective(
         network=network_of(config),
         crop_samples=_crop_samples(config, preprocessing),
         sampling_rate=rate,
+        millivolts_per_unit=MILLIVOLTS_PER_STORED_UNIT * preprocessing.microvolts_per_unit,
         fda=FDA(**config.view),
         stdm=STDM(**config.mask),
         **config.objective,
     )
+    objective.stdm.tokens_kept(objective.columns)  # refuses a mask that would leave nothing to see
     optimizer = make_optimizer(steps=config.run.steps, **config.optimizer)
     return Experiment(objective, optimizer)
 
@@ -98,8 +102,17 @@ def _crop_samples(config: ml_collections.ConfigDict, preprocessing: Preprocessin
     return round(samples)
 
 
-def _require_positive(config: ml_collections.ConfigDict) -> None:
+def _require_in_range(config: ml_collections.ConfigDict) -> None:
     for field in POSITIVE:
-        group, name = field.split(".")
-        if not config[group][name] > 0:
-            raise ValueError(f"{field}: expected more than 0, got {config[group][name]}")
+        if not _value(config, field) > 0:
+            raise ValueError(f"{field}: expected more than 0, got {_value(config, field)}")
+    for field in NOT_NEGATIVE:
+        if not _value(config, field) >= 0:
+            raise ValueError(f"{field}: expected 0 or more, got {_value(config, field)}")
+    if not 0 <= config.seed < 2**32:
+        raise ValueError(f"seed: expected 0 to 2**32 - 1, got {config.seed}")
+
+
+def _value(config: ml_collections.ConfigDict, field: str) -> float:
+    group, name = field.split(".")
+    return config[group][name]

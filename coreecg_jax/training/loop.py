@@ -1,6 +1,5 @@
 """Pretraining, told in order. Here the config ends: all that is called below takes keywords."""
 
-import functools
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from coreecg_jax.inputs.transfer import to_devices
 from coreecg_jax.method.objective import Objective
 from coreecg_jax.training.checkpoints import Checkpoints
 from coreecg_jax.training.experiment import build, resolved
-from coreecg_jax.training.health import Speed
+from coreecg_jax.training.health import Speed, require_finite
 from coreecg_jax.training.interruption import Interruption
 from coreecg_jax.training.journal import Journal
 from coreecg_jax.training.mesh import Placement, data_parallel, require_divisible
@@ -42,6 +41,7 @@ def train(
 
     Raises:
       ValueError: when config, data and workdir do not go together.
+      FloatingPointError: when the loss is no longer finite; the last checkpoint before that is kept.
     """
     config = resolved(config)
     data, run = config.data, config.run
@@ -50,9 +50,7 @@ def train(
     placement = data_parallel()
     require_divisible("data.batch_size", data.batch_size, placement)
     require_divisible("data.validation_batch_size", data.validation_batch_size, placement)
-    evaluators = {"validation": _validator(data, experiment.objective, placement), **(evaluators or {})}
-    batches_from = functools.partial(
-        training_batches,
+    batches_from = training_batches(
         data.root,
         data.train,
         batch_size=data.batch_size,
@@ -60,6 +58,7 @@ def train(
         min_seconds=data.crop_seconds,
         shuffle_buffer=data.shuffle_buffer,
     )
+    evaluators = {"validation": _validator(data, experiment.objective, placement), **(evaluators or {})}
     step = make_train_step(experiment.objective, experiment.optimizer, seed=config.seed, placement=placement)
     fresh = init_state(experiment.objective, experiment.optimizer, jax.random.key(config.seed))
     with Checkpoints(workdir, config, preprocessing) as checkpoints:
@@ -69,7 +68,7 @@ def train(
             print(f"nothing to do: all {run.steps} steps of {workdir} are done")
             return state
         speed = Speed(experiment.objective, batch_size=data.batch_size)
-        batches = to_devices(speed.watched(batches_from(start_step=start)), placement.divided)
+        batches = to_devices(speed.watched(batches_from(start)), placement.divided)
         with (
             Journal(workdir, resume_step=start) as journal,
             Progress(run.steps, start_step=start, batch_size=data.batch_size) as progress,
@@ -79,16 +78,22 @@ def train(
                 state, metrics = step(state, next(batches))
                 # Read once: a signal that comes later in this step is answered after the next.
                 stopping = interruption.asked
-                if number % run.log_every == 0:
+                last = number == run.steps
+                logs = number % run.log_every == 0
+                validates = last or number % run.validate_every == 0
+                saves = last or stopping or number % run.checkpoint_every == 0
+                if logs or validates or saves:
+                    require_finite(number, metrics)
+                if logs:
                     figures = jax.device_get(metrics)
                     journal.write(number, figures | speed.since_last(number))
                     progress.update(number, {name: figures[name] for name in LOSSES})
-                if number % run.validate_every == 0 or number == run.steps:
+                if validates:
                     with speed.paused():
                         _evaluate(number, state, evaluators, journal, checkpoints)
-                if number % run.checkpoint_every == 0 or number == run.steps or stopping:
+                if saves:
                     checkpoints.save_last(state)
-                if stopping and number < run.steps:
+                if stopping and not last:
                     raise InterruptedError(
                         f"stopped at step {number} of {run.steps}; the same command goes on from there"
                     )

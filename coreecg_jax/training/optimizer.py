@@ -25,7 +25,8 @@ def make_optimizer(
     """AdamW after clipping by the global norm.
 
     Weight decay falls on matrices only (the kernels of linear layers): neither on norms, biases,
-    embeddings nor on FDA's importance, which it would pull to indifference.
+    embeddings, the taps of the patch embedding's convolutions nor on FDA's importance, which it would pull to
+    indifference.
 
     Raises:
       ValueError: when a number is out of its range.
@@ -39,6 +40,9 @@ def make_optimizer(
             "optimizer: expected learning_rate > 0, fda_learning_rate >= 0, weight_decay >= 0, clip > 0, got "
             f"{learning_rate}, {fda_learning_rate}, {weight_decay}, {clip}"
         )
+
+    if not (0 <= b1 < 1 and 0 <= b2 < 1):
+        raise ValueError(f"optimizer: expected 0 <= b1 < 1 and 0 <= b2 < 1, got {b1}, {b2}")
 
     def adamw(peak: float, decay: float) -> optax.GradientTransformation:
         rate = schedule(peak, warmup_steps=warmup_steps, steps=steps)

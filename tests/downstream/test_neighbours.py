@@ -74,3 +74,5 @@ def test_an_encoder_is_scored_on_the_training_recordings(monkeypatch):
     assert first.keys() == {"knn_auroc"}
     assert 0.5 < first["knn_auroc"] <= 1  # one lead is loud in each class
     assert score(parameters) == first
+    with pytest.raises(ValueError, match="neighbours: expected 1 to"):  # at the start, not hours later
+        neighbour_score(network, PTBXL_SUPERCLASS, "root", crop_seconds=seconds, neighbours=80)

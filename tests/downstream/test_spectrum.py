@@ -19,13 +19,21 @@ def of_tone(hertz, recordings):
 
 def test_a_tone_has_its_energy_at_its_frequency():
     power = mean_power(of_tone(6.0, made_recordings(4)), FREQUENCY)
-    np.testing.assert_allclose(power, [0, 0, 1, 0], atol=0.02)
+    np.testing.assert_allclose(power / power.sum(), [0, 0, 1, 0], atol=0.03)
+
+
+def test_white_noise_has_the_same_power_everywhere():
+    noise = np.random.default_rng(0).normal(0, 300, made_recordings(40).ecg.shape).astype(np.int16)
+    power = mean_power(dataclasses.replace(made_recordings(40), ecg=noise), FREQUENCY)
+    np.testing.assert_allclose(power[1:] / power[1:].mean(), 1, atol=0.1)
+    assert power[0] < power[1]  # each lead's mean is taken away
 
 
 def test_each_recording_counts_alike():
     low, high = of_tone(3.0, made_recordings(4)), of_tone(9.0, made_recordings(4))
     quiet = dataclasses.replace(low, ecg=np.concatenate([low.ecg[:2] // 10, high.ecg[2:]]))
-    np.testing.assert_allclose(mean_power(quiet, FREQUENCY), [0, 0.5, 0, 0.5], atol=0.02)
+    power = mean_power(quiet, FREQUENCY)
+    np.testing.assert_allclose(power / power.sum(), [0, 0.5, 0, 0.5], atol=0.03)
 
 
 def test_recordings_without_signal_are_told():

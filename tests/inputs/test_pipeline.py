@@ -15,9 +15,9 @@ ALL = "ptbxl, ludb"
 USABLE, STEPS = 42, 4
 
 
-def stream(root, spec=ALL, **changes):
+def stream(root, spec=ALL, *, start_step=0, **changes):
     options = {"batch_size": 10, "seed": 3, "min_seconds": 1.5, "shuffle_buffer": 20}
-    return training_batches(root, spec, **{**options, **changes})
+    return training_batches(root, spec, **{**options, **changes})(start_step)
 
 
 def take(batches, number: int) -> list[Batch]:

@@ -27,6 +27,8 @@ TINY = CoReECG(
     zero_output=False,
 )
 
+BOTH = (TINY, TINY.clone(decoder="joint"))
+
 
 @functools.cache
 def parameters_of(network):
@@ -36,7 +38,8 @@ def parameters_of(network):
 
 @pytest.fixture(scope="module", autouse=True)
 def _made_before_anything_is_traced():
-    parameters_of(TINY)
+    for network in BOTH:
+        parameters_of(network)
 
 
 _apply = jax.jit(
@@ -74,13 +77,14 @@ def test_patchify_puts_token_lead_times_n_plus_column():
         np.testing.assert_array_equal(patches[b, lead * N + column], expected)
 
 
+@pytest.mark.parametrize("network", BOTH, ids=("lead_wise", "joint"))
 @pytest.mark.parametrize("mode", ["dual", "random"])
-def test_what_is_hidden_has_exactly_no_gradient(mode):
+def test_what_is_hidden_has_exactly_no_gradient(mode, network):
     patches, mask = patches_and_mask(mode)
 
     def seen_outputs(patches):
-        encoded = encode(TINY, patches, mask.kept_BK, mask.seen_BK)
-        prediction = decode(TINY, encoded, mask.kept_BK, mask.seen_BK)
+        encoded = encode(network, patches, mask.kept_BK, mask.seen_BK)
+        prediction = decode(network, encoded, mask.kept_BK, mask.seen_BK)
         pooled = jnp.concatenate([encoded.global_BD, *pool(encoded.tokens_BKD, mask.seen_BK)], axis=-1)
         return sum((jnp.sin(x) * jnp.arange(x.size).reshape(x.shape)).sum() for x in (prediction, pooled))
 
@@ -91,38 +95,46 @@ def test_what_is_hidden_has_exactly_no_gradient(mode):
     assert mode != "random" or not mask.seen_BK.all()  # padding took part in this test
 
 
-def test_what_hidden_tokens_hold_changes_nothing():
+@pytest.mark.parametrize("network", BOTH, ids=("lead_wise", "joint"))
+def test_what_hidden_tokens_hold_changes_nothing(network):
     patches, mask = patches_and_mask("random")
     visible = mask.visible_BLN.reshape(3, -1, 1)
     other = jnp.where(visible, patches, 1e3 * jax.random.normal(jax.random.key(0), patches.shape))
-    one, two = (encode(TINY, x, mask.kept_BK, mask.seen_BK) for x in (patches, other))
+    one, two = (encode(network, x, mask.kept_BK, mask.seen_BK) for x in (patches, other))
     np.testing.assert_array_equal(one.global_BD, two.global_BD)
     np.testing.assert_array_equal(one.registers_BRD, two.registers_BRD)
     np.testing.assert_array_equal(
-        *(decode(TINY, encoded, mask.kept_BK, mask.seen_BK) for encoded in (one, two))
+        *(decode(network, encoded, mask.kept_BK, mask.seen_BK) for encoded in (one, two))
     )
 
 
-def test_padding_tokens_change_nothing():
+@pytest.mark.parametrize("network", BOTH, ids=("lead_wise", "joint"))
+def test_padding_tokens_change_nothing(network):
     """The same visible tokens, listed without padding (time: K 36) and with it (off: K 72)."""
     patches, mask = patches_and_mask("time")
     everything = jnp.broadcast_to(jnp.arange(12 * N, dtype=jnp.int32), (3, 12 * N))
     seen = mask.visible_BLN.reshape(3, -1)
-    short, padded = encode(TINY, patches, mask.kept_BK, mask.seen_BK), encode(TINY, patches, everything, seen)
+    short, padded = (
+        encode(network, patches, mask.kept_BK, mask.seen_BK),
+        encode(network, patches, everything, seen),
+    )
     np.testing.assert_allclose(short.global_BD, padded.global_BD, atol=1e-5)
     one, two = pool(short.tokens_BKD, mask.seen_BK), pool(padded.tokens_BKD, seen)
     jax.tree.map(functools.partial(np.testing.assert_allclose, atol=1e-5), one, two)
     np.testing.assert_allclose(
-        decode(TINY, short, mask.kept_BK, mask.seen_BK), decode(TINY, padded, everything, seen), atol=1e-5
+        decode(network, short, mask.kept_BK, mask.seen_BK),
+        decode(network, padded, everything, seen),
+        atol=1e-5,
     )
 
 
-def test_the_order_in_which_tokens_are_listed_changes_nothing():
+@pytest.mark.parametrize("network", BOTH, ids=("lead_wise", "joint"))
+def test_the_order_in_which_tokens_are_listed_changes_nothing(network):
     patches, mask = patches_and_mask()
     backwards = mask.kept_BK[:, ::-1], mask.seen_BK[:, ::-1]
-    one, two = encode(TINY, patches, *mask[:2]), encode(TINY, patches, *backwards)
+    one, two = encode(network, patches, *mask[:2]), encode(network, patches, *backwards)
     np.testing.assert_allclose(one.global_BD, two.global_BD, atol=1e-5)
-    np.testing.assert_allclose(decode(TINY, one, *mask[:2]), decode(TINY, two, *backwards), atol=1e-5)
+    np.testing.assert_allclose(decode(network, one, *mask[:2]), decode(network, two, *backwards), atol=1e-5)
 
 
 def test_time_and_lead_of_a_token_are_known_to_the_encoder():
@@ -190,7 +202,7 @@ def test_lead_wise_decoding_sees_of_other_leads_only_the_global_tokens():
 
 
 def test_joint_decoding_reads_other_leads():
-    joint = TINY.clone(decoder="joint")
+    joint = BOTH[1]
     encoded, mask = _encoded_and_mask()
     dropped = np.flatnonzero(~np.asarray(mask.visible_BLN[0]).any(1))[0]
     one, two = (
@@ -199,10 +211,13 @@ def test_joint_decoding_reads_other_leads():
     )
     assert one.shape == (3, 12 * N, PATCH) == decode(TINY, encoded, *mask[:2]).shape
     assert np.abs(one - two).reshape(3, 12, N, PATCH)[0, dropped].max() > 1e-3
+    first = encoded._replace(tokens_BKD=encoded.tokens_BKD.at[1:].multiply(-1.0))
+    np.testing.assert_allclose(decode(joint, first, *mask[:2])[0], one[0], atol=1e-6)  # recordings do not mix
 
 
-def test_training_starts_from_predicting_the_mean():
-    network = TINY.clone(zero_output=True)
+@pytest.mark.parametrize("network", BOTH, ids=("lead_wise", "joint"))
+def test_training_starts_from_predicting_the_mean(network):
+    network = network.clone(zero_output=True)
     encoded, mask = _encoded_and_mask()
     assert (decode(network, encoded, *mask[:2]) == 0).all()
 

@@ -153,3 +153,9 @@ def test_an_unknown_pooling_is_refused():
     ecg, available = full_ecg()
     with pytest.raises(ValueError, match="pooling: expected one of lead, recording, got 'mean'"):
         represent(TINY, {}, ecg, available, LENGTH, pooling="mean")
+
+
+def test_samples_that_are_no_whole_patches_are_refused():
+    ecg, available = full_ecg()
+    with pytest.raises(ValueError, match=r"multiple of model\.patch = 25 samples, got 149"):
+        represent(TINY, {}, ecg[:, :, 1:], available, LENGTH)

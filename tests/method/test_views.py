@@ -147,6 +147,15 @@ def test_modes_that_change_nothing():
     np.testing.assert_allclose(still.ecg_BLT, ecg, atol=1e-5)
 
 
+@pytest.mark.parametrize("mode", ["learned", "per_bin"])
+def test_it_is_the_identity_when_all_is_protected(monkeypatch, mode):
+    monkeypatch.setattr(FDA, "_gate", lambda self, key, logit_BM: jnp.ones_like(logit_BM))
+    ecg, fda = normal_ecg(), FDA(mode=mode, sigma=5.0)
+    view = fda(fda.init(300, RATE), jax.random.key(0), ecg, all_available(ecg), sampling_rate=RATE)
+    np.testing.assert_array_equal(view.gain_BF, np.ones((3, 151)))
+    np.testing.assert_allclose(view.ecg_BLT, ecg, atol=1e-5)
+
+
 def test_a_protected_band_passes_and_an_unprotected_one_does_not():
     """A cold gate opens only the bands of high logit: gain 1 there, random elsewhere."""
     fda, ecg = FDA(tau=1e-3), normal_ecg(256)

@@ -69,6 +69,15 @@ def test_a_ptbxl_table_that_cannot_be_read_is_refused(
         ptbxl.list_recordings(ptbxl_folder(tmp_path, [ROW | {field: value}]))
 
 
+def test_a_ptbxl_table_that_was_cut_short_is_refused(tmp_path: Path) -> None:
+    folder = ptbxl_folder(tmp_path, [ROW, ROW | {"ecg_id": "2"}])
+    table = folder / ptbxl.TABLE
+    text = table.read_text()
+    table.write_text(text[: text.rindex(",3,")])  # the last row ends before its fold
+    with pytest.raises(ValueError, match=r"ptbxl_database\.csv, row 3: expected a field in every column"):
+        ptbxl.list_recordings(folder)
+
+
 def test_ptbxl_says_what_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"expected ptbxl_database\.csv"):
         ptbxl.list_recordings(tmp_path)

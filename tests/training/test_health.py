@@ -1,13 +1,22 @@
 import math
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.extend.core import jaxprs_in_params
 from made_runs import made_batch, placement_of, tiny_experiment
 
+from coreecg_jax.method.embedding import PatchEmbedding
 from coreecg_jax.training import health
-from coreecg_jax.training.health import Speed, effective_rank, matrix_rate, representation_health, step_flops
+from coreecg_jax.training.health import (
+    Speed,
+    effective_rank,
+    embedding_products,
+    matrix_rate,
+    representation_health,
+    step_flops,
+)
 from coreecg_jax.training.state import init_state
 from coreecg_jax.training.step import make_train_step
 
@@ -62,6 +71,16 @@ def test_flops_of_a_step_against_its_matrix_products(decoder):
         batch_size=8,
     )
     assert counted == pytest.approx(product_flops(traced.jaxpr), rel=0.15)
+
+
+@pytest.mark.parametrize("kernels", [0, 4])
+def test_multiplications_of_the_embedding_against_its_matrix_products(kernels):
+    network = tiny_experiment({"model.kernels": kernels}).objective.network
+    embed = PatchEmbedding(network.width, network.kernels, network.kernel_length)
+    patches_XP = jnp.ones((6, network.patch))
+    variables = embed.init(jax.random.key(0), patches_XP)
+    traced = jax.make_jaxpr(embed.apply)(variables, patches_XP)
+    assert 2 * 6 * embedding_products(network) == product_flops(traced.jaxpr)
 
 
 def test_speed_counts_neither_the_first_call_nor_pauses(monkeypatch):

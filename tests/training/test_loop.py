@@ -146,11 +146,32 @@ def test_a_run_with_other_settings_is_not_gone_on_with(root, whole):
     [
         ({"data.batch_size": 12}, r"data\.batch_size: expected a positive multiple of 8"),
         ({"data.batch_size": 32}, r"data\.batch_size: expected 1 to 24"),
+        ({"data.shuffle_buffer": 0}, r"data\.shuffle_buffer: expected at least 1 window, got 0"),
+        ({"mask.p_time": 0.99}, "mask: expected some visible token, got none"),
         ({"data.validation_batch_size": 32}, r"data\.validation_batch_size: expected at most the 24"),
         ({"data.train": "absent"}, "unknown data set 'absent'"),
     ],
 )
 def test_mistakes_are_found_before_anything_is_trained(root, tmp_path, changes, message):
     with pytest.raises(ValueError, match=message):
-        train(config_of(root, changes), tmp_path)
-    assert not list(tmp_path.rglob(METRICS_FILE))
+        train(config_of(root, changes), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_checkpoint(root, tmp_path, monkeypatch):
+    make_train_step = loop.make_train_step
+
+    def diverging(*args, **kwargs):
+        step = make_train_step(*args, **kwargs)
+
+        def diverge(state, batch):
+            state, metrics = step(state, batch)
+            return state, metrics | ({"loss": float("nan")} if int(state.step) == 6 else {})
+
+        return diverge
+
+    monkeypatch.setattr(loop, "make_train_step", diverging)
+    with pytest.raises(FloatingPointError, match="step 6: expected a finite loss, got nan"):
+        train(config_of(root), tmp_path)
+    assert load_parameters(tmp_path).step == 4
+    assert max(row["step"] for row in read_metrics(tmp_path)) == 5

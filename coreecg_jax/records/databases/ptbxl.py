@@ -52,7 +52,14 @@ def _rows(table: Path) -> list[dict[str, str]]:
             raise ValueError(
                 f"{TABLE}: expected columns {', '.join(_COLUMNS)}; lacking: {', '.join(lacking)}"
             )
-        return list(reader)
+        try:
+            rows = list(reader)
+        except csv.Error as error:
+            raise ValueError(f"{TABLE}, line {reader.line_num}: {error}") from error
+    for number, row in enumerate(rows, start=2):
+        if any(row[column] is None for column in _COLUMNS):
+            raise ValueError(f"{TABLE}, row {number}: expected a field in every column; copy the table again")
+    return rows
 
 
 def _header_file(filename: str) -> str:
