@@ -5,27 +5,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from made_networks import parameters_of, tiny_network
 from made_signals import made_ecg
 from slow_losses import slow_info_nce, slow_reconstruction
 
-from coreecg_jax.method.network import CoReECG, patchify
+from coreecg_jax.method.network import patchify
 from coreecg_jax.method.normalisation import normalise
 from coreecg_jax.method.objective import Objective
 
-NETWORK = CoReECG(
-    patch=25,
-    width=16,
-    depth=2,
-    heads=2,
-    decoder_width=8,
-    decoder_depth=1,
-    decoder_heads=2,
-    registers=2,
-    projection=8,
-    kernels=3,
-    kernel_length=5,
-    zero_output=False,
-)
+NETWORK = tiny_network(zero_output=False)
 OBJECTIVE = Objective(NETWORK, crop_samples=150, sampling_rate=100.0, lambda_c=0.3, temperature=0.2)
 B, W = 4, 200
 crops_of = jax.jit(Objective.crops, static_argnums=0)
@@ -34,8 +22,7 @@ views_of = jax.jit(Objective.views, static_argnums=0)
 
 @functools.cache
 def parameters():
-    everything = jnp.zeros((1, 72, 25)), jnp.arange(72)[None], jnp.ones((1, 72), bool)
-    network = jax.jit(NETWORK.init)(jax.random.key(1), *everything)["params"]
+    network = parameters_of(NETWORK)
     return {"network": network, "fda": OBJECTIVE.fda.init(150, 100.0)}
 
 

@@ -1,40 +1,18 @@
 """What a frozen encoder says: any leads in any order, voltage kept, pooled by lead or over the recording."""
 
-import functools
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from made_networks import PATCH, N, parameters_of, tiny_network
 from made_signals import all_available, made_ecg
 
-from coreecg_jax.method.network import CoReECG, patchify, pool
+from coreecg_jax.method.network import patchify, pool
 from coreecg_jax.method.normalisation import TYPICAL_SCALE, normalise
 from coreecg_jax.method.representation import represent
 from coreecg_jax.records.leads import LEADS
 
-PATCH, N = 25, 6
-TINY = CoReECG(
-    patch=PATCH,
-    width=16,
-    depth=2,
-    heads=2,
-    decoder_width=8,
-    decoder_depth=1,
-    decoder_heads=2,
-    registers=2,
-    projection=8,
-    kernels=3,
-    kernel_length=5,
-)
-
-
-@functools.cache
-def parameters_of(network):
-    everything = jnp.zeros((1, 12 * N, PATCH)), jnp.arange(12 * N)[None], jnp.ones((1, 12 * N), bool)
-    return jax.jit(network.init)(jax.random.key(1), *everything)["params"]
-
-
+TINY = tiny_network()
 _represent = jax.jit(represent, static_argnums=0, static_argnames=("leads", "pooling"))
 
 
