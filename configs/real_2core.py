@@ -1,6 +1,7 @@
 """Real ECG on two CPU cores: PTB-XL folds 1-8 and six other folders, about 590 windows, 100 Hz.
 
-Reproduces: docs/results.md, the table of probes.
+Reproduces: docs/results.md, the table of probes. Cost: 1,500 steps, about 15 minutes on one core.
+Expected: 0.893 to 0.903 macro AUROC, linear probe on PTB-XL superclasses, folds 9 and 10 (three seeds).
 Command: python -m launch.pretrain --config=configs/real_2core.py --workdir=runs/real_2core
 """
 
@@ -25,7 +26,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.model.width, config.model.depth, config.model.heads = 64, 4, 2
     config.model.decoder_width, config.model.decoder_depth, config.model.decoder_heads = 64, 1, 2
     config.model.projection = 64
-    config.objective.lambda_c = 0.3
+    config.objective.lambda_c = 0.3  # not swept; 1 was no better (docs/decisions.md)
     config.optimizer.warmup_steps = 100
     config.run.steps = 1500
     config.run.log_every = 20

@@ -5,8 +5,8 @@ dilation, and leaves two numbers a recording: the proportion of its output above
 a logistic probe on top this is what a pretrained encoder has to beat. Kernels over several leads are drawn
 as in the multivariate form of the method (each lead's weights centred by themselves).
 
-Half of the kernels read the recording on its own scale, the other half in millivolts, as
-hypertrophy shows in the voltage. Chosen by cross-validation on PTB-XL folds 1-8 (superclasses, 100 Hz, three
+Half of the kernels read the recording on its own scale, the other half in millivolts, as hypertrophy shows
+in the voltage. Chosen by cross-validation on PTB-XL folds 1-8 (superclasses, 100 Hz, three
 seeds; macro AUROC): own scale 0.864-0.869, millivolts 0.871-0.872, half and half 0.873-0.877.
 
 It runs on the host: hundreds of different dilations, in small products and sums that stay in its cache.
