@@ -1,17 +1,16 @@
-"""From one listed recording to its windows: read, check, condition, cut. Pure but for reading the file."""
+"""From one listed recording to its windows: read, check, condition, cut. Pure but for the reader."""
 
 import dataclasses
 import hashlib
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from coreecg_jax.records import conditioning, quality, schema
 from coreecg_jax.records.databases.header_comments import parse_comments
-from coreecg_jax.records.databases.listing import Listed
+from coreecg_jax.records.databases.listing import Listed, Read
+from coreecg_jax.records.recording import Recording
 from coreecg_jax.records.refusals import Reason, RecordingRefused
-from coreecg_jax.records.wfdb_files import Recording, read_wfdb
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,11 +42,11 @@ class Outcome:
     examples: tuple[dict[str, Any], ...] = ()
 
 
-def process(listed: Listed, source: Path, source_name: str, settings: Settings) -> Outcome:
-    """Reads one recording below `source`; a refusal is an outcome like any other."""
+def process(listed: Listed, read: Read, source_name: str, settings: Settings) -> Outcome:
+    """One recording by the reader of its source; a refusal is an outcome like any other."""
     line: dict[str, Any] = {"recording_id": listed.recording_id, "file": listed.file}
     try:
-        raw = read_wfdb(source / listed.file)
+        raw = read(listed.file)
         flags_L = _checked_flags(raw, settings)
         examples, dropped = _examples(listed, raw, flags_L, source_name, settings)
     except RecordingRefused as refusal:

@@ -97,7 +97,7 @@ def _write(
 @contextlib.contextmanager
 def _runner(listing: Listing, settings: Settings, workers: int) -> Generator[Run]:
     """Processes a batch of recordings, in order, here or in `workers` processes."""
-    one = functools.partial(process, source=listing.source, source_name=listing.name, settings=settings)
+    one = functools.partial(process, read=listing.read, source_name=listing.name, settings=settings)
     if workers == 1:
         yield functools.partial(map, one)
         return

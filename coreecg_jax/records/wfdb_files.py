@@ -1,12 +1,13 @@
 """Reads one WFDB recording by lead name, in millivolts."""
 
-import dataclasses
+import functools
 import warnings
 from pathlib import Path
 
 import numpy as np
 
 from coreecg_jax.records.leads import LEADS, UnknownLeadError, canonical_name
+from coreecg_jax.records.recording import Recording
 from coreecg_jax.records.refusals import Reason, RecordingRefused
 from coreecg_jax.records.wfdb_headers import read_header
 
@@ -15,15 +16,13 @@ with warnings.catch_warnings():  # importing wfdb 4.3 warns under pandas 3, of w
     import wfdb
 
 
-@dataclasses.dataclass(frozen=True)
-class Recording:
-    """A raw 12-lead recording."""
+def wfdb_reader(source: Path) -> functools.partial[Recording]:
+    """A function that reads the recording of a header named relative to `source`."""
+    return functools.partial(_read_below, source)
 
-    ecg_LT: np.ndarray  # float64[12, T], mV, in the order of LEADS; a lead that is not there is NaN
-    present_L: np.ndarray  # bool[12], whether the file holds the lead
-    sampling_rate: float  # Hz
-    ignored_signals: tuple[str, ...]  # names that are none of the twelve
-    comments: tuple[str, ...]
+
+def _read_below(source: Path, file: str) -> Recording:
+    return read_wfdb(source / file)
 
 
 def read_wfdb(header: Path) -> Recording:

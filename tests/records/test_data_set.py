@@ -16,6 +16,7 @@ from coreecg_jax.records.databases import wfdb_folder
 from coreecg_jax.records.databases.listing import About, Listed, Listing
 from coreecg_jax.records.one_recording import Settings, process
 from coreecg_jax.records.prepare import Prepared, prepare
+from coreecg_jax.records.wfdb_files import wfdb_reader
 
 SETTINGS = Settings(schema.Preprocessing(sampling_rate=100.0))
 
@@ -86,7 +87,7 @@ def test_one_broken_file_stops_nothing(prepared: Prepared) -> None:
 
 def test_what_went_in_comes_out(source: Path, prepared: Prepared) -> None:
     listing = wfdb_folder.list_recordings(source, "made")
-    outcomes = [process(listed, source, "made", SETTINGS) for listed in listing.recordings]
+    outcomes = [process(listed, listing.read, "made", SETTINGS) for listed in listing.recordings]
     expected = {(e["recording_id"], e["window"]): e for outcome in outcomes for e in outcome.examples}
     read = read_split(prepared.folder, "recordings")
     assert len(read) == len(expected) == 8
@@ -137,7 +138,7 @@ def test_a_second_run_finds_the_first(source: Path, prepared: Prepared) -> None:
         prepare(listing, out, Settings(SETTINGS.preprocessing, max_windows=2))
     with pytest.raises(ValueError, match=r"sampling_rate is 100\.0, asked for 250\.0"):
         prepare(listing, out, Settings())
-    fewer = Listing("made", source, listing.recordings[:4])
+    fewer = Listing("made", wfdb_reader(source), listing.recordings[:4])
     with pytest.raises(ValueError, match="recordings_listed is 8, asked for 4"):
         prepare(fewer, out, SETTINGS)
     assert contents(prepared.folder) == before
@@ -196,7 +197,7 @@ def test_each_split_has_files_of_its_own(source: Path, tmp_path: Path) -> None:
             ("good2", "fold10", 10),
         ]
     )
-    prepared = prepare(Listing("made", source, recordings, ("7", "8")), tmp_path, SETTINGS)
+    prepared = prepare(Listing("made", wfdb_reader(source), recordings, ("7", "8")), tmp_path, SETTINGS)
     shards = {path.name for path in prepared.folder.glob("*.tfrecord*")}
     assert shards == {f"made-fold{fold}.tfrecord-00000-of-00001" for fold in (1, 10)}
     assert {e["recording_id"] for e in read_split(prepared.folder, "fold10")} == {b"good2"}

@@ -10,10 +10,13 @@ from coreecg_jax.records import conditioning, schema
 from coreecg_jax.records.databases.listing import About, Listed
 from coreecg_jax.records.one_recording import Outcome, Settings, process, signal_hash
 from coreecg_jax.records.refusals import Reason
+from coreecg_jax.records.wfdb_files import wfdb_reader
 
 
 def run(folder: Path, settings: Settings | None = None, about: About | None = None) -> Outcome:
-    return process(Listed("rec", "rec.hea", "fold3", about), folder, "made", settings or Settings())
+    return process(
+        Listed("rec", "rec.hea", "fold3", about), wfdb_reader(folder), "made", settings or Settings()
+    )
 
 
 def test_an_example_has_exactly_the_fields_of_the_schema(tmp_path: Path) -> None:

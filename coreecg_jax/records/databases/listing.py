@@ -2,7 +2,12 @@
 
 import dataclasses
 import hashlib
-from pathlib import Path
+from collections.abc import Callable
+
+from coreecg_jax.records.recording import Recording
+
+# A recording by its `Listed.file`; picklable, as worker processes receive it.
+Read = Callable[[str], Recording]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,17 +27,17 @@ class Listed:
     """One recording of a source: where it is and what a table says about it."""
 
     recording_id: str
-    file: str  # the .hea file, relative to the source
+    file: str  # what the reader of the source is given: for WFDB the .hea file, relative to the folder
     split: str
     about: About | None = None  # None: what the header's comments say
 
 
 @dataclasses.dataclass(frozen=True)
 class Listing:
-    """A source: its name, the recordings that are there (sorted), and those that its table lists in vain."""
+    """A source: its name, how it is read, the recordings that are there and those listed in vain."""
 
     name: str
-    source: Path
+    read: Read
     recordings: tuple[Listed, ...]
     missing: tuple[str, ...] = ()
 

@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 
 from coreecg_jax.records.databases.listing import About, Listed, Listing
+from coreecg_jax.records.wfdb_files import wfdb_reader
 
 NAME = "ptbxl"
 TABLE = "ptbxl_database.csv"
@@ -39,7 +40,7 @@ def list_recordings(source: Path) -> Listing:
         raise FileNotFoundError(
             f"expected records500/… as {TABLE} names them below {source}, found none: check --source"
         )
-    return Listing(NAME, source, tuple(recordings), tuple(missing))
+    return Listing(NAME, wfdb_reader(source), tuple(recordings), tuple(missing))
 
 
 def _rows(table: Path) -> list[dict[str, str]]:
