@@ -13,8 +13,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-# What is drawn where the rows have it, in this order; and any metric with "auroc" in its name.
-_TITLES = {
+from coreecg_jax.figures.style import COLOURS, GREY, bare
+
+# What is drawn where the rows have it, in this order.
+LEARNING = {
     "reconstruction": "Reconstruction loss",
     "contrastive": "Contrastive loss",
     "explained_variance": "Explained variance, all hidden",
@@ -23,16 +25,27 @@ _TITLES = {
     "similarity_positive": "Similarity of positives",
     "similarity_negative": "Similarity of negatives",
     "contrastive_accuracy": "Contrastive accuracy",
+    "knn_auroc": "kNN AUROC",
 }
-# Okabe & Ito (2008): told apart with any colour vision.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+HEALTH = {
+    "gradient_norm": "Norm of the gradient",
+    "parameter_norm": "Norm of the parameters",
+    "effective_rank": "Effective rank of the global token",
+    "alignment": "Alignment (0: two views are one point)",
+    "uniformity": "Uniformity (lower: spread over the sphere)",
+    "fda_correlation": "Correlation of FDA view and recording",
+    "fda_entropy": "Entropy of the FDA gates (bits)",
+    "leakage_of_hidden": "Leakage, of all hidden tokens",
+    "recordings_per_second": "Recordings a second",
+    "input_wait": "Share of time waiting for input",
+    "mfu": "Model FLOP utilisation",
+}
 _ACROSS = 3  # panels side by side
 _SMOOTH_FROM = 100  # points from which a training curve is also drawn averaged
-_GREY = "#666666"
 
 
-def training_curves(rows: Sequence[Mapping[str, Any]]) -> Figure:
-    """Losses, explained variance and, where they were logged, similarities and probes, over steps.
+def training_curves(rows: Sequence[Mapping[str, Any]], titles: Mapping[str, str] = LEARNING) -> Figure:
+    """Metrics over steps: losses, explained variance, similarities and probes, or other ones.
 
     Training is a thin line (raw in pale and averaged, when there are many points), everything else a line
     with points. Each run has its colour.
@@ -40,26 +53,28 @@ def training_curves(rows: Sequence[Mapping[str, Any]]) -> Figure:
     Args:
       rows: lines of `metrics.jsonl`: ``{"step": 10, "train/reconstruction": 0.71, "validation/...": ...}``;
         null is a gap. Rows of several runs carry their names as ``"run"``.
+      titles: the metrics to draw where the rows have them, and the titles of their panels.
 
     Raises:
       ValueError: when no row has anything to draw.
     """
     runs = list(dict.fromkeys(str(row.get("run", "")) for row in rows))
-    colours = {run: _COLOURS[place % len(_COLOURS)] for place, run in enumerate(runs)}
+    colours = {run: COLOURS[place % len(COLOURS)] for place, run in enumerate(runs)}
     tags = list(dict.fromkeys(tag for row in rows for tag in row if "/" in tag))
-    names = _panels(tags)
+    logged = {tag.split("/", 1)[1] for tag in tags}
+    names = [name for name in titles if name in logged]
     if not names:
         raise ValueError(
             f"training curves: expected metrics such as 'train/reconstruction', got {tags or 'none'}"
         )
     figure, grid = _grid(len(names))
     for axes, name in zip(grid, names):
-        _bare(axes, _TITLES.get(name, name.replace("_", " ").replace("auroc", "AUROC")))
+        bare(axes, titles[name])
         for tag in tags:
             if tag.split("/", 1)[1] == name:
                 _draw_tag(axes, rows, tag, colours)
         axes.locator_params(axis="x", nbins=5)
-        axes.set_xlabel("step", color=_GREY)
+        axes.set_xlabel("step", color=GREY)
     _legend(figure, colours, {tag.split("/", 1)[0] for tag in tags})
     return figure
 
@@ -100,22 +115,16 @@ def importance_curve(frequency_hz: np.ndarray, importance: np.ndarray, spectrum:
             )
     figure = Figure(figsize=(6.4, 5.6), layout="constrained")
     first, second = figure.subplots(2, 1, sharex=True)
-    _bare(first, "Importance of frequencies (1: always passes)")
-    first.fill_between(frequency_hz, 0, importance, color=_COLOURS[0], alpha=0.2, linewidth=0)
-    first.plot(frequency_hz, importance, color=_COLOURS[0], linewidth=1.8)
-    first.axhline(0.5, color=_GREY, linewidth=0.8, linestyle=(0, (4, 4)))
+    bare(first, "Importance of frequencies (1: always passes)")
+    first.fill_between(frequency_hz, 0, importance, color=COLOURS[0], alpha=0.2, linewidth=0)
+    first.plot(frequency_hz, importance, color=COLOURS[0], linewidth=1.8)
+    first.axhline(0.5, color=GREY, linewidth=0.8, linestyle=(0, (4, 4)))
     first.set_ylim(0, 1)
     first.set_xlim(float(np.min(frequency_hz)), float(np.max(frequency_hz)))
-    _bare(second, "Mean power of the recordings (dB below the peak)")
-    second.plot(frequency_hz, _decibels(np.asarray(spectrum)), color=_COLOURS[1], linewidth=1.4)
-    second.set_xlabel("frequency (Hz)", color=_GREY)
+    bare(second, "Mean power of the recordings (dB below the peak)")
+    second.plot(frequency_hz, _decibels(np.asarray(spectrum)), color=COLOURS[1], linewidth=1.4)
+    second.set_xlabel("frequency (Hz)", color=GREY)
     return figure
-
-
-def _panels(tags: Sequence[str]) -> list[str]:
-    """Names of the metrics to draw, known ones first."""
-    names = list(dict.fromkeys(tag.split("/", 1)[1] for tag in tags))
-    return [name for name in _TITLES if name in names] + [name for name in names if "auroc" in name.lower()]
 
 
 def _grid(panels: int) -> tuple[Figure, list[Axes]]:
@@ -161,16 +170,6 @@ def _decibels(power: np.ndarray) -> np.ndarray:
     return 10 * np.log10(np.maximum(power / power.max(), 1e-6))
 
 
-def _bare(axes: Axes, title: str) -> None:
-    """Title to the left, pale grid, no box."""
-    axes.set_title(title, loc="left", fontsize=10)
-    axes.grid(True, color="#e6e6e6", linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color("#999999")
-    axes.tick_params(labelsize=8, colors=_GREY)
-
-
 def _legend(figure: Figure, colours: Mapping[str, str], prefixes: set[str]) -> None:
     """Runs by colour, training and the rest by line; above the panels."""
     handles = [
@@ -178,7 +177,7 @@ def _legend(figure: Figure, colours: Mapping[str, str], prefixes: set[str]) -> N
     ]
     others = ", ".join(sorted(prefixes - {"train"}))
     if "train" in prefixes:
-        handles.append(Line2D([], [], color=_GREY, linewidth=1.2, label="train"))
+        handles.append(Line2D([], [], color=GREY, linewidth=1.2, label="train"))
     if others:
-        handles.append(Line2D([], [], color=_GREY, linewidth=1.2, marker="o", markersize=4, label=others))
+        handles.append(Line2D([], [], color=GREY, linewidth=1.2, marker="o", markersize=4, label=others))
     figure.legend(handles=handles, loc="outside upper left", ncols=len(handles), frameon=False, fontsize=9)

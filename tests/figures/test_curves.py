@@ -52,7 +52,7 @@ def test_runs_have_colours_and_names():
 
 def test_similarities_and_probes_are_drawn_where_they_are():
     rows = [*journal(100), {"step": 50, "train/similarity_positive": 0.8, "probe/knn_auroc": 0.7}]
-    assert {"Similarity of positives", "knn AUROC"} < set(panels(training_curves(rows)))
+    assert {"Similarity of positives", "kNN AUROC"} < set(panels(training_curves(rows)))
 
 
 def test_null_is_a_gap():
