@@ -7,17 +7,14 @@ Without --workdir: the rival alone. With --development: scores on the training f
 import functools
 from collections.abc import Sequence
 
-import jax
 from absl import flags
 
-from coreecg_jax.downstream.methods import Encoder, compared_methods
+from coreecg_jax.downstream.methods import compared_methods
 from coreecg_jax.downstream.protocol import develop, evaluate
 from coreecg_jax.downstream.tables import markdown, report, write_report
 from coreecg_jax.downstream.tasks import TASKS
-from coreecg_jax.method.representation import POOLINGS, represent
-from coreecg_jax.training.checkpoints import load_parameters
-from coreecg_jax.training.experiment import network_of
-from coreecg_jax.training.state import init_parameters
+from coreecg_jax.method.representation import POOLINGS
+from launch.restored import encoder_of
 from launch.shell import run_main
 
 _WORKDIR = flags.DEFINE_multi_string("workdir", [], "A training run; once for each seed.")
@@ -28,21 +25,10 @@ _POOLING = flags.DEFINE_enum("pooling", "lead", POOLINGS, "Patch tokens are pool
 _DEVELOPMENT = flags.DEFINE_bool("development", False, "Score on the training folds; do not read the test.")
 
 
-def _encoder(workdir: str) -> Encoder:
-    loaded = load_parameters(workdir)
-    network = network_of(loaded.config)
-    crop, seed = loaded.config.data.crop_seconds, loaded.config.seed
-    apply = jax.jit(functools.partial(represent, network, pooling=_POOLING.value))
-    untrained = functools.partial(apply, init_parameters(network, jax.random.key(seed)))
-    pretrained = functools.partial(apply, loaded.params)
-    about = workdir, loaded.step, seed, crop, loaded.preprocessing
-    return Encoder(*about, pretrained, untrained, _POOLING.value)
-
-
 def main(argv: Sequence[str]) -> None:
     """Loads the runs, evaluates, prints the table and writes the numbers."""
     del argv
-    encoders = [_encoder(workdir) for workdir in _WORKDIR.value]
+    encoders = [encoder_of(workdir, _POOLING.value) for workdir in _WORKDIR.value]
     judge = develop if _DEVELOPMENT.value else evaluate
     evaluation = judge(TASKS[_TASK.value], _DATA_ROOT.value, functools.partial(compared_methods, encoders))
     numbers = report(evaluation, encoders)

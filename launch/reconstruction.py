@@ -5,16 +5,13 @@ python -m launch.reconstruction --run=lead_wise=runs/a --run=joint=runs/b --data
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 from absl import flags
 
 from coreecg_jax.downstream.reconstruction import KINDS, markdown_lead_table, markdown_table
 from coreecg_jax.downstream.recovery import BEAT_TEMPLATE, compare
 from coreecg_jax.inputs.reader import read_recordings
-from coreecg_jax.method.objective import Objective
-from coreecg_jax.training.checkpoints import load_parameters
-from coreecg_jax.training.experiment import build
+from launch.restored import model_of
 from launch.shell import run_main
 
 _RUN = flags.DEFINE_multi_string("run", None, "NAME=WORKDIR, a row of the table.", required=True)
@@ -23,18 +20,13 @@ _TRAIN = flags.DEFINE_string("train", None, "Data from which the regression is f
 _VALIDATION = flags.DEFINE_string("validation", None, "Data to recover.", required=True)
 
 
-def _model(workdir: str) -> tuple[Objective, dict[str, Any]]:
-    loaded = load_parameters(workdir)
-    return build(loaded.config, loaded.preprocessing).objective, loaded.parameters
-
-
 def main(argv: Sequence[str]) -> None:
     """Prints the tables: by kind of hidden token, and by lead."""
     del argv
     named = [text.partition("=")[::2] for text in _RUN.value]
     if not all(workdir for _, workdir in named) or len(dict(named)) < len(named):
         raise ValueError(f"--run: expected NAME=WORKDIR with names that differ, got {' '.join(_RUN.value)}")
-    models = {name: _model(workdir) for name, workdir in named}
+    models = {name: model_of(workdir) for name, workdir in named}
     seconds = max(o.crop_samples / o.sampling_rate for o, _ in models.values())
     train = read_recordings(_DATA_ROOT.value, _TRAIN.value, min_seconds=seconds)
     validation = read_recordings(_DATA_ROOT.value, _VALIDATION.value, min_seconds=seconds)

@@ -1,6 +1,7 @@
 """How well a pretrained network recovers what was hidden, beside the three references."""
 
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -39,11 +40,17 @@ class Recovered(NamedTuple):
         )
 
 
+@functools.lru_cache(maxsize=8)
+def jitted_forward(objective: Objective) -> Callable[..., Forward]:
+    """`objective.forward`, compiled once a process for each shape: it is wanted in several places."""
+    return jax.jit(objective.forward)
+
+
 def recover(
     objective: Objective, parameters: dict[str, Any], recordings: Recordings, *, batch_size: int = 32
 ) -> Iterator[Recovered]:
     """Both views of all recordings in batches, under crops and masks that are the same in every call."""
-    forward = jax.jit(objective.forward)
+    forward = jitted_forward(objective)
     for number, first in enumerate(range(0, len(recordings), batch_size)):
         # The last batch is filled with copies of its last recording, so that all have one shape.
         rows = np.minimum(np.arange(first, first + batch_size), len(recordings) - 1)
@@ -67,7 +74,7 @@ def compare(
     Raises:
       ValueError: when the models differ in crop, patch, rate or mask, or hide single tokens.
     """
-    objective = next(iter(models.values()))[0]
+    first, (objective, _) = next(iter(models.items()))
     require_same_question({name: model for name, (model, _) in models.items()})
     patch, rate = objective.network.patch, objective.sampling_rate
     covariance_LL = training_covariance(train, objective.crop_samples)
@@ -76,10 +83,13 @@ def compare(
     def add(name: str, one: ExplainedVariance) -> None:
         rows[name] = rows[name] + one if name in rows else one
 
+    crops: list[Recovered] = []  # of the first model, for the references
     for name, (model, parameters) in models.items():
         for some in recover(model, parameters, validation):
             add(name, some.judge(some.prediction_BLT, patch))
-    for some in recover(objective, models[next(iter(models))][1], validation):
+            if name == first:
+                crops.append(some)
+    for some in crops:
         target, columns, available = some.target_BLT, some.column_kept_BN, some.available_BL
         linear = linear_prediction(
             target,

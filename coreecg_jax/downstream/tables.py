@@ -235,3 +235,19 @@ def write_report(numbers: Report, path: Path | str) -> None:
         new = Path(staging) / path.name
         new.write_text(text, encoding="utf-8")
         os.replace(new, path)
+
+
+def read_report(path: Path | str) -> Report:
+    """The numbers that `write_report` wrote.
+
+    Raises:
+      FileNotFoundError: when there is no such file.
+      ValueError: when it is not what `write_report` writes.
+    """
+    try:
+        numbers = json.loads(Path(path).read_text(encoding="utf-8"))
+        if {"task", "protocol", "train", "test", "methods"} <= set(numbers):
+            return numbers
+    except (ValueError, TypeError):
+        pass
+    raise ValueError(f"{path}: expected the JSON that launch.probe --out writes; write it again")

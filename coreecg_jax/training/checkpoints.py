@@ -4,8 +4,10 @@ Orbax writes into a temporary folder and renames it, so a checkpoint is visible 
 Each says what it is: config, preprocessing, versions.
 """
 
+import contextlib
 import dataclasses
 import json
+from collections.abc import Generator
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
@@ -31,6 +33,8 @@ class Loaded:
     config: ml_collections.ConfigDict
     preprocessing: Preprocessing
     step: int
+    versions: dict[str, str]  # of the packages that wrote it
+    devices: str  # that it was trained on; '' in checkpoints of before this was noted
 
     @property
     def params(self) -> Parameters:
@@ -100,6 +104,7 @@ class Checkpoints:
             "config": json.loads(self._config.to_json_best_effort()),
             "preprocessing": json.loads(self._preprocessing.to_json()),
             "versions": {name: version(name) for name in PACKAGES},
+            "devices": f"{jax.device_count()} x {jax.devices()[0].device_kind}",
         }
 
 
@@ -112,6 +117,7 @@ def load_parameters(workdir: Path | str, which: str = "last") -> Loaded:
 
     Raises:
       FileNotFoundError: when there is no such checkpoint.
+      ValueError: when it is damaged.
     """
     folder = Path(workdir) / "checkpoints" / which
     manager = _manager(workdir, which, create=False) if folder.is_dir() else None
@@ -122,12 +128,20 @@ def load_parameters(workdir: Path | str, which: str = "last") -> Loaded:
         )
     about = _metadata(manager, step)
     device = jax.sharding.SingleDeviceSharding(jax.devices()[0])
-    saved = manager.item_metadata(step).state
+    with _damage_told(manager, step):
+        saved = manager.item_metadata(step).state
     shape = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=device), saved)
     state = _restore(manager, step, state=ocp.args.StandardRestore(shape)).state
     manager.close()
     preprocessing = Preprocessing.from_json(json.dumps(about["preprocessing"]))
-    return Loaded(state["parameters"], ml_collections.ConfigDict(about["config"]), preprocessing, step)
+    return Loaded(
+        state["parameters"],
+        ml_collections.ConfigDict(about["config"]),
+        preprocessing,
+        step,
+        about["versions"],
+        about.get("devices", ""),
+    )
 
 
 def require_same_settings(saved: dict[str, Any], asked: dict[str, Any], workdir: str) -> None:
@@ -167,4 +181,17 @@ def _metadata(manager: ocp.CheckpointManager, step: int) -> dict[str, Any]:
 
 
 def _restore(manager: ocp.CheckpointManager, step: int, **items: ocp.args.CheckpointArgs) -> Any:
-    return manager.restore(step, args=ocp.args.Composite(**items))
+    with _damage_told(manager, step):
+        return manager.restore(step, args=ocp.args.Composite(**items))
+
+
+@contextlib.contextmanager
+def _damage_told(manager: ocp.CheckpointManager, step: int) -> Generator[None]:
+    """Turns whatever Orbax raises into one sentence: its errors are of many types, and fill pages."""
+    try:
+        yield
+    except Exception as error:
+        raise ValueError(
+            f"{manager.directory / str(step)} cannot be read ({type(error).__name__}): it is damaged or not "
+            "whole; copy the run again, or train in another --workdir"
+        ) from error

@@ -74,6 +74,11 @@ class Journal:
         scalars = [Summary.Value(tag=name, simple_value=value) for name, value in values.items()]
         self._add_event(step=int(step), summary=Summary(value=scalars))
 
+    def draw(self, step: int, tag: str, png: bytes) -> None:
+        """Adds a picture, for TensorBoard only."""
+        image = Summary.Image(encoded_image_string=png, colorspace=4)  # 4: RGBA
+        self._add_event(step=int(step), summary=Summary(value=[Summary.Value(tag=tag, image=image)]))
+
     def _add_event(self, **fields: Any) -> None:
         self._events.write(Event(wall_time=time.time(), **fields).SerializeToString())
         self._events.flush()

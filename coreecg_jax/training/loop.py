@@ -1,6 +1,6 @@
 """Pretraining, told in order. Here the config ends: all that is called below takes keywords."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import jax
@@ -18,15 +18,21 @@ from coreecg_jax.training.interruption import Interruption
 from coreecg_jax.training.journal import Journal
 from coreecg_jax.training.mesh import Placement, data_parallel, require_divisible
 from coreecg_jax.training.progress import Progress
-from coreecg_jax.training.state import TrainState, init_state
+from coreecg_jax.training.state import Parameters, TrainState, init_state
 from coreecg_jax.training.step import make_train_step
 from coreecg_jax.training.validation import Evaluator, make_validator
 
 LOSSES = ("loss", "reconstruction", "contrastive")  # shown on the progress line
 
 
+Draw = Callable[[Parameters], bytes]  # a picture (PNG) of what the parameters do
+
+
 def train(
-    config: ml_collections.ConfigDict, workdir: Path | str, evaluators: Mapping[str, Evaluator] | None = None
+    config: ml_collections.ConfigDict,
+    workdir: Path | str,
+    evaluators: Mapping[str, Evaluator] | None = None,
+    pictures: Mapping[str, Draw] | None = None,
 ) -> TrainState:
     """Pretrains, or goes on where the run in `workdir` stopped, to the byte as if it had not.
 
@@ -38,6 +44,7 @@ def train(
       workdir: of the run.
       evaluators: further functions of the parameters, called at each validation; their figures are
         journalled under the mapping's name.
+      pictures: drawn at each validation, for TensorBoard.
 
     Raises:
       ValueError: when config, data and workdir do not go together.
@@ -91,6 +98,8 @@ def train(
                 if validates:
                     with speed.paused():
                         _evaluate(number, state, evaluators, journal, checkpoints)
+                        for name, draw in (pictures or {}).items():
+                            journal.draw(number, name, draw(state.parameters))
                 if saves:
                     checkpoints.save_last(state)
                 if stopping and not last:

@@ -107,3 +107,13 @@ def test_it_does_not_need_tensorflow(tmp_path):
         f"assert read_metrics({str(tmp_path)!r}) and 'tensorflow' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_picture_is_for_tensorboard_only(tmp_path):
+    with Journal(tmp_path) as journal:
+        journal.draw(7, "reconstruction", b"PNG bytes")
+    accumulator = EventAccumulator(str(tmp_path))
+    accumulator.Reload()
+    (image,) = accumulator.Images("reconstruction")
+    assert (image.step, image.encoded_image_string) == (7, b"PNG bytes")
+    assert read_metrics(tmp_path) == []

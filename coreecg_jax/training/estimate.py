@@ -1,0 +1,146 @@
+"""What a run will need, before anything is trained: parameters, memory, time, disk."""
+
+import shutil
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+import numpy as np
+
+from coreecg_jax.inputs.batch import Batch
+from coreecg_jax.inputs.pipeline import count_usable
+from coreecg_jax.inputs.selection import Selection, select
+from coreecg_jax.records.leads import LEADS
+from coreecg_jax.training.experiment import Experiment, build, resolved
+from coreecg_jax.training.health import matrix_rate, step_flops
+from coreecg_jax.training.mesh import Placement, data_parallel, require_divisible
+from coreecg_jax.training.state import TrainState, init_state
+from coreecg_jax.training.step import make_train_step
+
+# Last and best, and the one that is being written while the older still stands.
+_CHECKPOINTS_AT_ONCE = 3
+_JOURNAL_BYTES = 5_000  # a line of metrics with its TensorBoard events
+# The share of the matrix rate that runs of ours reached on CPUs (docs/performance.md).
+REACHED = (0.2, 0.5)
+
+
+class Estimate(NamedTuple):
+    """Of one run; sizes in bytes."""
+
+    windows: int  # of training, long enough
+    steps: int
+    recordings_seen: int
+    encoder_parameters: int
+    parameters: int
+    memory_per_device: int  # of the compiled step
+    step_flops: float
+    matrix_rate: float  # FLOP/s, measured now
+    devices: str
+    disk: int
+    disk_free: int
+
+    def seconds(self, share: float) -> float:
+        """Of all steps at a share of the matrix rate."""
+        return self.steps * self.step_flops / (share * self.matrix_rate)
+
+    def report(self) -> str:
+        """A line a quantity."""
+        slow, fast = (self.seconds(share) for share in REACHED)
+        epochs = self.recordings_seen / self.windows
+        lines = {
+            "data": f"{self.windows:,} windows; {self.steps:,} steps see {self.recordings_seen:,} "
+            f"recordings ({epochs:.1f} epochs)",
+            "parameters": f"{self.parameters:,}, of which the encoder {self.encoder_parameters:,}",
+            "devices": self.devices,
+            "memory": f"{_gigabytes(self.memory_per_device)} a device for the compiled step",
+            "time": f"{_duration(fast)} to {_duration(slow)}, at {REACHED[1]:.0%} to {REACHED[0]:.0%} of the "
+            f"{self.matrix_rate / 1e9:,.0f} GFLOP/s that a large matrix product reaches here now "
+            f"({self.step_flops / 1e9:,.1f} GFLOP a step)",
+            "disk": f"{_gigabytes(self.disk)} for checkpoints and journal, {_gigabytes(self.disk_free)} free",
+        }
+        text = "\n".join(f"{name:<11}{line}" for name, line in lines.items())
+        enough = self.disk < self.disk_free
+        return text if enough else f"{text}\nnot enough disk space: free some, or choose another --workdir"
+
+
+def estimate(config: ml_collections.ConfigDict, workdir: Path | str) -> Estimate:
+    """Checks the config against its data as training does, compiles the step, and writes nothing.
+
+    Raises:
+      FileNotFoundError, ValueError: as `loop.train`.
+    """
+    config = resolved(config)
+    data, run = config.data, config.run
+    selection = select(data.root, data.train)
+    experiment, placement = build(config, selection.preprocessing), data_parallel()
+    require_divisible("data.batch_size", data.batch_size, placement)
+    state = jax.eval_shape(
+        lambda: init_state(experiment.objective, experiment.optimizer, jax.random.key(config.seed))
+    )
+    network, objective = experiment.objective.network, experiment.objective
+    in_checkpoint = _CHECKPOINTS_AT_ONCE * sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(state))
+    encoder = [name for name in state.parameters["network"] if not name.startswith(_NOT_ENCODER)]
+    return Estimate(
+        windows=count_usable(selection, selection.minimum_length(data.crop_seconds)),
+        steps=run.steps,
+        recordings_seen=run.steps * data.batch_size,
+        encoder_parameters=sum(count_parameters(state.parameters["network"][name]) for name in encoder),
+        parameters=count_parameters(state.parameters),
+        memory_per_device=_step_memory(experiment, state, data.batch_size, selection, placement),
+        step_flops=step_flops(
+            network,
+            tokens_kept=objective.stdm.tokens_kept(objective.columns),
+            columns=objective.columns,
+            batch_size=data.batch_size,
+        ),
+        matrix_rate=matrix_rate(network.dtype),
+        devices=f"{jax.device_count()} x {jax.devices()[0].device_kind}",
+        disk=in_checkpoint + _JOURNAL_BYTES * (run.steps // run.log_every + run.steps // run.validate_every),
+        disk_free=shutil.disk_usage(_existing(Path(workdir).absolute())).free,
+    )
+
+
+_NOT_ENCODER = ("decoder", "mask_token", "projector")
+
+
+def _step_memory(
+    experiment: Experiment, state: TrainState, batch_size: int, selection: Selection, placement: Placement
+) -> int:
+    """What the compiled step holds at once on each device."""
+    samples = selection.preprocessing.window_samples
+    batch = Batch(
+        ecg=jax.ShapeDtypeStruct((batch_size, len(LEADS), samples), jnp.int16),
+        length=jax.ShapeDtypeStruct((batch_size,), jnp.int32),
+        available=jax.ShapeDtypeStruct((batch_size, len(LEADS)), jnp.bool_),
+        patient=jax.ShapeDtypeStruct((batch_size,), jnp.uint32),
+    )
+    step: Any = make_train_step(experiment.objective, experiment.optimizer, seed=0, placement=placement)
+    needs = step.lower(state, batch).compile().memory_analysis()
+    return int(
+        needs.argument_size_in_bytes
+        + needs.output_size_in_bytes
+        - needs.alias_size_in_bytes
+        + needs.temp_size_in_bytes
+    )
+
+
+def count_parameters(tree: object) -> int:
+    """Numbers in all arrays of a tree."""
+    return sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(tree))
+
+
+def _existing(path: Path) -> Path:
+    return path if path.exists() else _existing(path.parent)
+
+
+def _gigabytes(size: float) -> str:
+    return f"{size / 1e9:.2f} GB"
+
+
+def _duration(seconds: float) -> str:
+    for unit, length in (("days", 86_400.0), ("h", 3600.0), ("min", 60.0)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.1f} {unit}"
+    return f"{seconds:.0f} s"

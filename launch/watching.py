@@ -1,0 +1,60 @@
+"""What is looked at while a run trains: a probe on its training folds, and pictures for TensorBoard."""
+
+import functools
+import io
+from collections.abc import Mapping
+
+import ml_collections
+import numpy as np
+from matplotlib.figure import Figure
+
+from coreecg_jax.downstream.examples import example_of
+from coreecg_jax.downstream.neighbours import neighbour_score
+from coreecg_jax.downstream.tasks import TASKS
+from coreecg_jax.figures.ecg_paper import Trace, draw_ecg
+from coreecg_jax.inputs.reader import Recordings, read_recordings
+from coreecg_jax.method.objective import Objective
+from coreecg_jax.records.leads import LEADS
+from coreecg_jax.training.experiment import build, network_of, resolved
+from coreecg_jax.training.loop import Draw
+from coreecg_jax.training.state import Parameters
+from coreecg_jax.training.validation import Evaluator
+
+
+def evaluators(config: ml_collections.ConfigDict) -> Mapping[str, Evaluator]:
+    """The nearest-neighbour score of `run.probe_task`, on its training folds only.
+
+    Raises:
+      ValueError: when there is no such task.
+    """
+    name = config.run.probe_task
+    if not name:
+        return {}
+    if name not in TASKS:
+        raise ValueError(f"run.probe_task: expected '' or one of {', '.join(sorted(TASKS))}, got {name!r}")
+    score = neighbour_score(
+        network_of(config), TASKS[name], config.data.root, crop_seconds=config.data.crop_seconds
+    )
+    return {"probe": score}
+
+
+def pictures(config: ml_collections.ConfigDict) -> Mapping[str, Draw]:
+    """The reconstruction of the first validation recording."""
+    config = resolved(config)
+    data = config.data
+    recordings = read_recordings(data.root, data.validation, min_seconds=data.crop_seconds).take(np.arange(1))
+    objective = build(config, recordings.preprocessing).objective
+    return {"reconstruction": functools.partial(_reconstruction, objective, recordings)}
+
+
+def _reconstruction(objective: Objective, recordings: Recordings, parameters: Parameters) -> bytes:
+    example = example_of(objective, parameters, recordings, 0)
+    traces = [Trace("recording", example.recording_LT), Trace("reconstruction", example.prediction_LT)]
+    figure = draw_ecg(traces, sampling_rate=example.sampling_rate, leads=LEADS, hidden=example.hidden_LT)
+    return _png(figure)
+
+
+def _png(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=100)
+    return buffer.getvalue()

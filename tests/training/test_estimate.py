@@ -1,0 +1,40 @@
+"""What a run will need: counted by hand where that can be done, and nothing is written."""
+
+import jax
+import pytest
+from made_runs import PREPROCESSING, first_state, placement_of, tiny_config, tiny_experiment
+from made_shards import example, serialise, write_data_set
+
+from coreecg_jax.training.estimate import REACHED, count_parameters, estimate
+
+
+@pytest.fixture
+def root(tmp_path):
+    """24 windows of 9 to 10 s."""
+    records = [serialise(example(number, "made", samples=1000)) for number in range(24)]
+    write_data_set(tmp_path, "made", {"all": [records]}, preprocessing=PREPROCESSING)
+    return tmp_path
+
+
+def test_it_agrees_with_the_state_that_training_would_have(root, tmp_path):
+    config = tiny_config({"data.root": str(root), "run.steps": 30})
+    needs = estimate(config, tmp_path / "run")
+    state = first_state(tiny_experiment(), placement_of(8))
+    assert needs.parameters == count_parameters(state.parameters)
+    assert 0 < needs.encoder_parameters < needs.parameters
+    assert (needs.windows, needs.steps, needs.recordings_seen) == (24, 30, 240)
+    state_bytes = sum(leaf.nbytes for leaf in jax.tree.leaves(state))
+    assert needs.disk > 3 * state_bytes
+    assert needs.memory_per_device > state_bytes  # on each of the devices
+    assert needs.seconds(REACHED[0]) > needs.seconds(REACHED[1]) > 0
+    report = needs.report()
+    assert "240 recordings (10.0 epochs)" in report
+    assert "8 x cpu" in report
+    assert "not enough" not in report
+    assert "not enough disk space" in needs._replace(disk_free=1).report()
+    assert not (tmp_path / "run").exists()
+
+
+def test_mistakes_are_found_as_in_training(root):
+    with pytest.raises(ValueError, match=r"data\.batch_size: expected a positive multiple of 8"):
+        estimate(tiny_config({"data.root": str(root), "data.batch_size": 9}), root / "run")
