@@ -4,29 +4,42 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-from absl import app, logging
+from absl import app, flags, logging
+
+from launch.mistakes import config_file_mistake, failure, is_no_space, parse_mistake
+
+_INTERRUPTED = 130  # as shells have it: 128 + SIGINT
 
 
 def run_main(main: Callable[[Sequence[str]], None]) -> None:
-    """Runs an absl main; a ValueError, OSError or FloatingPointError becomes ``error: …``, exit status 2."""
+    """Runs an absl main: a user's mistake becomes ``error: …`` and exit status 2; Ctrl-C status 130."""
 
     def guarded(argv: Sequence[str]) -> None:
         if len(argv) > 1:
-            raise app.UsageError(f"unexpected argument {argv[1]!r}: every setting is a --flag=value")
+            _give_up(f"unexpected argument {argv[1]!r}: every setting is a --flag=value")
         try:
             main(argv)
-        except (ValueError, OSError, FloatingPointError) as error:
-            _give_up(str(error))
+        except (KeyboardInterrupt, InterruptedError) as error:
+            print(f"\n{str(error) or 'interrupted'}", file=sys.stderr)
+            sys.exit(_INTERRUPTED)
+        except Exception as error:
+            if not (isinstance(error, (ValueError, OSError, FloatingPointError)) or is_no_space(error)):
+                raise  # ours to mend, not the user's: with its traceback
+            _give_up(failure(error))
 
     logging.set_verbosity(logging.ERROR)  # absl's default is to show what libraries tell themselves
     app.run(guarded, flags_parser=_parse)
 
 
 def _parse(argv: Sequence[str]) -> list[str]:
+    """What remains of the command line when the flags are read."""
     try:
-        return app.parse_flags_with_usage(list(argv))
-    except (AttributeError, KeyError, TypeError) as error:  # ml_collections, for a field that is not there
-        _give_up(f"--config: no such field, or not to be set in this way: {error}")
+        rest = flags.FLAGS(list(argv))
+    except Exception as error:  # flags.Error, and what ml_collections or the config file may raise
+        _give_up(parse_mistake(argv, error))
+    if mistake := config_file_mistake(argv):
+        _give_up(mistake)
+    return rest
 
 
 def _give_up(message: str) -> NoReturn:

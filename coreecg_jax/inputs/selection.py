@@ -6,10 +6,11 @@ A specification is a comma separated list of ``NAME[:SPLIT[+SPLIT...]]``. ``fold
 """
 
 import dataclasses
+import difflib
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from coreecg_jax.records.schema import PREPROCESSING_FILE, Preprocessing
@@ -59,8 +60,10 @@ def select(root: Path | str, spec: str) -> Selection:
     """
     root = Path(root)
     if not root.is_dir():
+        beside = [path.name for path in root.parent.glob("*/")]
         raise FileNotFoundError(
-            f"no data folder {root}: expected <root>/<data set>/<version>/, as written once"
+            f"no data folder {root}{_near(root.name, beside)}: expected <root>/<data set>/<version>/, "
+            "as launch.prepare --out=<root> writes it"
         )
     wanted = _parse(spec)
     folders = {name: _version_folder(root, name) for name, _ in wanted}
@@ -98,8 +101,16 @@ def _version_folder(root: Path, name: str) -> Path:
     versions = _versions(root / name)
     if not versions:
         known = sorted(path.name for path in root.iterdir() if _versions(path))
-        raise ValueError(f"unknown data set {name!r} in {root}: there are {', '.join(known) or 'none'}")
+        raise ValueError(
+            f"unknown data set {name!r} in {root}{_near(name, known)}: there are {', '.join(known) or 'none'}"
+        )
     return max(versions, key=lambda path: tuple(map(int, path.name.split("."))))
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    """' (did you mean …?)' where one of the known names is near."""
+    near = difflib.get_close_matches(name, known, n=1)
+    return f" (did you mean {near[0]}?)" if near else ""
 
 
 def _versions(folder: Path) -> list[Path]:

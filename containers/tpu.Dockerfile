@@ -1,0 +1,21 @@
+# Pretraining on one TPU host. Never built: where this was written there is no Docker daemon.
+#   docker build -f containers/tpu.Dockerfile -t coreecg-jax:tpu .
+#   docker run --privileged --net=host -v "$PWD/data:/work/data" -v "$PWD/runs:/work/runs" coreecg-jax:tpu \
+#     --config=configs/mimic_s.py --workdir=runs/x
+# --privileged opens the TPU's devices, which may also need --user=root. The mounted folders must be writable by
+# the user.
+FROM python:3.11-slim
+
+RUN useradd --create-home --uid 1000 coreecg
+WORKDIR /work
+RUN chown coreecg /work
+USER coreecg
+
+# The packages before the tree: a change of code does not install them again.
+COPY --chown=coreecg requirements.txt requirements.lock ./
+RUN python -m venv .venv \
+ && .venv/bin/pip install --no-cache-dir -r requirements.txt -c requirements.lock "jax[tpu]"
+COPY --chown=coreecg . .
+RUN .venv/bin/pip install --no-cache-dir --no-deps -e . && mkdir -p data runs
+
+ENTRYPOINT [".venv/bin/python", "-m", "launch.pretrain"]

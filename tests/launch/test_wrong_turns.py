@@ -1,0 +1,190 @@
+"""What a tired person does wrong is told in one sentence, exit status 2. The list: docs/wrong_turns.md."""
+
+import errno
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+import pytest
+from absl import app, flags
+from made_shards import example, serialise, write_data_set
+from ml_collections import config_flags
+
+from configs import tiny
+from coreecg_jax.inputs.reader import read_recordings
+from coreecg_jax.records import prepare as preparing
+from coreecg_jax.records.databases import wfdb_folder
+from coreecg_jax.records.one_recording import Settings
+from coreecg_jax.records.schema import Preprocessing
+from coreecg_jax.training.checkpoints import Checkpoints, load_parameters
+from coreecg_jax.training.experiment import build, resolved
+from coreecg_jax.training.state import init_state
+from launch import shell
+
+ROOT = Path(__file__).parents[2]
+CONFIG, WORKDIR = "--config=configs/tiny.py", "--workdir=runs/x"
+# ml_collections loads config files so; its matter, not ours.
+pytestmark = pytest.mark.filterwarnings("ignore:the load_module:DeprecationWarning")
+FULL = OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """What a launcher with these arguments says as it ends; its flags are of pretrain and prepare."""
+
+    def run(*arguments: str, main: Callable | None = None, status: int = 2) -> str:
+        argv, values = ["launcher", *arguments], flags.FlagValues()
+        config_flags.DEFINE_config_file(
+            "config", None, "A file of configs/.", flag_values=values, sys_argv=argv
+        )
+        flags.DEFINE_string("workdir", None, "Folder of the run.", flag_values=values, required=True)
+        flags.DEFINE_string("out", None, "Folder of data sets.", flag_values=values)
+        flags.DEFINE_integer("workers", 1, "Processes.", lower_bound=1, flag_values=values)
+        flags.DEFINE_enum("database", None, ["ptbxl", "wfdb_folder"], "Layout.", flag_values=values)
+        flags.mark_flag_as_required("config", flag_values=values)
+        monkeypatch.setattr(flags, "FLAGS", values)
+        monkeypatch.setattr(app, "run", lambda main, flags_parser: main(flags_parser(argv)))
+        monkeypatch.chdir(ROOT)
+        with pytest.raises(SystemExit) as left:
+            shell.run_main(main or (lambda rest: pytest.fail("main was reached")))
+        output = capsys.readouterr()
+        assert (left.value.code, output.out) == (status, "")
+        assert len(output.err.strip().splitlines()) == 1
+        return output.err.strip()
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ([CONFIG, "--workdri=x"], "--workdri: no such flag; did you mean --workdir?"),
+        ([CONFIG, WORKDIR, "--zzzz"], "--zzzz: no such flag; --help names all flags"),
+        ([CONFIG], "expected --workdir (Folder of the run): not given"),
+        ([WORKDIR], "expected --config (A file of configs/): not given"),
+        ([CONFIG, WORKDIR, "stray"], "unexpected argument 'stray': every setting is a --flag=value"),
+        ([CONFIG, WORKDIR, "--workers=two"], "--workers: expected a positive integer, got 'two'"),
+        (
+            [CONFIG, WORKDIR, "--database=georgia"],
+            "--database: expected one of ptbxl, wfdb_folder, got 'georgia'",
+        ),
+    ],
+)
+def test_flags(told: Callable[..., str], arguments: list[str], sentence: str) -> None:
+    assert told(*arguments) == f"error: {sentence}"
+
+
+@pytest.mark.parametrize(
+    ("argument", "sentence"),
+    [
+        ("model.widht=64", "--config.model.widht: no such field; did you mean --config.model.width?"),
+        ("modle.width=64", "--config.modle.width: no such field; did you mean --config.model.width?"),
+        ("width=64", "--config.width: no such field; did you mean --config.model.width?"),
+        ("mask.zzzz=1", "--config.mask.zzzz: no such field; mask has mode, p_lead, p_random, p_time, "),
+        ("zzzz=1", "--config.zzzz: no such field; there are data, mask, model, "),
+        ("model=64", "--config.model is a group of fields: set one of them, such as --config.model."),
+        ("run.steps=many", "--config.run.steps: expected an integer such as 8, got 'many'"),
+        ("model.voltage=maybe", "--config.model.voltage: expected True or False such as True, got 'maybe'"),
+    ],
+)
+def test_config_fields(told: Callable[..., str], argument: str, sentence: str) -> None:
+    assert told(CONFIG, WORKDIR, f"--config.{argument}").startswith(f"error: {sentence}")
+
+
+@pytest.mark.parametrize(
+    ("file", "sentence"),
+    [
+        (
+            "configs/tiy.py",
+            "--config: configs/tiy.py is not there (did you mean configs/tiny.py?); there are ",
+        ),
+        ("nope", "--config: nope is not there; there are configs/base.py, "),
+        ("README.md", "--config: README.md is no config file (SyntaxError: "),
+    ],
+)
+def test_config_files(told: Callable[..., str], file: str, sentence: str) -> None:
+    assert told(f"--config={file}", WORKDIR).startswith(f"error: {sentence}")
+
+
+def raising(error: BaseException) -> Callable:
+    def main(rest: list[str]) -> None:
+        raise error
+
+    return main
+
+
+def test_a_full_disk_names_the_folder_and_the_flag(told: Callable[..., str]) -> None:
+    wrapped = RuntimeError("ResourceExhaustedError: Failed to write; No space left on device")
+    for error in (FULL, wrapped):
+        sentence = told(CONFIG, WORKDIR, main=raising(error))
+        assert sentence.startswith("error: no space left on the disk of runs/x: free some there, or choose ")
+
+
+def test_a_folder_that_cannot_be_written_names_the_flag(told: Callable[..., str]) -> None:
+    def main(rest: list[str]) -> None:
+        Path("README.md/run").mkdir(parents=True)
+
+    expected = "error: --workdir=README.md/run cannot be written (not a directory): choose another --workdir"
+    assert told(CONFIG, "--workdir=README.md/run", main=main) == expected
+
+
+def test_ctrl_c_is_one_line_with_the_status_of_shells(told: Callable[..., str]) -> None:
+    assert told(CONFIG, WORKDIR, main=raising(KeyboardInterrupt()), status=130) == "interrupted"
+    stopped = raising(InterruptedError("stopped at step 3 of 8"))
+    assert told(CONFIG, WORKDIR, main=stopped, status=130) == "stopped at step 3 of 8"
+
+
+def test_ctrl_c_during_the_imports_is_one_line() -> None:
+    command = [sys.executable, "-c", "import launch; raise KeyboardInterrupt"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.stderr == "\ninterrupted\n"
+    assert result.returncode != 0
+
+
+@pytest.mark.parametrize("error", [FULL, KeyboardInterrupt()])
+def test_a_preparing_that_ends_early_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    def write_half(staging: Path, *rest: object) -> None:
+        (staging / "half.tfrecord").write_bytes(b"half")
+        raise error
+
+    (tmp_path / "hospital").mkdir()
+    (tmp_path / "hospital" / "r.hea").write_text("")
+    monkeypatch.setattr(preparing, "write_shards", write_half)
+    listing = wfdb_folder.list_recordings(tmp_path / "hospital")
+    with pytest.raises(type(error)):
+        preparing.prepare(listing, tmp_path / "out", Settings(Preprocessing()))
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
+    config, preprocessing = resolved(tiny.get_config()), Preprocessing(sampling_rate=100.0)
+    experiment = build(config, preprocessing)
+    with Checkpoints(tmp_path, config, preprocessing) as checkpoints:
+        checkpoints.save_last(init_state(experiment.objective, experiment.optimizer, jax.random.key(0)))
+    step = tmp_path / "checkpoints" / "last" / "0"
+    for part in (step / "state").rglob("d/*"):
+        part.write_bytes(b"x")
+    with pytest.raises(
+        ValueError, match=f"^{step} cannot be read .*: it is damaged or not whole; copy the run"
+    ):
+        load_parameters(tmp_path)
+    (step / "about" / "metadata").write_text("{")
+    with pytest.raises(ValueError, match=f"^{step} cannot be read"):
+        load_parameters(tmp_path)
+
+
+def test_a_shard_cut_short_is_named(tmp_path: Path) -> None:
+    records = [serialise(example(number, "made")) for number in range(4)]
+    folder = write_data_set(tmp_path, "made", {"all": [records]})
+    (shard,) = folder.glob("*.tfrecord*")
+    shard.write_bytes(shard.read_bytes()[:-10])
+    with pytest.raises(ValueError, match=f"^{shard}: truncated data at byte .* write or copy it again$"):
+        read_recordings(tmp_path, "made")
+    with pytest.raises(ValueError, match=r"unknown data set 'maed' in .* \(did you mean made\?\): there are"):
+        read_recordings(tmp_path, "maed")
+    with pytest.raises(FileNotFoundError, match=r"^no data folder .*: expected <root>/<data set>/<version>/"):
+        read_recordings(tmp_path / "absent", "made")
