@@ -1,6 +1,7 @@
-"""Prepares shards from a folder of recordings.
+"""Prepares shards from a folder of recordings, or from simulated ones.
 
 python -m launch.prepare --database=ptbxl --source=../shared/ecg/ptbxl --out=data
+python -m launch.prepare --database=simulated --recordings=2000 --out=data
 """
 
 from collections.abc import Sequence
@@ -8,18 +9,21 @@ from pathlib import Path
 
 from absl import flags
 
-from coreecg_jax.records.databases import ptbxl, wfdb_folder
+from coreecg_jax.records.databases import ptbxl, simulated, wfdb_folder
+from coreecg_jax.records.databases.listing import Listing
 from coreecg_jax.records.one_recording import Settings
 from coreecg_jax.records.prepare import prepare
 from coreecg_jax.records.schema import Preprocessing
 from launch.shell import run_main
 
 _DATABASE = flags.DEFINE_enum(
-    "database", None, ["ptbxl", "wfdb_folder"], "Layout of the source.", required=True
+    "database", None, ["ptbxl", "wfdb_folder", "simulated"], "Layout of the source.", required=True
 )
-_SOURCE = flags.DEFINE_string("source", None, "Folder of the recordings.", required=True)
+_SOURCE = flags.DEFINE_string("source", None, "Folder of the recordings; simulated ones have none.")
+_RECORDINGS = flags.DEFINE_integer("recordings", 2000, "Simulated recordings.", lower_bound=1)
+_SEED = flags.DEFINE_integer("seed", 0, "Of simulated recordings.", lower_bound=0)
 _OUT = flags.DEFINE_string("out", "data", "Folder of data sets.")
-_NAME = flags.DEFINE_string("name", None, "Name of a wfdb_folder data set; default: the source folder's.")
+_NAME = flags.DEFINE_string("name", None, "Name of the data set; default: that of the source folder.")
 _RATE = flags.DEFINE_float("sampling_rate", 250.0, "Hz, after resampling.")
 _HIGH_PASS = flags.DEFINE_float("high_pass", 0.67, "Hz.")
 _LOW_PASS = flags.DEFINE_float("low_pass", 40.0, "Hz.")
@@ -29,18 +33,31 @@ _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace a data set that is t
 _WORKERS = flags.DEFINE_integer("workers", 1, "Processes that read and filter.", lower_bound=1)
 
 
+def _listing() -> Listing:
+    """What the flags ask for."""
+    if _DATABASE.value == "simulated":
+        return simulated.list_recordings(
+            _RECORDINGS.value, seed=_SEED.value, name=_NAME.value or simulated.NAME
+        )
+    if not _SOURCE.value:
+        raise ValueError(f"--source: expected the folder of the recordings for --database={_DATABASE.value}")
+    if _DATABASE.value == "ptbxl":
+        return ptbxl.list_recordings(Path(_SOURCE.value))
+    return wfdb_folder.list_recordings(Path(_SOURCE.value), _NAME.value)
+
+
 def main(argv: Sequence[str]) -> None:
     """Lists, prepares, says what became of it."""
     del argv
     band = Preprocessing(sampling_rate=_RATE.value, high_pass=_HIGH_PASS.value, low_pass=_LOW_PASS.value)
     settings = Settings(band, _MAX_WINDOWS.value, _BAD_LEAD.value)
-    source = Path(_SOURCE.value)
-    if _DATABASE.value == "ptbxl":
-        listing = ptbxl.list_recordings(source)
-    else:
-        listing = wfdb_folder.list_recordings(source, _NAME.value)
     prepared = prepare(
-        listing, Path(_OUT.value), settings, overwrite=_OVERWRITE.value, workers=_WORKERS.value, progress=True
+        _listing(),
+        Path(_OUT.value),
+        settings,
+        overwrite=_OVERWRITE.value,
+        workers=_WORKERS.value,
+        progress=True,
     )
     print(prepared.report())
 

@@ -10,7 +10,7 @@ from scipy.sparse.csgraph import connected_components
 
 from coreecg_jax.downstream.features import first_windows, recording_rows
 from coreecg_jax.inputs.reader import Recordings, read_recordings
-from coreecg_jax.records.label_sets import label_matrix, load_label_set
+from coreecg_jax.records.label_sets import CODES, codes_as_classes, label_matrix, load_label_set
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +26,17 @@ class Task:
 # Folds 9 and 10 together, because few records are at hand; nothing is chosen on fold 9.
 PTBXL_SUPERCLASS = Task("ptbxl_superclass", "ptbxl_superclass", "ptbxl:fold1-8", "ptbxl:fold9+fold10")
 LUDB_FINDINGS = Task("ludb_findings", "ludb_findings", "ludb", None)
-TASKS = {task.name: task for task in (PTBXL_SUPERCLASS, LUDB_FINDINGS)}
+SIMULATED_CONDITIONS = Task(
+    "simulated_conditions", "simulated_conditions", "simulated:train", "simulated:test"
+)
+TASKS = {task.name: task for task in (PTBXL_SUPERCLASS, LUDB_FINDINGS, SIMULATED_CONDITIONS)}
+# Recordings that must have a code, and that must lack it, for it to be a class by itself: two a fold.
+LEAST_WITH_CODE = 10
+
+
+def codes_task(spec: str) -> Task:
+    """Every code of `spec` that is frequent enough as a class, by nested cross-validation."""
+    return Task(CODES, CODES, spec, None)
 
 
 class Identities(NamedTuple):
@@ -65,7 +75,7 @@ class Cohort:
 
 
 def read_cohort(root: Path | str, spec: str, label_set: str) -> Cohort:
-    """The recordings of `spec` with at least one label of the set.
+    """The recordings of `spec` with at least one label of the set (`label_sets.CODES`: its own codes).
 
     Raises:
       FileNotFoundError: when data are missing.
@@ -73,13 +83,15 @@ def read_cohort(root: Path | str, spec: str, label_set: str) -> Cohort:
     """
     recordings = read_recordings(root, spec)
     firsts = first_windows(recordings)
-    classes = load_label_set(label_set).classes
-    labels = label_matrix(load_label_set(label_set), firsts.labels)
+    known = (
+        codes_as_classes(firsts.labels, LEAST_WITH_CODE) if label_set == CODES else load_label_set(label_set)
+    )
+    labels = label_matrix(known, firsts.labels)
     labelled = np.asarray(labels.any(axis=1))
     if not labelled.any():
         raise ValueError(f"{spec!r}: none of {len(labels)} recordings has a label of {label_set!r}")
     cohort = Cohort(
-        recordings, classes, labels, _patients(firsts), firsts.signal_hash, int((~labelled).sum())
+        recordings, known.classes, labels, _patients(firsts), firsts.signal_hash, int((~labelled).sum())
     )
     return cohort.take(labelled)
 

@@ -4,6 +4,7 @@ A file has two columns, `code` and `class`; a code may stand in several rows. Co
 published; a code that no row names belongs to no class.
 """
 
+import collections
 import csv
 import dataclasses
 import importlib.resources
@@ -23,6 +24,8 @@ class LabelSet:
     version: str
 
 
+CODES = "codes"  # no published set: the codes of the data themselves, as `codes_as_classes` has them
+
 # Name: classes in order (None: as they first appear in the file), source, version.
 _PUBLISHED = {
     "ptbxl_superclass": (
@@ -35,6 +38,11 @@ _PUBLISHED = {
         "LUDB, findings in the header comments (doi:10.1109/ACCESS.2020.3029211), "
         "grouped by this project along the columns of ludb.csv",
         "1.0.1",
+    ),
+    "simulated_conditions": (
+        None,
+        "this project's simulator: what each virtual patient was drawn to have (records/simulator)",
+        "1",
     ),
 }
 
@@ -54,6 +62,22 @@ def load_label_set(name: str) -> LabelSet:
         code_to_class[row["code"]] = (*code_to_class.get(row["code"], ()), row["class"])
     found = tuple(dict.fromkeys(name for names in code_to_class.values() for name in names))
     return LabelSet(name, classes or found, code_to_class, source, version)
+
+
+def codes_as_classes(labels: Sequence[Sequence[str]], least: int) -> LabelSet:
+    """Each code of a data set as a class of its own, where enough recordings have it and enough do not.
+
+    Raises:
+      ValueError: when no code is in `least` recordings or more, and absent from as many.
+    """
+    counts = collections.Counter(code for codes in labels for code in set(codes))
+    classes = tuple(sorted(code for code, n in counts.items() if least <= n <= len(labels) - least))
+    if not classes:
+        raise ValueError(
+            f"codes as classes: expected a code that at least {least} of {len(labels)} recordings have and "
+            f"as many have not, got {dict(counts.most_common(3)) or 'no code at all'}"
+        )
+    return LabelSet(CODES, classes, {code: (code,) for code in classes}, "the data set's own codes", "")
 
 
 def label_matrix(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from coreecg_jax.records.databases.header_comments import parse_comments
-from coreecg_jax.records.label_sets import label_matrix, load_label_set
+from coreecg_jax.records.label_sets import codes_as_classes, label_matrix, load_label_set
 from coreecg_jax.records.wfdb_headers import read_header
 
 
@@ -69,5 +69,14 @@ def test_every_ludb_finding_has_a_class(real_ecg: Path) -> None:
 
 
 def test_an_unknown_set_is_refused() -> None:
-    with pytest.raises(ValueError, match="expected one of ptbxl_superclass, ludb_findings, got 'x'"):
+    with pytest.raises(ValueError, match=r"expected one of ptbxl_superclass, .*_conditions, got 'x'"):
         load_label_set("x")
+
+
+def test_codes_of_a_data_set_are_classes_where_they_are_neither_rare_nor_everywhere() -> None:
+    codes = [["b", "a", "a"], ["b", "a"], ["b"], ["b", "rare"], ["b", "c"], ["b", "c"]]
+    known = codes_as_classes(codes, 2)
+    assert known.classes == ("a", "c")
+    np.testing.assert_array_equal(label_matrix(known, codes)[:, 0], [1, 1, 0, 0, 0, 0])
+    with pytest.raises(ValueError, match="at least 3 of 6 recordings have"):
+        codes_as_classes(codes, 3)

@@ -1,0 +1,38 @@
+"""The whole way once, as a stranger runs it: small, and a second time over what is there."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def demo(workdir: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "launch.demo", f"--workdir={workdir}", "--recordings=300", "--steps=8"]
+    # Without XLA's remark, on a busy machine, that it compiles slowly.
+    quiet = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env=quiet)
+
+
+@pytest.mark.slow
+def test_from_nothing_to_a_report_and_again(tmp_path: Path) -> None:
+    first = demo(tmp_path)
+    assert first.returncode == 0, first.stderr
+    stages = [line.split(":")[0] for line in first.stdout.splitlines() if " of 4: " in line]
+    assert stages == ["1 of 4", "2 of 4", "3 of 4", "4 of 4"]
+    assert "simulated_conditions, macro AUROC: untrained encoder 0." in first.stdout
+    assert first.stdout.splitlines()[-1] == f"report: {tmp_path / 'report.html'}"
+    report = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "random convolutions" in report
+    # Nothing but the progress line of preparing.
+    assert {line.split(":")[0] for line in first.stderr.replace("\r", "\n").splitlines() if line} == {
+        "simulated"
+    }
+    again = demo(tmp_path)
+    assert again.returncode == 0
+    assert again.stdout.count("was there already") == 2
+    assert "nothing to do: all 8 steps" in again.stdout
+    assert (tmp_path / "report.html").read_text(encoding="utf-8") == report

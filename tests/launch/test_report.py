@@ -1,0 +1,69 @@
+"""From a run to its page: what is gathered, and what is said of a run that lacks parts."""
+
+import json
+
+import pytest
+from made_run import write_made_data, write_made_run
+
+from coreecg_jax.downstream.tables import read_report
+from coreecg_jax.training.checkpoints import load_parameters
+from launch.demo_data import choose
+from launch.reporting import write_report_page
+from launch.watching import pictures
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    write_made_data(folder, quality=[0] * 12, length=1000)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(root, tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("first")
+    write_made_run(workdir, root)
+    return workdir
+
+
+def test_a_run_becomes_a_page(run, tmp_path):
+    out = tmp_path / "new" / "report.html"
+    write_report_page(out, [str(run)])
+    page = out.read_text(encoding="utf-8")
+    assert "16 windows of made" in page
+    assert "8 x cpu" in page
+    assert "9 recordings/s (median)" in page
+    assert "No probe was run" in page
+    assert page.count("<img") == 6
+    assert [path.name for path in out.parent.iterdir()] == ["report.html"]
+
+
+def test_mistakes_write_nothing(run, tmp_path):
+    out = tmp_path / "report.html"
+    with pytest.raises(ValueError, match=r"--probe: expected one file a run \(1\), got 2"):
+        write_report_page(out, [str(run)], probes=["a", "b"])
+    (tmp_path / "other.json").write_text(json.dumps({"a": 1}))
+    with pytest.raises(ValueError, match=r"other\.json: expected the JSON that launch\.probe --out writes"):
+        write_report_page(out, [str(run)], probes=[str(tmp_path / "other.json")])
+    with pytest.raises(FileNotFoundError, match="no last checkpoint"):
+        write_report_page(out, [str(tmp_path / "absent")])
+    assert not out.exists()
+    with pytest.raises(FileNotFoundError):
+        read_report(tmp_path / "absent.json")
+
+
+def test_the_picture_for_tensorboard_is_a_png(root, tmp_path):
+    config = write_made_run(tmp_path, root)
+    ((name, draw),) = pictures(config).items()
+    assert name == "reconstruction"
+    assert draw(load_parameters(tmp_path).parameters).startswith(b"\x89PNG")
+
+
+def test_a_demo_probes_what_its_recordings_allow(root):
+    data = choose("", ["ludb", "ptbxl"])
+    assert (data.train, data.validation) == ("ptbxl:fold1-8, ludb", "ptbxl:fold9")
+    assert choose("", ["simulated"]).task.name == "simulated_conditions"
+    # Every made recording has the same code: nothing to tell apart.
+    unlabelled = choose(str(root), ["made"])
+    assert unlabelled.task is None
+    assert "No probe: codes as classes: expected a code that at least 10 of 16" in unlabelled.remark
