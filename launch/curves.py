@@ -1,6 +1,6 @@
-"""Draws the curves of one or several runs, and how FDA of the first weighs frequencies.
+"""Draws the curves of one or several runs, and what the first makes of frequencies and of a recording.
 
-python -m launch.curves --workdir=runs/a --workdir=runs/b --out=curves.png [--importance=importance.png]
+python -m launch.curves --workdir=runs/a --workdir=runs/b --out=curves.png [--importance=… --example=…]
 """
 
 from collections.abc import Sequence
@@ -12,12 +12,15 @@ from coreecg_jax.figures.curves import importance_curve, importance_of, training
 from coreecg_jax.inputs.reader import read_recordings
 from coreecg_jax.training.checkpoints import load_parameters
 from coreecg_jax.training.journal import read_metrics
+from launch.restored import model_of
 from launch.shell import run_main
+from launch.watching import draw_reconstruction
 
 _WORKDIR = flags.DEFINE_multi_string("workdir", None, "A training run.", required=True)
 _OUT = flags.DEFINE_string("out", None, "PNG file.", required=True)
 _DATA_ROOT = flags.DEFINE_string("data_root", None, "Folder of data sets, when they were moved since.")
 _IMPORTANCE = flags.DEFINE_string("importance", None, "PNG file of the importance curve of the first run.")
+_EXAMPLE = flags.DEFINE_string("example", None, "PNG file of a reconstruction by the first run.")
 
 
 def _draw_importance(workdir: str, out: str) -> None:
@@ -30,6 +33,18 @@ def _draw_importance(workdir: str, out: str) -> None:
     print(f"drawn: {out}")
 
 
+def _draw_example(workdir: str, out: str) -> None:
+    """The first validation recording that holds a crop."""
+    objective, parameters = model_of(workdir)
+    data = load_parameters(workdir).config.data
+    recordings = read_recordings(
+        _DATA_ROOT.value or data.root, data.validation, min_seconds=data.crop_seconds
+    )
+    figure = draw_reconstruction(objective, recordings, parameters)
+    figure.savefig(out, dpi=80, pil_kwargs={"optimize": True})
+    print(f"drawn: {out}")
+
+
 def main(argv: Sequence[str]) -> None:
     """Draws and says where the pictures are."""
     del argv
@@ -38,6 +53,8 @@ def main(argv: Sequence[str]) -> None:
     print(f"drawn: {_OUT.value}")
     if _IMPORTANCE.value:
         _draw_importance(_WORKDIR.value[0], _IMPORTANCE.value)
+    if _EXAMPLE.value:
+        _draw_example(_WORKDIR.value[0], _EXAMPLE.value)
 
 
 if __name__ == "__main__":

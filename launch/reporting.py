@@ -11,6 +11,7 @@ import numpy as np
 from coreecg_jax.downstream.account import Account, account_of
 from coreecg_jax.downstream.mask_leakage import MaskLeakage
 from coreecg_jax.downstream.tables import read_report
+from coreecg_jax.downstream.tasks import PTBXL_SUPERCLASS, TASKS
 from coreecg_jax.figures.curves import importance_of
 from coreecg_jax.figures.report import RecordingShown, RunShown, report_page
 from coreecg_jax.inputs.reader import Recordings, read_recordings
@@ -80,7 +81,7 @@ def _run(workdir: str, probe: dict[str, Any] | None, data_root: str | None) -> R
         positive=account.similarities.positive,
         negative=account.similarities.negative,
         probe=probe,
-        commands=_commands(workdir, loaded, root),
+        commands=_commands(workdir, loaded, root, probe),
     )
 
 
@@ -133,10 +134,12 @@ def _facts(
     return tuple(facts.items())
 
 
-def _commands(workdir: str, loaded: Loaded, root: str) -> tuple[str, ...]:
+def _commands(workdir: str, loaded: Loaded, root: str, probe: dict[str, Any] | None) -> tuple[str, ...]:
     data = loaded.config.data
+    probed = probe["task"]["name"] if probe else PTBXL_SUPERCLASS.name
+    task = f" --task={probed}" if probed in TASKS else ""
     return (
-        f"python -m launch.probe --workdir={workdir} --data_root={root} --out={workdir}/{PROBE_FILE}",
+        f"python -m launch.probe --workdir={workdir} --data_root={root}{task} --out={workdir}/{PROBE_FILE}",
         f"python -m launch.reconstruction --run=this={workdir} --data_root={root} "
         f"--train='{data.train}' --validation='{data.validation}'",
         f"python -m launch.report --workdir={workdir} --workdir=ANOTHER --out=compared.html",

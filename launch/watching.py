@@ -48,10 +48,20 @@ def pictures(config: ml_collections.ConfigDict) -> Mapping[str, Draw]:
 
 
 def _reconstruction(objective: Objective, recordings: Recordings, parameters: Parameters) -> bytes:
+    return _png(draw_reconstruction(objective, recordings, parameters))
+
+
+def draw_reconstruction(objective: Objective, recordings: Recordings, parameters: Parameters) -> Figure:
+    """The first recording with what is hidden of it and what is recovered."""
     example = example_of(objective, parameters, recordings, 0)
     traces = [Trace("recording", example.recording_LT), Trace("reconstruction", example.prediction_LT)]
-    figure = draw_ecg(traces, sampling_rate=example.sampling_rate, leads=LEADS, hidden=example.hidden_LT)
-    return _png(figure)
+    return draw_ecg(
+        traces,
+        sampling_rate=example.sampling_rate,
+        leads=LEADS,
+        title=f"recording {example.recording_id}: what is hidden, and what is recovered",
+        hidden=example.hidden_LT,
+    )
 
 
 def _png(figure: Figure) -> bytes:

@@ -1,0 +1,80 @@
+"""Every command of the docs exists with its flags and fields, and is run by a test or marked as not run."""
+
+import importlib
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from configs import base
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+# Which test runs a launcher from beginning to end, as a process or by its own functions.
+RUN_BY = {
+    "prepare": "tests/launch/test_prepare.py",
+    "pretrain": "tests/launch/test_pretrain.py",
+    "probe": "tests/launch/test_probe.py",
+    "demo": "tests/launch/test_demo.py",
+    "report": "tests/launch/test_report.py",
+    "reconstruction": "tests/launch/test_verbs.py",
+    "leakage": "tests/launch/test_verbs.py",
+    "overfit": "tests/launch/test_verbs.py",
+    "curves": "tests/launch/test_verbs.py",
+    "conditions": "tests/launch/test_verbs.py",
+    "distributions": "tests/launch/test_verbs.py",
+}
+# Targets of the Makefile that CI, a test or a person runs (CONTRIBUTING.md says when last).
+TARGETS = {"setup", "lint", "test", "test-slow", "demo", "bench", "results", "results-ablation"}
+
+
+def commands():
+    """(page, command) of each line that stands in a block of code, and of each command in running text."""
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+        blocks = re.findall(r"^    (?:\.venv/bin/)?((?:python -m|make|tensorboard|pip) ?.*)$", text, re.M)
+        inline = re.findall(r"`(?:\.venv/bin/)?((?:python -m launch|make|pip install) ?[^`]*)`", text)
+        yield from ((page.name, command) for command in [*blocks, *inline])
+
+
+COMMANDS = list(commands())
+
+
+def test_there_are_commands() -> None:
+    assert len(COMMANDS) > 20
+    assert {page for page, _ in COMMANDS} >= {"README.md", "running.md", "data.md"}
+
+
+@pytest.mark.parametrize(("page", "command"), COMMANDS)
+def test_a_command_exists_and_is_run(page: str, command: str) -> None:
+    words = shlex.split(command.partition("#")[0])
+    if words[:2] == ["python", "-m"] and words[2].startswith("launch."):
+        verb = words[2].removeprefix("launch.").rstrip(":")
+        if verb != "VERB":
+            assert_flags(verb, words[3:])
+            assert (ROOT / RUN_BY[verb]).is_file(), f"no test runs launch.{verb}"
+    elif words[0] == "make":
+        for target in words[1:]:
+            if "=" not in target:
+                assert target in TARGETS
+                assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.M), target
+
+
+def assert_flags(verb: str, words: list[str]) -> None:
+    """Each flag is one that the launcher defines, each config file and field is there."""
+    source = (ROOT / "launch" / f"{verb}.py").read_text(encoding="utf-8")
+    defined = set(re.findall(r'DEFINE_\w+\(\s*"(\w+)"', source))
+    fields = base.get_config().to_dict()
+    for word in words:
+        name, _, value = word.lstrip("[-").rstrip("]").partition("=")
+        if name.startswith("config."):
+            node = fields
+            for part in name.split(".")[1:]:
+                if part == "FIELD":
+                    break
+                node = node[part]
+        elif word.startswith("--"):
+            assert name.removeprefix("no") in defined or name in defined, f"launch.{verb} has no --{name}"
+        if name == "config":
+            importlib.import_module(value.removesuffix(".py").replace("/", "."))
