@@ -2,19 +2,32 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 PYTHON ?= python3
+# The tested version of every package. Where one has no wheel for your Python or machine: make setup LOCK=
+LOCK ?= requirements.lock
 BIN := .venv/bin
+PIP := PIP_RETRIES=1 $(BIN)/pip install --quiet
+stop = { echo "error: $(1)" >&2; exit 2; }
+CHOOSE := make setup PYTHON=/path/to/python3.11
+NO_VENV := $(PYTHON) cannot make a virtual environment; on Debian and Ubuntu: apt-get install python3-venv
+NO_INSTALL := not all packages could be installed (pip says why, above): \
+  check the network, or a proxy or mirror (PIP_INDEX_URL), and run make again
 # The compile cache makes the second run of the tests and of a launcher start sooner.
 export JAX_COMPILATION_CACHE_DIR := $(CURDIR)/.cache/jax
 
-.PHONY: setup test test-slow lint results results-design results-probe results-ablation results-curves clean
+.PHONY: setup test test-slow lint demo bench results results-design results-probe results-ablation results-curves clean
 
 setup: .venv/.ready
 
-.venv/.ready: requirements.txt setup.cfg pyproject.toml
-	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet -r requirements.txt -e '.[dev]'
-	touch $@
+# The mark comes last: what failed halfway is not taken for ready, and the next `make` goes on from there.
+.venv/.ready: requirements.txt $(LOCK) setup.cfg pyproject.toml
+	@command -v $(PYTHON) >/dev/null || $(call stop,expected Python 3.11 or newer; $(PYTHON) is not there: $(CHOOSE))
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || $(call stop,expected Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V 2>&1): $(CHOOSE))
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv \
+	  || $(call stop,$(NO_VENV))
+	@echo "installing into .venv; the first time this takes minutes"
+	@{ $(PIP) --upgrade pip && $(PIP) -r requirements.txt $(LOCK:%=-c %) -e '.[dev]'; } || $(call stop,$(NO_INSTALL))
+	@touch $@
 
 lint: setup
 	$(BIN)/ruff check .
@@ -27,6 +40,16 @@ test: lint
 
 test-slow: setup
 	$(BIN)/python -m pytest -m slow
+
+# The whole way once, in minutes: simulated recordings, or DATA=folder of WFDB recordings. Interrupted, it goes on.
+DATA ?=
+DEMO := runs/demo$(if $(DATA),_$(notdir $(DATA:%/=%)))
+demo: setup
+	@$(BIN)/python -m launch.demo --workdir=$(DEMO) $(if $(DATA),--source=$(DATA))
+
+# One Markdown table: preparing, input pipeline, train step, memory, start-up. BENCH='--only=step' for a part.
+bench: setup
+	$(BIN)/python -m benchmarks $(BENCH)
 
 # The tables of docs/results.md. Runs that are there are not run again; an interrupted one goes on.
 REAL_ECG ?= ../shared/ecg
@@ -86,7 +109,7 @@ results-ablation: data/100hz/.ready
 
 results-curves:
 	$(LAUNCH).curves $(foreach seed,$(SEEDS),--workdir=runs/real_2core_$(seed)) \
-	  --out=docs/curves.png --importance=docs/importance.png
+	  --out=docs/curves.png --importance=docs/importance.png --example=docs/reconstruction.png
 
 clean:
 	rm -rf .venv .cache build *.egg-info

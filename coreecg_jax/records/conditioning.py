@@ -52,7 +52,15 @@ def resample(ecg_LT: np.ndarray, rate: float, new_rate: float) -> np.ndarray:
     ratio = Fraction(new_rate / rate).limit_denominator(MAX_DENOMINATOR)
     if ratio == 1:
         return ecg_LT
-    return scipy.signal.resample_poly(ecg_LT, ratio.numerator, ratio.denominator, axis=-1, padtype="line")
+    filter_J = _anti_aliasing(max(ratio.numerator, ratio.denominator))
+    up, down = ratio.numerator, ratio.denominator
+    return scipy.signal.resample_poly(ecg_LT, up, down, axis=-1, window=filter_J, padtype="line")
+
+
+@functools.lru_cache
+def _anti_aliasing(factor: int) -> np.ndarray:
+    """The low-pass filter that `resample_poly` designs by default, anew for each recording."""
+    return scipy.signal.firwin(20 * factor + 1, 1 / factor, window=("kaiser", 5.0))
 
 
 def band_pass(ecg_LT: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
@@ -60,15 +68,28 @@ def band_pass(ecg_LT: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
     p = preprocessing
     pad = min(ecg_LT.shape[-1] - 1, round(EDGE_SECONDS * p.sampling_rate))
     for kind, cutoff in (("highpass", p.high_pass), ("lowpass", p.low_pass)):
-        sos = _butterworth(p.filter_order, cutoff, kind, p.sampling_rate)
-        ecg_LT = scipy.signal.sosfiltfilt(sos, ecg_LT, axis=-1, padlen=pad)
+        sos, settled = _butterworth(p.filter_order, cutoff, kind, p.sampling_rate)
+        ecg_LT = _forwards_and_backwards(sos, settled, ecg_LT, pad)
     return ecg_LT
 
 
+def _forwards_and_backwards(sos: np.ndarray, settled: np.ndarray, ecg_LT: np.ndarray, pad: int) -> np.ndarray:
+    """`scipy.signal.sosfiltfilt`, to the bit, with the settled state given: finding it takes as long."""
+    first_LT = 2 * ecg_LT[:, :1] - ecg_LT[:, pad:0:-1]
+    last_LT = 2 * ecg_LT[:, -1:] - ecg_LT[:, -2 : -(pad + 2) : -1]
+    extended_LT = np.concatenate([first_LT, ecg_LT, last_LT], axis=1)
+    for _ in range(2):  # forwards, then backwards
+        state = settled[:, None, :] * extended_LT[None, :, :1]
+        filtered_LT, _ = scipy.signal.sosfilt(sos, extended_LT, axis=-1, zi=state)
+        extended_LT = filtered_LT[:, ::-1]
+    return extended_LT[:, pad : extended_LT.shape[1] - pad]
+
+
 @functools.lru_cache
-def _butterworth(order: int, cutoff: float, kind: str, rate: float) -> np.ndarray:
-    """Second-order sections; designing them takes as long as running them."""
-    return scipy.signal.butter(order, cutoff, kind, fs=rate, output="sos")
+def _butterworth(order: int, cutoff: float, kind: str, rate: float) -> tuple[np.ndarray, np.ndarray]:
+    """Second-order sections, and their state under a constant 1; designing them takes as long as running."""
+    sos = scipy.signal.butter(order, cutoff, kind, fs=rate, output="sos")
+    return sos, scipy.signal.sosfilt_zi(sos)
 
 
 def condition(ecg_LT: np.ndarray, rate: float, preprocessing: Preprocessing) -> np.ndarray:

@@ -66,9 +66,10 @@ def process(listed: Listed, read: Read, source_name: str, settings: Settings) ->
 def signal_hash(ecg_LT: np.ndarray) -> str:
     """SHA-256 (16 hex digits) of int32 microvolts, leads in the order of LEADS; NaN is the lowest int32."""
     lowest = np.iinfo(np.int32).min
-    clipped_LT = np.clip(np.rint(ecg_LT * 1000.0), lowest + 1, -(lowest + 1))
-    microvolts_LT = np.where(np.isnan(clipped_LT), lowest, clipped_LT).astype("<i4")
-    return hashlib.sha256(microvolts_LT.tobytes()).hexdigest()[:16]
+    microvolts_LT = np.rint(ecg_LT * 1000.0)
+    np.clip(microvolts_LT, lowest + 1, -(lowest + 1), out=microvolts_LT)
+    microvolts_LT[np.isnan(microvolts_LT)] = lowest
+    return hashlib.sha256(microvolts_LT.astype("<i4").data).hexdigest()[:16]
 
 
 def _checked_flags(raw: Recording, settings: Settings) -> np.ndarray:

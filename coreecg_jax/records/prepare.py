@@ -4,12 +4,15 @@ A data set comes into being by the rename of a finished folder. A run that fails
 folder named `.incomplete-…` beside it, which nothing reads.
 """
 
+import collections
 import contextlib
 import dataclasses
 import functools
 import multiprocessing
+import multiprocessing.pool
+import signal
 import tempfile
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +24,9 @@ from coreecg_jax.records.one_recording import Outcome, Settings, process
 from coreecg_jax.records.schema import MANIFEST_FILE, PREPROCESSING_FILE, Preprocessing
 from coreecg_jax.records.shards import VERSION, write_shards
 
-_BATCH = 256  # recordings handed to the workers at a time: bounds the memory
-Run = Callable[[Sequence[Listed]], Iterable[Outcome]]
+_CHUNK = 16  # recordings handed to a worker at a time
+_AHEAD = 4  # chunks a worker is ahead of the writing: none waits, and the memory is bounded
+Run = Callable[[Sequence[Listed]], Iterator[Outcome]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,7 +89,7 @@ def _write(
             manifest.add(outcome)
             bar.update()
 
-        outcomes = {split: _in_batches(found, run) for split, found in _by_split(listing).items()}
+        outcomes = {split: run(found) for split, found in _by_split(listing).items()}
         window_samples = settings.preprocessing.window_samples
         folder = write_shards(staging, listing.name, window_samples, outcomes, on_outcome)
         summary = manifest.finish(len(listing.missing), _recorded(listing, settings))
@@ -96,19 +100,30 @@ def _write(
 
 @contextlib.contextmanager
 def _runner(listing: Listing, settings: Settings, workers: int) -> Generator[Run]:
-    """Processes a batch of recordings, in order, here or in `workers` processes."""
+    """Processes recordings, in order, here or in `workers` processes."""
     one = functools.partial(process, read=listing.read, source_name=listing.name, settings=settings)
     if workers == 1:
         yield functools.partial(map, one)
         return
     # Spawned, not forked: TensorFlow's threads do not survive a fork.
-    with multiprocessing.get_context("spawn").Pool(workers) as pool:
-        yield functools.partial(pool.map, one, chunksize=8)
+    # Ctrl-C reaches them too, and is for this process to answer: it ends them.
+    deaf = signal.signal, (signal.SIGINT, signal.SIG_IGN)
+    with multiprocessing.get_context("spawn").Pool(workers, *deaf) as pool:
+        yield functools.partial(_by_pool, pool, one, _AHEAD * workers)
 
 
-def _in_batches(recordings: Sequence[Listed], run: Run) -> Iterator[Outcome]:
-    for start in range(0, len(recordings), _BATCH):
-        yield from run(recordings[start : start + _BATCH])
+def _by_pool(
+    pool: multiprocessing.pool.Pool, one: Callable[[Listed], Outcome], ahead: int, found: Sequence[Listed]
+) -> Iterator[Outcome]:
+    """The outcomes in order; up to `ahead` chunks are under way, so the workers go on during the writing."""
+    under_way: collections.deque[multiprocessing.pool.MapResult[Outcome]] = collections.deque()
+    for start in range(0, len(found), _CHUNK):
+        chunk = found[start : start + _CHUNK]
+        under_way.append(pool.map_async(one, chunk, chunksize=_CHUNK))
+        if len(under_way) == ahead:
+            yield from under_way.popleft().get()
+    while under_way:
+        yield from under_way.popleft().get()
 
 
 def _by_split(listing: Listing) -> dict[str, list[Listed]]:

@@ -73,7 +73,7 @@ def check_leads(flags_L: np.ndarray, masking: bool, ignored_signals: Sequence[st
     Raises:
       RecordingRefused: with the reason of the first kind of fault found and the leads that have it.
     """
-    if masking and (flags_L == 0).any():
+    if not flags_L.any() or (masking and (flags_L == 0).any()):
         return
     if masking:
         raise RecordingRefused(Reason.NO_GOOD_LEAD, "expected at least one good lead, all twelve are bad")
@@ -91,24 +91,41 @@ def check_leads(flags_L: np.ndarray, masking: bool, ignored_signals: Sequence[st
 def _is_flat(ecg_LT: np.ndarray, rate: float) -> np.ndarray:
     """bool[L]: whether some stretch of `FLAT_SECONDS` stays within `FLAT_MILLIVOLTS`."""
     size = min(max(1, round(FLAT_SECONDS * rate)), ecg_LT.shape[1])
-    range_LT = maximum_filter1d(ecg_LT, size, axis=1) - minimum_filter1d(ecg_LT, size, axis=1)
+    flat_L = _has_still_block(ecg_LT, (size + 1) // 2)
+    still_MT = ecg_LT[flat_L]
+    if not len(still_MT):
+        return flat_L
+    range_MT = maximum_filter1d(still_MT, size, axis=1) - minimum_filter1d(still_MT, size, axis=1)
     # Positions whose window lies wholly inside; the filters reflect the signal at its ends.
     inside = slice(size // 2, ecg_LT.shape[1] - (size - 1) // 2)
-    return range_LT[:, inside].min(axis=1) <= FLAT_MILLIVOLTS
+    flat_L[flat_L] = range_MT[:, inside].min(axis=1) <= FLAT_MILLIVOLTS
+    return flat_L
+
+
+def _has_still_block(ecg_LT: np.ndarray, block: int) -> np.ndarray:
+    """bool[L]: whether one of the blocks end to end from the start stays within `FLAT_MILLIVOLTS`.
+
+    A stretch of at least 2 * block - 1 samples holds such a block whole, so a lead without one is not flat:
+    hardly any is left for the sliding window, which takes ten times as long.
+    """
+    blocks = ecg_LT.shape[1] // block
+    samples_LXT = ecg_LT[:, : blocks * block].reshape(len(ecg_LT), blocks, block)
+    range_LX = samples_LXT.max(axis=2) - samples_LXT.min(axis=2)
+    return (range_LX <= FLAT_MILLIVOLTS).any(axis=1)
 
 
 def _is_saturated(ecg_LT: np.ndarray, rate: float) -> np.ndarray:
     """bool[L]: whether the lead spends `RAIL_SHARE` of the time in plateaus at an extreme value."""
-    median_L = np.median(ecg_LT, axis=1)
     saturated_L = np.zeros(len(ecg_LT), bool)
-    for lead, samples_T in enumerate(ecg_LT):
-        for rail in (samples_T.min(), samples_T.max()):
-            at_rail = samples_T == rail
-            if abs(rail - median_L[lead]) < RAIL_MILLIVOLTS or at_rail.mean() < RAIL_SHARE:
+    for rail_L1 in (ecg_LT.min(axis=1, keepdims=True), ecg_LT.max(axis=1, keepdims=True)):
+        at_rail_LT = ecg_LT == rail_L1
+        # Few leads stand at a rail so often: only theirs are looked at more closely.
+        for lead in np.flatnonzero(at_rail_LT.mean(axis=1) >= RAIL_SHARE):
+            if abs(rail_L1[lead, 0] - np.median(ecg_LT[lead])) < RAIL_MILLIVOLTS:
                 continue
-            runs = run_lengths(at_rail)
+            runs = run_lengths(at_rail_LT[lead])
             plateaus = runs[runs >= RAIL_SECONDS * rate].sum()
-            saturated_L[lead] |= plateaus >= RAIL_SHARE * samples_T.size
+            saturated_L[lead] |= plateaus >= RAIL_SHARE * ecg_LT.shape[1]
     return saturated_L
 
 

@@ -2,18 +2,17 @@
 
 import functools
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from coreecg_jax.records.leads import LEADS, UnknownLeadError, canonical_name
 from coreecg_jax.records.recording import Recording
 from coreecg_jax.records.refusals import Reason, RecordingRefused
-from coreecg_jax.records.wfdb_headers import read_header
-
-with warnings.catch_warnings():  # importing wfdb 4.3 warns under pandas 3, of what only wfdb can mend
-    warnings.simplefilter("ignore", DeprecationWarning)
-    import wfdb
+from coreecg_jax.records.wfdb_format16 import is_format16, read_format16
+from coreecg_jax.records.wfdb_headers import Signal, read_header
 
 
 def wfdb_reader(source: Path) -> functools.partial[Recording]:
@@ -34,27 +33,27 @@ def read_wfdb(header: Path) -> Recording:
       RecordingRefused: when header or signal cannot be read, or a lead stands there twice.
     """
     info = read_header(header)
-    position_of = _positions(header, info.signal_names)
-    physical_TS = _samples(header, len(info.signal_names))
-    ecg_LT = np.full((len(LEADS), len(physical_TS)), np.nan)
+    position_of = _positions(header, info.signals)
+    physical_ST = read_format16(header, info) if is_format16(info) else _by_wfdb(header, len(info.signals))
+    ecg_LT = np.full((len(LEADS), physical_ST.shape[1]), np.nan)
     for lead, position in position_of.items():
-        ecg_LT[LEADS.index(lead)] = physical_TS[:, position] * info.millivolts_per_unit[position]
+        ecg_LT[LEADS.index(lead)] = physical_ST[position] * info.signals[position].millivolts_per_unit
     used = set(position_of.values())
     return Recording(
         ecg_LT=ecg_LT,
         present_L=np.array([lead in position_of for lead in LEADS]),
         sampling_rate=info.sampling_rate,
-        ignored_signals=tuple(name for i, name in enumerate(info.signal_names) if i not in used),
+        ignored_signals=tuple(signal.name for i, signal in enumerate(info.signals) if i not in used),
         comments=info.comments,
     )
 
 
-def _positions(header: Path, names: tuple[str, ...]) -> dict[str, int]:
+def _positions(header: Path, signals: Sequence[Signal]) -> dict[str, int]:
     """Where each of the twelve leads stands in the file."""
     positions: dict[str, int] = {}
-    for position, name in enumerate(names):
+    for position, signal in enumerate(signals):
         try:
-            lead = canonical_name(name)
+            lead = canonical_name(signal.name)
         except UnknownLeadError:
             continue
         if lead in positions:
@@ -66,8 +65,9 @@ def _positions(header: Path, names: tuple[str, ...]) -> dict[str, int]:
     return positions
 
 
-def _samples(header: Path, n_signals: int) -> np.ndarray:
-    """float64[T, signals] in the header's own units."""
+def _by_wfdb(header: Path, n_signals: int) -> np.ndarray:
+    """float64[signals, T] in the header's own units, of any format that the `wfdb` package reads."""
+    wfdb = _wfdb()
     try:
         record = wfdb.rdrecord(str(header.absolute().with_suffix("")))
         samples = record.p_signal
@@ -77,4 +77,14 @@ def _samples(header: Path, n_signals: int) -> np.ndarray:
         ) from error
     if samples is None or samples.shape[1] != n_signals:
         raise RecordingRefused(Reason.UNREADABLE, f"{header.name}: the signal holds no {n_signals} channels")
-    return samples
+    return samples.T
+
+
+@functools.cache
+def _wfdb() -> Any:
+    """The package: loaded for the first recording that needs it, for it takes a second."""
+    with warnings.catch_warnings():  # importing wfdb 4.3 warns under pandas 3, of what only wfdb can mend
+        warnings.simplefilter("ignore", DeprecationWarning)
+        import wfdb
+
+    return wfdb

@@ -17,16 +17,32 @@ MAX_HEADER_BYTES = 1 << 20
 MAX_SAMPLING_RATE = 20_000.0  # Hz
 MILLIVOLTS = {"mv": 1.0, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "v": 1e3}  # micro sign and Greek mu
 
-_GAIN = re.compile(r"(?P<gain>[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?)(\(-?\d+\))?(/(?P<unit>\S+))?")
+_GAIN = re.compile(
+    r"(?P<gain>[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?)(\((?P<baseline>-?\d+)\))?(/(?P<unit>\S+))?"
+)
+_FORMAT = re.compile(r"(?P<format>\d+)(\+(?P<offset>\d+))?")
+
+
+@dataclasses.dataclass(frozen=True)
+class Signal:
+    """One signal line: where its samples stand, and what they mean."""
+
+    name: str
+    file: str  # beside the header
+    format: int
+    byte_offset: int  # of the first sample in the file
+    gain: float  # units of the file for one physical unit
+    baseline: int | None  # the sample that means zero; None where the text does not tell
+    millivolts_per_unit: float
 
 
 @dataclasses.dataclass(frozen=True)
 class WfdbHeader:
-    """What the samples need; one entry a signal, in the order of the file."""
+    """What the samples need."""
 
     sampling_rate: float  # Hz
-    signal_names: tuple[str, ...]
-    millivolts_per_unit: tuple[float, ...]
+    n_samples: int | None  # of each signal; None where the header leaves it to the size of the file
+    signals: tuple[Signal, ...]  # in the order of the file
     comments: tuple[str, ...]  # without the leading '#', stripped
 
 
@@ -38,22 +54,15 @@ def read_header(path: Path) -> WfdbHeader:
         sampling rate, or a unit that is not mV, uV or V.
     """
     lines, comments = _lines(path)
-    sampling_rate, n_signals = _record_line(path, lines[0])
-    signals = [line.split() for line in lines[1:]]
-    if len(signals) != n_signals or any(len(fields) < 3 for fields in signals):
+    sampling_rate, n_signals, n_samples = _record_line(path, lines[0])
+    fields = [line.split() for line in lines[1:]]
+    if len(fields) != n_signals or any(len(one) < 3 for one in fields):
         raise RecordingRefused(
             Reason.UNREADABLE, f"{path.name}: expected {n_signals} signal lines with file, format and gain"
         )
-    for fields in signals:
-        _check_file_name(path, fields[0])
-        if not re.fullmatch(r"\d+(\+\d+)?", fields[1]):  # 'x2': two samples a frame, ':5': skewed
-            raise RecordingRefused(
-                Reason.UNREADABLE,
-                f"{path.name}: signals with format {fields[1]!r} are not read, expected e.g. '16'",
-            )
-    names = tuple(" ".join(fields[8:]) for fields in signals)
-    units = tuple(_millivolts_per_unit(path, fields[2]) for fields in signals)
-    return WfdbHeader(sampling_rate, names, units, comments)
+    for file in dict.fromkeys(one[0] for one in fields):
+        _check_file_name(path, file)
+    return WfdbHeader(sampling_rate, n_samples, tuple(_signal(path, one) for one in fields), comments)
 
 
 def _lines(path: Path) -> tuple[list[str], tuple[str, ...]]:
@@ -76,8 +85,8 @@ def _lines(path: Path) -> tuple[list[str], tuple[str, ...]]:
     return lines, comments
 
 
-def _record_line(path: Path, line: str) -> tuple[float, int]:
-    """Sampling rate in Hz and number of signals."""
+def _record_line(path: Path, line: str) -> tuple[float, int, int | None]:
+    """Sampling rate in Hz, number of signals, and of samples (None where it is not given, or zero)."""
     fields = line.split()
     if len(fields) < 2 or not fields[1].isdecimal() or int(fields[1]) == 0:
         raise RecordingRefused(
@@ -93,7 +102,8 @@ def _record_line(path: Path, line: str) -> tuple[float, int]:
             Reason.SAMPLING_RATE,
             f"{path.name}: expected a sampling rate above 0 and up to {MAX_SAMPLING_RATE:g} Hz, got {got}",
         )
-    return float(rate.group()), int(fields[1])
+    counted = len(fields) > 3 and fields[3].isdecimal()
+    return float(rate.group()), int(fields[1]), (int(fields[3]) or None) if counted else None
 
 
 def _check_file_name(path: Path, name: str) -> None:
@@ -107,13 +117,31 @@ def _check_file_name(path: Path, name: str) -> None:
         raise RecordingRefused(Reason.UNREADABLE, f"{path.name}: the signal file {name} is not there")
 
 
-def _millivolts_per_unit(path: Path, field: str) -> float:
-    match = _GAIN.fullmatch(field)
-    if match is None or float(match["gain"]) == 0:
+def _signal(path: Path, fields: list[str]) -> Signal:
+    """One signal line: file, format[+offset], gain[(baseline)][/unit], ADC bits, ADC zero, …, name."""
+    stored = _FORMAT.fullmatch(fields[1])  # 'x2': two samples a frame, ':5': skewed
+    if stored is None:
         raise RecordingRefused(
-            Reason.UNKNOWN_UNIT, f"{path.name}: expected a gain such as 1000/mV, got {field!r} (uncalibrated)"
+            Reason.UNREADABLE,
+            f"{path.name}: signals with format {fields[1]!r} are not read, expected e.g. '16'",
         )
-    unit = match["unit"] or "mV"  # the default of the format
+    scaled = _GAIN.fullmatch(fields[2])
+    if scaled is None or float(scaled["gain"]) == 0:
+        raise RecordingRefused(
+            Reason.UNKNOWN_UNIT,
+            f"{path.name}: expected a gain such as 1000/mV, got {fields[2]!r} (uncalibrated)",
+        )
+    unit = scaled["unit"] or "mV"  # the default of the format
     if unit.lower() not in MILLIVOLTS:
         raise RecordingRefused(Reason.UNKNOWN_UNIT, f"{path.name}: expected mV, uV or V, got {unit!r}")
-    return MILLIVOLTS[unit.lower()]
+    # Without a baseline the ADC's zero is it, and zero where that is not there either.
+    zero = scaled["baseline"] or (fields[4] if len(fields) > 4 else "0")
+    return Signal(
+        name=" ".join(fields[8:]),
+        file=fields[0],
+        format=int(stored["format"]),
+        byte_offset=int(stored["offset"] or 0),
+        gain=float(scaled["gain"]),
+        baseline=int(zero) if re.fullmatch(r"-?\d+", zero) else None,
+        millivolts_per_unit=MILLIVOLTS[unit.lower()],
+    )

@@ -81,6 +81,24 @@ def test_filtering_equals_scipys_own_steps() -> None:
     np.testing.assert_allclose(conditioning.band_pass(ecg, p), expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("samples", [1, 2, 300, 401, 402, 1000])
+def test_filtering_is_scipys_to_the_bit(samples: int) -> None:
+    p = Preprocessing(sampling_rate=100.0)
+    ecg = made_ecg(rate=100.0)[:, :samples]
+    expected = ecg
+    for kind, cutoff in (("highpass", 0.67), ("lowpass", 40.0)):
+        sos = scipy.signal.butter(5, cutoff, kind, fs=100.0, output="sos")
+        expected = scipy.signal.sosfiltfilt(sos, expected, axis=-1, padlen=min(samples - 1, 400))
+    np.testing.assert_array_equal(conditioning.band_pass(ecg, p), expected)
+
+
+@pytest.mark.parametrize(("rate", "new_rate"), [(500, 250), (500, 100), (400, 250), (257, 250), (100, 250)])
+def test_resampling_is_scipys_to_the_bit(rate: int, new_rate: int) -> None:
+    ecg = made_ecg(rate=rate)
+    expected = scipy.signal.resample_poly(ecg, new_rate, rate, axis=-1, padtype="line")
+    np.testing.assert_array_equal(conditioning.resample(ecg, rate, new_rate), expected)
+
+
 @pytest.mark.parametrize(
     ("seconds", "cap", "expected"),
     [

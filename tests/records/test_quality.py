@@ -113,3 +113,24 @@ def test_real_recordings_are_flagged_only_where_a_lead_is_dead(real_ecg: Path) -
         if any(flags(recording.ecg_LT, recording.present_L, recording.sampling_rate)):
             flagged.add(header.relative_to(real_ecg).with_suffix("").as_posix())
     assert flagged == dead
+
+
+@pytest.mark.parametrize("rate", [100.0, 257.0, 500.0])
+def test_a_still_stretch_is_found_wherever_it_lies(rate: float) -> None:
+    size, rng = round(3 * rate), np.random.default_rng(0)
+    for start in rng.integers(0, round(7 * rate), 30).tolist():
+        ecg = made_ecg(rate=rate)
+        ecg[0, start : start + size] = ecg[0, start] + rng.uniform(0, quality.FLAT_MILLIVOLTS * 0.999, size)
+        ecg[1, start : start + size - 1] = ecg[1, start]  # one sample too short, on a lead that moves
+        ecg[1, [start - 1, min(start + size - 1, ecg.shape[1] - 1)]] += 1.0
+        ecg[2, start : start + size] = ecg[2, start] + np.linspace(0, quality.FLAT_MILLIVOLTS * 1.01, size)
+        ecg[2, [start - 1, min(start + size, ecg.shape[1] - 1)]] += 1.0
+        slow = [
+            (np.ptp(sliding_windows(lead, size), axis=1) <= quality.FLAT_MILLIVOLTS).any() for lead in ecg
+        ]
+        assert [flag == LeadFlag.FLAT for flag in flags(ecg, rate=rate)] == slow
+        assert slow[0]
+
+
+def sliding_windows(samples: np.ndarray, size: int) -> np.ndarray:
+    return np.lib.stride_tricks.sliding_window_view(samples, size)

@@ -1,0 +1,46 @@
+"""Measures and prints one Markdown table.
+
+python -m benchmarks [--only=prepare,step] [--source=FOLDER]
+"""
+
+import datetime
+import sys
+from collections.abc import Sequence
+
+from absl import app, flags
+
+from benchmarks import machine
+from benchmarks.table import HEAD, isolated
+
+# Module, function and arguments of each, by the name that --only knows.
+PARTS = {
+    "prepare": (("preparing", "conditioning"), ("preparing", "whole")),
+    "pipeline": (("input_pipeline", "stream"),),
+    "step": (("train_step", "step", "Ti"), ("train_step", "step", "S")),
+    "start": (("starting", "fresh_processes"),),
+}
+
+_ONLY = flags.DEFINE_list("only", list(PARTS), f"Which of {', '.join(PARTS)}.")
+_SOURCE = flags.DEFINE_string("source", "", "Folder of WFDB records to prepare; synthetic ones where empty.")
+
+
+def main(argv: Sequence[str]) -> None:
+    """Prints each row as it comes."""
+    del argv
+    unknown = sorted(set(_ONLY.value) - set(PARTS))
+    if unknown:
+        print(f"error: --only: expected of {', '.join(PARTS)}, got {', '.join(unknown)}", file=sys.stderr)
+        sys.exit(2)
+    (device,) = isolated("device", "", "machine", "device")
+    print(f"{datetime.date.today()}, {machine.describe(device.result)}\n\n{HEAD}", flush=True)
+    for benchmark in _ONLY.value:
+        for module, function, *arguments in PARTS[benchmark]:
+            if benchmark == "prepare":
+                arguments.append(_SOURCE.value)
+            setting = " ".join(arguments[:1]) or function
+            for row in isolated(benchmark, setting, module, function, *arguments):
+                print(row.markdown(), flush=True)
+
+
+if __name__ == "__main__":
+    app.run(main)

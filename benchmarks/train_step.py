@@ -1,0 +1,128 @@
+"""The train step of the method's base setting: recordings a second, share of the matrix rate, peak memory."""
+
+import dataclasses
+import resource
+import sys
+import time
+from collections.abc import Iterator
+
+import jax
+import numpy as np
+
+from benchmarks.recordings import SECONDS, microvolts
+from benchmarks.table import Row, measured
+from coreecg_jax.inputs.batch import Batch
+from coreecg_jax.inputs.transfer import to_devices
+from coreecg_jax.method.network import CoReECG
+from coreecg_jax.method.objective import Objective
+from coreecg_jax.records.leads import LEADS
+from coreecg_jax.training.health import matrix_rate, step_flops
+from coreecg_jax.training.mesh import data_parallel
+from coreecg_jax.training.optimizer import make_optimizer
+from coreecg_jax.training.state import init_state
+from coreecg_jax.training.step import make_train_step
+
+NAME = "step"
+REPEATS = 5
+RATE, CROP_SAMPLES, PATCH = 250, 2250, 75  # as in configs/base.py
+
+
+@dataclasses.dataclass(frozen=True)
+class Size:
+    """A size of the network, and the recordings of a batch: on a CPU, and on each accelerator."""
+
+    width: int
+    depth: int
+    heads: int
+    decoder_width: int
+    decoder_depth: int
+    decoder_heads: int
+    cpu_batch: int
+    accelerator_batch: int
+
+
+SIZES = {
+    "Ti": Size(192, 12, 3, 128, 2, 4, cpu_batch=16, accelerator_batch=512),
+    "S": Size(384, 12, 6, 256, 4, 4, cpu_batch=8, accelerator_batch=256),
+}
+
+
+def objective_of(size: Size) -> Objective:
+    """The objective of `configs/base.py` with a network of this size; its settings are the defaults."""
+    shape = {name: value for name, value in dataclasses.asdict(size).items() if not name.endswith("batch")}
+    dtype = "float32" if jax.default_backend() == "cpu" else "bfloat16"
+    return Objective(CoReECG(patch=PATCH, dtype=dtype, **shape), CROP_SAMPLES, float(RATE))
+
+
+def step(name: str) -> Iterator[Row]:
+    """The rows of one size."""
+    size, on_cpu = SIZES[name], jax.default_backend() == "cpu"
+    batch_size = size.cpu_batch if on_cpu else size.accelerator_batch * jax.device_count()
+    objective = objective_of(size)
+    flops = step_flops(
+        objective.network,
+        tokens_kept=objective.stdm.tokens_kept(objective.columns),
+        columns=objective.columns,
+        batch_size=batch_size,
+    )
+    seconds, matrix_rates, peak = _timed(objective, batch_size)
+    setting = (
+        f"{name}, {objective.network.dtype}, batch {batch_size}, {flops / batch_size / 1e9:.1f} GFLOP each"
+    )
+    yield measured(NAME, setting, [batch_size / s for s in seconds], "recordings/s", digits=1)
+    yield measured(NAME, f"{name}, matrix products", [flops / s / 1e9 for s in seconds], "GFLOP/s")
+    yield measured(
+        NAME, f"{name}, one large matrix product", [rate / 1e9 for rate in matrix_rates], "GFLOP/s"
+    )
+    # Of the highest: where others are at work some short products escape them, a long step does not, and the
+    # share errs downwards.
+    shares = [100 * flops / s / max(matrix_rates) for s in seconds]
+    yield measured(NAME, f"{name}, share of its highest (MFU)", shares, "%")
+    yield Row(NAME, f"{name}, peak memory ({'process' if on_cpu else 'device'})", f"{peak / 2**30:.2f} GiB")
+
+
+def _timed(objective: Objective, batch_size: int) -> tuple[list[float], list[float], int]:
+    """Seconds of each step, matrix rates measured between them, and the peak memory in bytes."""
+    placement = data_parallel()
+    optimizer = make_optimizer(
+        learning_rate=1e-3,
+        fda_learning_rate=1e-2,
+        warmup_steps=10,
+        steps=1000,
+        weight_decay=0.05,
+        b1=0.9,
+        b2=0.95,
+        clip=1.0,
+    )
+    train_step = make_train_step(objective, optimizer, seed=0, placement=placement)
+    state = jax.device_put(init_state(objective, optimizer, jax.random.key(0)), placement.replicated)
+    (batch,) = to_devices([_batch(batch_size)], placement.divided)
+    state, metrics = jax.block_until_ready(train_step(state, batch))  # compiles
+    # On an accelerator a step is short: several are timed together, as they follow one another in training.
+    steps = 1 if jax.default_backend() == "cpu" else 20
+    seconds, rates = [], [matrix_rate(objective.network.dtype)]
+    for _ in range(REPEATS):
+        start = time.perf_counter()
+        for _ in range(steps):
+            state, metrics = train_step(state, batch)
+        jax.block_until_ready((state, metrics))
+        seconds.append((time.perf_counter() - start) / steps)
+        rates.append(matrix_rate(objective.network.dtype))
+    return seconds, rates, _peak_memory()
+
+
+def _batch(batch_size: int) -> Batch:
+    rng = np.random.default_rng(0)
+    return Batch(
+        ecg=np.stack([microvolts(rng, RATE) for _ in range(batch_size)]),
+        length=np.full(batch_size, RATE * SECONDS, np.int32),
+        available=np.ones((batch_size, len(LEADS)), bool),
+        patient=np.arange(batch_size, dtype=np.uint32),
+    )
+
+
+def _peak_memory() -> int:
+    """Bytes: of the fullest device where it tells, else of this process since it began."""
+    told = [(device.memory_stats() or {}).get("peak_bytes_in_use", 0) for device in jax.local_devices()]
+    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return max(told) or kilobytes * (1 if sys.platform == "darwin" else 1024)
