@@ -18,7 +18,7 @@ class DemoData(NamedTuple):
 def choose(root: str, names: Sequence[str]) -> DemoData:
     """For prepared data sets: published folds where there are any, else everything together."""
     if "simulated" in names:
-        return DemoData("simulated:train", "simulated:validation", SIMULATED_CONDITIONS, "")
+        return DemoData("simulated:train+probe", "simulated:validation", SIMULATED_CONDITIONS, "")
     if "ptbxl" in names:
         train = ["ptbxl:fold1-8", *(name for name in names if name != "ptbxl")]
         return DemoData(", ".join(train), "ptbxl:fold9", PTBXL_SUPERCLASS, "")

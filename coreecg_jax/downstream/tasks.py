@@ -27,7 +27,7 @@ class Task:
 PTBXL_SUPERCLASS = Task("ptbxl_superclass", "ptbxl_superclass", "ptbxl:fold1-8", "ptbxl:fold9+fold10")
 LUDB_FINDINGS = Task("ludb_findings", "ludb_findings", "ludb", None)
 SIMULATED_CONDITIONS = Task(
-    "simulated_conditions", "simulated_conditions", "simulated:train", "simulated:test"
+    "simulated_conditions", "simulated_conditions", "simulated:probe", "simulated:test"
 )
 TASKS = {task.name: task for task in (PTBXL_SUPERCLASS, LUDB_FINDINGS, SIMULATED_CONDITIONS)}
 # Recordings that must have a code, and that must lack it, for it to be a class by itself: two a fold.

@@ -51,7 +51,8 @@ def _tensorflow_datasets() -> Any:
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # announces itself where it is on, whatever the level
     import tensorflow_datasets as tfds
 
-    logging.getLogger("absl").setLevel(logging.WARNING)
+    logger = logging.getLogger("absl")
+    logger.setLevel(max(logger.getEffectiveLevel(), logging.WARNING))  # never louder than it was
     tfds.disable_progress_bar()
     return tfds
 

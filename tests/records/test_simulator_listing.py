@@ -23,7 +23,7 @@ def test_splits_are_by_patient() -> None:
     assert all(len(splits) == 1 for splits in of_patient.values())
     assert 2.3 < 2000 / len(of_patient) < 2.7
     shares = collections.Counter(split for (split,) in of_patient.values())
-    for split, share in (("train", 0.8), ("validation", 0.1), ("test", 0.1)):
+    for split, share in (("train", 0.5), ("probe", 0.2), ("validation", 0.1), ("test", 0.2)):
         assert shares[split] / len(of_patient) == pytest.approx(share, abs=0.01)
     assert len({listed.recording_id for listed in listing.recordings}) == 2000
 
@@ -32,7 +32,7 @@ def test_every_class_is_in_every_split() -> None:
     label_set = load_label_set("simulated_conditions")
     assert tuple(label_set.code_to_class) == CONDITIONS
     listing = simulated.list_recordings()
-    for split in ("train", "validation", "test"):
+    for split in ("train", "probe", "validation", "test"):
         abouts = [listed.about for listed in listing.recordings if listed.split == split]
         matrix = label_matrix(label_set, [about.labels for about in abouts])
         assert matrix.any(axis=1).all()

@@ -15,14 +15,16 @@ NAME = "simulated"
 SAMPLING_RATE = 500.0  # Hz
 LARGEST_LISTING = 1_000_000
 
+_SPLITS = ("train",) * 5 + ("probe",) * 2 + ("validation",) + ("test",) * 2  # by the last digit
 _FILE = re.compile(r"s(\d+)_p(\d+)_r(\d+)")
 
 
 def list_recordings(recordings: int = 2000, *, seed: int = 0, name: str = NAME) -> Listing:
     """That many recordings, 10 s each, of virtual patients who have one to four.
 
-    Patients 8, 18, ... are the split "validation", patients 9, 19, ... "test", all others "train". Labels
-    are codes of the label set `simulated_conditions`. Nothing is simulated before it is read.
+    Splits by the last digit of the patient's number: "train" (0 to 4), "probe" (5 and 6: those whose labels a
+    probe is given), "validation" (7), "test" (8 and 9). Labels are codes of the label set
+    `simulated_conditions`. Nothing is simulated before it is read.
 
     Args:
       recordings: how many.
@@ -61,7 +63,7 @@ def read(file: str) -> Recording:
 def _of_patient(seed: int, patient: int) -> list[Listed]:
     """All recordings of one patient."""
     person = draw_patient(seed, patient)
-    split = {8: "validation", 9: "test"}.get(patient % 10, "train")
+    split = _SPLITS[patient % 10]
     listed = []
     for recording in range(person.recordings):
         labels = drawn_state(person, seed, patient, recording).labels
