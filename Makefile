@@ -5,7 +5,7 @@ PYTHON ?= python3
 # The tested version of every package. Where one has no wheel for your Python or machine: make setup LOCK=
 LOCK ?= requirements.lock
 BIN := .venv/bin
-PIP := PIP_RETRIES=1 $(BIN)/pip install --quiet
+PIP := PIP_RETRIES=1 $(BIN)/pip install -qq
 stop = { echo "error: $(1)" >&2; exit 2; }
 CHOOSE := make setup PYTHON=/path/to/python3.11
 NO_VENV := $(PYTHON) cannot make a virtual environment; on Debian and Ubuntu: apt-get install python3-venv

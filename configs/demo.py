@@ -1,6 +1,6 @@
 """The first ten minutes: simulated or real ECG, three minutes of pretraining on two CPU cores.
 
-Reproduces: nothing; it shows the whole way once. Cost: 450 steps, under three minutes.
+Reproduces: nothing; it shows the whole way once. Cost: 600 steps, about three minutes.
 Expected: docs/results.md, "The demo".
 Command: make demo
 """
@@ -16,7 +16,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.data.root = "runs/demo/data"
     config.data.train = "simulated:train+probe"
     config.data.validation = "simulated:validation"
-    config.run.steps = 450
+    config.run.steps = 600
     config.run.log_every = 10
     config.run.validate_every = 150
     config.run.checkpoint_every = 150
