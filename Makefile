@@ -43,9 +43,9 @@ test-slow: setup
 
 # The whole way once, in minutes: simulated recordings, or DATA=folder of WFDB recordings. Interrupted, it goes on.
 DATA ?=
-DEMO := runs/demo$(if $(DATA),_$(notdir $(DATA:%/=%)))
+DEMO ?=
 demo: setup
-	@$(BIN)/python -m launch.demo --workdir=$(DEMO) $(if $(DATA),--source=$(DATA))
+	@$(BIN)/python -m launch.demo $(if $(DATA),--source="$(DATA)") $(if $(DEMO),--workdir="$(DEMO)")
 
 # One Markdown table: preparing, input pipeline, train step, memory, start-up. BENCH='--only=step' for a part.
 bench: setup

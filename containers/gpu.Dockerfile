@@ -2,14 +2,14 @@
 # jax[cuda13] brings CUDA's libraries as wheels; the host needs a driver for CUDA 13 (580 or newer) and the NVIDIA
 # Container Toolkit.
 #   docker build -f containers/gpu.Dockerfile -t coreecg-jax:gpu .
-#   docker run --gpus all -v "$PWD/data:/work/data" -v "$PWD/runs:/work/runs" coreecg-jax:gpu \
+#   docker run --gpus all -v "$PWD/data:/coreecg/data" -v "$PWD/runs:/coreecg/runs" coreecg-jax:gpu \
 #     --config=configs/mimic_s.py --workdir=runs/x
 # The mounted folders must be writable by user 1000.
 FROM python:3.11-slim
 
 RUN useradd --create-home --uid 1000 coreecg
-WORKDIR /work
-RUN chown coreecg /work
+WORKDIR /coreecg
+RUN chown coreecg /coreecg
 USER coreecg
 
 # The packages before the tree: a change of code does not install them again.

@@ -1,14 +1,14 @@
 # Pretraining on one TPU host. Never built: where this was written there is no Docker daemon.
 #   docker build -f containers/tpu.Dockerfile -t coreecg-jax:tpu .
-#   docker run --privileged --net=host -v "$PWD/data:/work/data" -v "$PWD/runs:/work/runs" coreecg-jax:tpu \
+#   docker run --privileged --net=host -v "$PWD/data:/coreecg/data" -v "$PWD/runs:/coreecg/runs" coreecg-jax:tpu \
 #     --config=configs/mimic_s.py --workdir=runs/x
 # --privileged opens the TPU's devices, which may also need --user=root. The mounted folders must be writable by
 # the user.
 FROM python:3.11-slim
 
 RUN useradd --create-home --uid 1000 coreecg
-WORKDIR /work
-RUN chown coreecg /work
+WORKDIR /coreecg
+RUN chown coreecg /coreecg
 USER coreecg
 
 # The packages before the tree: a change of code does not install them again.

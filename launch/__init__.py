@@ -12,4 +12,5 @@ def _one_line(kind: type[BaseException], error: BaseException, traceback: Traceb
         sys.__excepthook__(kind, error, traceback)
 
 
-sys.excepthook = _one_line
+if sys.argv[:1] == ["-m"]:  # as runpy has it while `python -m launch.VERB` imports: not a notebook's business
+    sys.excepthook = _one_line

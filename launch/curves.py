@@ -38,7 +38,7 @@ def _draw_example(workdir: str, out: str) -> None:
     objective, parameters = model_of(workdir)
     data = load_parameters(workdir).config.data
     recordings = read_recordings(
-        _DATA_ROOT.value or data.root, data.validation, min_seconds=data.crop_seconds
+        _DATA_ROOT.value or data.root, data.validation, min_seconds=data.crop_seconds, most=1
     )
     figure = draw_reconstruction(objective, recordings, parameters)
     figure.savefig(out, dpi=80, pil_kwargs={"optimize": True})

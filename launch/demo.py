@@ -1,6 +1,6 @@
 """The whole way once: recordings, shards, pretraining, probe, report. Interrupted, it goes on where it was.
 
-python -m launch.demo --workdir=runs/demo [--source=../shared/ecg]
+python -m launch.demo [--source=../shared/ecg]
 Without --source the recordings are simulated: nothing is downloaded.
 """
 
@@ -14,70 +14,102 @@ from absl import flags
 from configs import demo
 from coreecg_jax.downstream.methods import compared_methods
 from coreecg_jax.downstream.protocol import evaluate
-from coreecg_jax.downstream.tables import read_report, report, write_report
+from coreecg_jax.downstream.tables import Report, read_report, report, write_report
 from coreecg_jax.downstream.tasks import Task
 from coreecg_jax.figures.report import verdict
 from coreecg_jax.records.databases.discovery import discover
 from coreecg_jax.records.databases.simulated import list_recordings
 from coreecg_jax.records.one_recording import Settings
 from coreecg_jax.records.prepare import prepare
-from coreecg_jax.records.schema import Preprocessing
+from coreecg_jax.records.refusals import NothingReadable
+from coreecg_jax.records.schema import OtherSettings, Preprocessing
 from coreecg_jax.training.loop import train
-from launch.demo_data import choose
+from launch.demo_data import choose, fit_batches
 from launch.reporting import PROBE_FILE, write_report_page
 from launch.restored import encoder_of
 from launch.shell import run_main
 from launch.watching import pictures
 
-_WORKDIR = flags.DEFINE_string("workdir", "runs/demo", "Folder of all that the demo makes.")
+_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of all that the demo makes; default: runs/demo….")
 _SOURCE = flags.DEFINE_string("source", None, "Folder of WFDB recordings; default: simulated ones.")
 _RECORDINGS = flags.DEFINE_integer("recordings", 2000, "Simulated recordings.", lower_bound=200)
 _STEPS = flags.DEFINE_integer("steps", None, "Steps of pretraining; default: configs/demo.py.", lower_bound=1)
 
 
+def _workdir() -> Path:
+    """One folder a source, so that one demo does not stand in the way of another."""
+    source = Path(_SOURCE.value).resolve().name if _SOURCE.value else ""
+    return Path(_WORKDIR.value or f"runs/demo{'_' + source if source else ''}")
+
+
 def _prepare(root: Path, sampling_rate: float) -> list[str]:
-    """Names of the data sets, each prepared or found prepared."""
+    """Names of the data sets, prepared or found prepared; those with nothing usable are left out."""
     listings = discover(Path(_SOURCE.value)) if _SOURCE.value else [list_recordings(_RECORDINGS.value)]
     settings = Settings(Preprocessing(sampling_rate=sampling_rate))
+    names = []
     for listing in listings:
         # Starting a process takes as long as preparing some hundred recordings.
         workers = min(os.cpu_count() or 1, 1 + len(listing.recordings) // 500)
-        print(prepare(listing, root, settings, workers=workers, progress=True).report(), flush=True)
-    return [listing.name for listing in listings]
+        try:
+            prepared = prepare(listing, root, settings, workers=workers, progress=True)
+        except NothingReadable as error:
+            print(f"left out: {error}", flush=True)
+            continue
+        print(prepared.report(), flush=True)
+        names.append(listing.name)
+    if not names:
+        raise ValueError(f"--source={_SOURCE.value}: no recording can be used, for the reasons above")
+    return names
 
 
-def _probe(run: Path, task: Task, root: Path) -> None:
-    """Writes the numbers of the probe beside the run, once."""
-    file = run / PROBE_FILE
-    if file.is_file():
-        print(f"was there already: {file}")
-        return
-    encoder = encoder_of(str(run), "lead")
+def _probe(run: Path, task: Task, root: Path) -> Report | None:
+    """The numbers of the probe, which are written beside the run once for its last step."""
+    file, encoder = run / PROBE_FILE, encoder_of(str(run), "lead")
+    if file.is_file() and (numbers := read_report(file))["encoders"][0]["step"] == encoder.step:
+        print(f"was there already: {file}", flush=True)
+        return numbers
     methods = functools.partial(compared_methods, [encoder], rival_seeds=(0,))
-    write_report(report(evaluate(task, root, methods), [encoder]), file)
+    try:
+        numbers = report(evaluate(task, root, methods), [encoder])
+    except ValueError as error:  # too few patients or positives: the rest of the report is worth having
+        print(f"no probe: {error}", flush=True)
+        return None
+    write_report(numbers, file)
+    return numbers
 
 
-def main(argv: Sequence[str]) -> None:
+def _run(workdir: Path) -> None:
     """Four stages; each says what it does."""
-    del argv
-    config, workdir = demo.get_config(), Path(_WORKDIR.value)
-    root, run = workdir / "data", workdir / "pretrained"
+    config, root, run = demo.get_config(), workdir / "data", workdir / "pretrained"
     config.data.root, config.run.steps = str(root), _STEPS.value or config.run.steps
     config.optimizer.warmup_steps = min(config.optimizer.warmup_steps, config.run.steps // 4)
     print("1 of 4: recordings become shards", flush=True)
-    data = choose(str(root), _prepare(root, config.data.sampling_rate))
+    names = _prepare(root, config.data.sampling_rate)
+    data = choose(str(root), names, simulated=not _SOURCE.value)
     config.data.train, config.data.validation = data.train, data.validation
+    fit_batches(config)
     print(f"2 of 4: pretraining, {config.run.steps} steps without any label", flush=True)
     if data.remark:
         print(data.remark, flush=True)
     train(config, run, pictures=pictures(config))
     print("3 of 4: a probe of the frozen encoder, the untrained one and random convolutions", flush=True)
-    if data.task:
-        _probe(run, data.task, root)
+    numbers = _probe(run, data.task, root) if data.task else None
     print("4 of 4: the report", flush=True)
     write_report_page(workdir / "report.html", [str(run)])
-    print(verdict(read_report(run / PROBE_FILE) if data.task else None))
-    print(f"report: {workdir / 'report.html'}")
+    print(f"{verdict(numbers)}\nreport: {workdir / 'report.html'}")
+
+
+def main(argv: Sequence[str]) -> None:
+    """Runs, and says what to do where another demo stands in the way."""
+    del argv
+    workdir = _workdir()
+    try:
+        _run(workdir)
+    except OtherSettings as error:
+        raise ValueError(
+            f"{workdir} holds a demo of other recordings or settings: delete it, or choose another --workdir "
+            f"(make demo DEMO=folder). In full: {error}"
+        ) from error
 
 
 if __name__ == "__main__":

@@ -3,7 +3,13 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import jax
+import ml_collections
+
 from coreecg_jax.downstream.tasks import PTBXL_SUPERCLASS, SIMULATED_CONDITIONS, Task, codes_task, read_cohort
+from coreecg_jax.inputs.selection import select
+
+_VALIDATION_FOLD = "ptbxl:fold9"
 
 
 class DemoData(NamedTuple):
@@ -15,18 +21,42 @@ class DemoData(NamedTuple):
     remark: str  # what a reader of the numbers must know; '' when there is nothing
 
 
-def choose(root: str, names: Sequence[str]) -> DemoData:
+def choose(root: str, names: Sequence[str], *, simulated: bool) -> DemoData:
     """For prepared data sets: published folds where there are any, else everything together."""
-    if "simulated" in names:
+    if simulated:
         return DemoData("simulated:train+probe", "simulated:validation", SIMULATED_CONDITIONS, "")
-    if "ptbxl" in names:
-        train = ["ptbxl:fold1-8", *(name for name in names if name != "ptbxl")]
-        return DemoData(", ".join(train), "ptbxl:fold9", PTBXL_SUPERCLASS, "")
+    if "ptbxl" in names and _has_all_folds(root):
+        train = [PTBXL_SUPERCLASS.train, *(name for name in names if name != "ptbxl")]
+        return DemoData(", ".join(train), _VALIDATION_FOLD, PTBXL_SUPERCLASS, "")
     everything = ", ".join(names)
     remark = "These recordings have no published split: validation looks at what was trained on"
+    task = codes_task(everything)
     try:
-        task = codes_task(everything)
         read_cohort(root, task.train, task.label_set)
     except ValueError as error:
         return DemoData(everything, everything, None, f"{remark}. No probe: {error}.")
     return DemoData(everything, everything, task, f"{remark}; the probe is nested by patient.")
+
+
+def fit_batches(config: ml_collections.ConfigDict) -> None:
+    """Makes the batches of a config no larger than its data, and even among the devices.
+
+    Raises:
+      ValueError: when there are fewer windows than devices, or only one.
+    """
+    data = config.data
+    for field, spec in (("batch_size", data.train), ("validation_batch_size", data.validation)):
+        windows, devices = select(data.root, spec).num_examples, jax.device_count()
+        size = min(data[field], windows) // devices * devices
+        if size < 2:
+            raise ValueError(f"expected at least {max(2, devices)} windows in {spec}, got {windows}")
+        data[field] = size
+
+
+def _has_all_folds(root: str) -> bool:
+    """Whether this copy of PTB-XL has recordings in every fold."""
+    try:
+        select(root, f"{PTBXL_SUPERCLASS.train}, {PTBXL_SUPERCLASS.test}")
+    except ValueError:
+        return False
+    return True

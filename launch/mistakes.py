@@ -13,6 +13,8 @@ from absl import flags
 
 import configs
 
+# What tells of a folder that cannot be written; a file that is missing is told as such.
+_NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR)
 _CONFIG = re.compile(r"--?config(?:=(?P<value>.*))?")
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 _WRITTEN = ("out", "workdir")  # flags that name what a launcher writes
@@ -60,7 +62,7 @@ def failure(error: Exception) -> str:
         )
     if not (isinstance(error, OSError) and error.strerror and error.filename):
         return str(error)
-    for flag, folder in _written():
+    for flag, folder in _written() if error.errno in _NOT_WRITABLE else ():
         if Path(error.filename).absolute().is_relative_to(Path(folder).absolute()):
             return f"{flag}={folder} cannot be written ({error.strerror.lower()}): choose another {flag}"
     return f"{error.filename}: {error.strerror.lower()}"

@@ -1,20 +1,23 @@
 """From runs to the page of their report: restores, gathers, draws, writes."""
 
 import os
+import shlex
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import ml_collections
 import numpy as np
 
-from coreecg_jax.downstream.account import Account, account_of
-from coreecg_jax.downstream.mask_leakage import MaskLeakage
+from coreecg_jax.downstream.account import MOST_RECORDINGS, Account, account_of
 from coreecg_jax.downstream.tables import read_report
-from coreecg_jax.downstream.tasks import PTBXL_SUPERCLASS, TASKS
+from coreecg_jax.downstream.tasks import TASKS
 from coreecg_jax.figures.curves import importance_of
 from coreecg_jax.figures.report import RecordingShown, RunShown, report_page
-from coreecg_jax.inputs.reader import Recordings, read_recordings
+from coreecg_jax.inputs.reader import read_recordings
+from coreecg_jax.inputs.selection import select
 from coreecg_jax.records.leads import LEADS
 from coreecg_jax.training.checkpoints import Loaded, load_parameters
 from coreecg_jax.training.estimate import count_parameters
@@ -42,9 +45,11 @@ def write_report_page(
     if probes and len(probes) != len(workdirs):
         raise ValueError(f"--probe: expected one file a run ({len(workdirs)}), got {len(probes)}")
     files = [Path(name) for name in probes] or [Path(workdir) / PROBE_FILE for workdir in workdirs]
+    short = [Path(workdir).name for workdir in workdirs]
+    names = short if len(set(short)) == len(short) else list(workdirs)
     runs = [
-        _run(workdir, read_report(file) if probes or file.is_file() else None, data_root)
-        for workdir, file in zip(workdirs, files, strict=True)
+        _run(name, workdir, read_report(file) if probes or file.is_file() else None, data_root)
+        for name, workdir, file in zip(names, workdirs, files, strict=True)
     ]
     text = report_page(runs)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -54,34 +59,29 @@ def write_report_page(
         os.replace(new, out)
 
 
-def _run(workdir: str, probe: dict[str, Any] | None, data_root: str | None) -> RunShown:
+def _run(name: str, workdir: str, probe: dict[str, Any] | None, data_root: str | None) -> RunShown:
     loaded, metrics = load_parameters(workdir), read_metrics(workdir)
     data, root = loaded.config.data, data_root or loaded.config.data.root
     train, validation = (
-        read_recordings(root, spec, min_seconds=data.crop_seconds) for spec in (data.train, data.validation)
+        read_recordings(root, spec, min_seconds=data.crop_seconds, most=MOST_RECORDINGS)
+        for spec in (data.train, data.validation)
     )
     hertz, importance = _importance(metrics)
-    name = Path(workdir).name
     objective = build(loaded.config, loaded.preprocessing).objective
     account = account_of(name, objective, loaded.parameters, train, validation, frequency_hz=hertz)
-    explained = None
-    if account.explained is not None:
-        rows = account.explained.items()
-        explained = {row: (value.overall, *value.by_kind.values()) for row, value in rows}
     return RunShown(
         name=name,
-        facts=_facts(workdir, loaded, metrics, train, validation),
+        facts=_facts(workdir, root, loaded, metrics, account, probe),
         metrics=metrics,
         recording=_recording(account),
-        explained=explained,
+        explained=_explained(account),
         frequency_hz=hertz,
         importance=importance,
         power=account.power,
-        leakage=[_leakage_cells(row) for row in account.leakage],
-        positive=account.similarities.positive,
-        negative=account.similarities.negative,
+        leakage=_leakage(account),
+        similarity=account.similarities,
         probe=probe,
-        commands=_commands(workdir, loaded, root, probe),
+        commands=_commands(workdir, data, root, probe),
     )
 
 
@@ -90,6 +90,13 @@ def _importance(metrics: Sequence[dict[str, Any]]) -> tuple[np.ndarray, np.ndarr
         return importance_of(metrics)
     except ValueError:  # not validated yet
         return _HERTZ, None
+
+
+def _explained(account: Account) -> dict[str, tuple[float, ...]] | None:
+    if account.explained is None:
+        return None
+    rows = account.explained.items()
+    return {name: (value.overall, *value.by_kind.values()) for name, value in rows}
 
 
 def _recording(account: Account) -> RecordingShown:
@@ -102,28 +109,35 @@ def _recording(account: Account) -> RecordingShown:
     )
 
 
-def _leakage_cells(row: MaskLeakage) -> list[str]:
-    shares = f"{row.of_hidden_limb:.1%}", f"{row.of_hidden:.1%}"
-    return [row.mask, str(row.tokens_kept), *shares, f"{row.linear_r2:.3f}"]
+def _leakage(account: Account) -> list[list[str]] | None:
+    if account.leakage is None:
+        return None
+    return [
+        [name, str(kept), f"{of_limb:.1%}", f"{of_all:.1%}", f"{linear:.3f}"]
+        for name, kept, of_limb, of_all, linear in account.leakage
+    ]
 
 
 def _facts(
     workdir: str,
+    root: str,
     loaded: Loaded,
     metrics: Sequence[dict[str, Any]],
-    train: Recordings,
-    validation: Recordings,
+    account: Account,
+    probe: dict[str, Any] | None,
 ) -> tuple[tuple[str, str], ...]:
-    config, model = loaded.config, loaded.config.model
+    config, model, data = loaded.config, loaded.config.model, loaded.config.data
     speeds = [row["train/recordings_per_second"] for row in metrics if "train/recordings_per_second" in row]
-    steps = f"{loaded.step:,} of {config.run.steps:,}, {config.data.batch_size} recordings each"
+    same = " (what was trained on: these numbers say nothing of other recordings)"
     facts = {
         "Run": f"{workdir}, seed {config.seed}",
-        "Steps": steps,
-        "Trained on": f"{len(train):,} windows of {config.data.train}",
-        "Validated on": f"{len(validation):,} windows of {config.data.validation}",
+        "Steps": f"{loaded.step:,} of {config.run.steps:,}, {data.batch_size} recordings each",
+        "Trained on": f"{select(root, data.train).num_examples:,} windows of {data.train}",
+        "Validated on": f"{select(root, data.validation).num_examples:,} windows of {data.validation}"
+        + (same if data.train == data.validation else ""),
+        "Looked at below": f"{account.validation_windows:,} validation windows",
         "Signal": f"{loaded.preprocessing.sampling_rate:g} Hz, {loaded.preprocessing.high_pass:g} to "
-        f"{loaded.preprocessing.low_pass:g} Hz, crops of {config.data.crop_seconds:g} s",
+        f"{loaded.preprocessing.low_pass:g} Hz, crops of {data.crop_seconds:g} s",
         "Network": f"width {model.width}, depth {model.depth}, {model.heads} heads; {model.decoder} decoder; "
         f"{count_parameters(loaded.params):,} parameters",
         "FDA, STDM": f"{config.view.mode}, {config.mask.mode}",
@@ -131,17 +145,34 @@ def _facts(
         "Speed": f"{np.median(speeds):,.0f} recordings/s (median)" if speeds else "not noted",
         "Versions": ", ".join(f"{name} {version}" for name, version in loaded.versions.items()),
     }
+    probed = [encoder["step"] for encoder in probe["encoders"]] if probe else []
+    if probed and probed != [loaded.step]:
+        facts["Probe"] = f"of other checkpoints than this: step {', '.join(map(str, probed))}"
     return tuple(facts.items())
 
 
-def _commands(workdir: str, loaded: Loaded, root: str, probe: dict[str, Any] | None) -> tuple[str, ...]:
-    data = loaded.config.data
-    probed = probe["task"]["name"] if probe else PTBXL_SUPERCLASS.name
-    task = f" --task={probed}" if probed in TASKS else ""
-    return (
-        f"python -m launch.probe --workdir={workdir} --data_root={root}{task} --out={workdir}/{PROBE_FILE}",
-        f"python -m launch.reconstruction --run=this={workdir} --data_root={root} "
-        f"--train='{data.train}' --validation='{data.validation}'",
-        f"python -m launch.report --workdir={workdir} --workdir=ANOTHER --out=compared.html",
-        f"tensorboard --logdir {workdir}",
-    )
+def _commands(
+    workdir: str, data: ml_collections.ConfigDict, root: str, probe: dict[str, Any] | None
+) -> tuple[str, ...]:
+    """As they can be typed from the folder where the report was made."""
+    python = os.path.relpath(sys.executable)
+    python = "python" if python.startswith("..") else python
+    task = _task_of(data, probe)
+    probing = [
+        f"launch.probe --workdir={workdir} --data_root={root} --task={task} --out={workdir}/{PROBE_FILE}"
+    ]
+    others = [
+        f"launch.reconstruction --run=this={workdir} --data_root={root} "
+        f"{shlex.quote(f'--train={data.train}')} {shlex.quote(f'--validation={data.validation}')}",
+        f"launch.report --workdir={workdir} --workdir=ANOTHER --out=compared.html",
+    ]
+    verbs = [f"{python} -m {verb}" for verb in (probing if task else []) + others]
+    return (*verbs, f"tensorboard --logdir {workdir}")
+
+
+def _task_of(data: ml_collections.ConfigDict, probe: dict[str, Any] | None) -> str | None:
+    """The task that was probed, or the first that is on the run's own data."""
+    if probe and probe["task"]["name"] in TASKS:
+        return probe["task"]["name"]
+    own = {spec.partition(":")[0].strip() for spec in data.train.split(",")}
+    return next((name for name, task in TASKS.items() if task.train.partition(":")[0] in own), None)

@@ -5,7 +5,6 @@ import io
 from collections.abc import Mapping
 
 import ml_collections
-import numpy as np
 from matplotlib.figure import Figure
 
 from coreecg_jax.downstream.examples import example_of
@@ -42,7 +41,7 @@ def pictures(config: ml_collections.ConfigDict) -> Mapping[str, Draw]:
     """The reconstruction of the first validation recording."""
     config = resolved(config)
     data = config.data
-    recordings = read_recordings(data.root, data.validation, min_seconds=data.crop_seconds).take(np.arange(1))
+    recordings = read_recordings(data.root, data.validation, min_seconds=data.crop_seconds, most=1)
     objective = build(config, recordings.preprocessing).objective
     return {"reconstruction": functools.partial(_reconstruction, objective, recordings)}
 

@@ -17,7 +17,7 @@ RUN_BY = {
     "pretrain": "tests/launch/test_pretrain.py",
     "probe": "tests/launch/test_probe.py",
     "demo": "tests/launch/test_demo.py",
-    "report": "tests/launch/test_report.py",
+    "report": "tests/launch/test_reporting.py",
     "reconstruction": "tests/launch/test_verbs.py",
     "leakage": "tests/launch/test_verbs.py",
     "overfit": "tests/launch/test_verbs.py",

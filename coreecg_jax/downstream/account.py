@@ -1,5 +1,6 @@
 """What can be said of one pretraining run without labels: all that its report shows, as plain data."""
 
+import functools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -30,11 +31,13 @@ class Account(NamedTuple):
     """Of one run, on validation recordings."""
 
     example: Example
-    explained: dict[str, ExplainedVariance] | None  # None where the mask hides single tokens, or nothing
-    leakage: tuple[MaskLeakage, ...]
+    explained: (
+        dict[str, ExplainedVariance] | None
+    )  # None where the mask hides single tokens, or leads are missing
+    leakage: tuple[MaskLeakage, ...] | None  # None where no recording has all leads
     frequency_hz: np.ndarray
     power: np.ndarray  # mean over the recordings, at `frequency_hz`
-    similarities: Similarities
+    similarities: Similarities | None  # None where all recordings are of one patient
     validation_windows: int  # that were used
 
 
@@ -58,16 +61,18 @@ def account_of(
     """
     train, validation = (_long_enough(objective, some) for some in (train, validation))
     explained = None
-    if objective.stdm.mode in WHOLE_TOKENS:
+    if objective.stdm.mode in WHOLE_TOKENS and train.available.all(1).any():
         explained = compare({name: (objective, parameters)}, train, validation)
-    leakage = mask_leakage(train, validation, samples=objective.crop_samples, columns=objective.columns)
+    complete = bool(train.available.all(1).any() and validation.available.all(1).any())
+    leaks = functools.partial(mask_leakage, samples=objective.crop_samples, columns=objective.columns)
+    one_patient = len(np.unique(validation.patient_key)) == 1
     return Account(
         example=example_of(objective, parameters, validation, 0),
         explained=explained,
-        leakage=tuple(leakage),
+        leakage=tuple(leaks(train, validation)) if complete else None,
         frequency_hz=frequency_hz,
         power=mean_power(validation, frequency_hz),
-        similarities=similarities(objective, parameters, validation),
+        similarities=None if one_patient else similarities(objective, parameters, validation),
         validation_windows=len(validation),
     )
 

@@ -87,7 +87,9 @@ def read_cohort(root: Path | str, spec: str, label_set: str) -> Cohort:
         codes_as_classes(firsts.labels, LEAST_WITH_CODE) if label_set == CODES else load_label_set(label_set)
     )
     labels = label_matrix(known, firsts.labels)
-    labelled = np.asarray(labels.any(axis=1))
+    # Without a label of a published set: dropped. Without a frequent code, but with rare ones: all negative.
+    has_code = np.array([bool(codes) for codes in firsts.labels])
+    labelled = has_code if label_set == CODES else np.asarray(labels.any(axis=1))
     if not labelled.any():
         raise ValueError(f"{spec!r}: none of {len(labels)} recordings has a label of {label_set!r}")
     cohort = Cohort(

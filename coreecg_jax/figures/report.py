@@ -36,9 +36,10 @@ class RunShown(NamedTuple):
     frequency_hz: np.ndarray
     importance: np.ndarray | None  # None where FDA is off
     power: np.ndarray
-    leakage: Sequence[Sequence[str]]  # mask, K, exact of limb, exact of all, linear R²
-    positive: np.ndarray
-    negative: np.ndarray
+    leakage: Sequence[Sequence[str]] | None  # mask, K, exact of limb, exact of all, linear R²
+    similarity: (
+        tuple[np.ndarray, np.ndarray] | None
+    )  # of two views of one recording, and of different patients
     probe: Mapping[str, Any] | None  # as `downstream.tables.report`
     commands: tuple[str, ...]
 
@@ -159,7 +160,11 @@ def _recording(run: RunShown) -> list[Block]:
 
 def _recovered(run: RunShown) -> list[Block]:
     if run.explained is None:
-        return [Text("The masks of this run hide no whole columns and leads: nothing to compare.")]
+        return [
+            Text(
+                "No whole columns and leads are hidden in this run, or leads are missing: nothing to compare."
+            )
+        ]
     rows = [[name, *(_share(value) for value in values)] for name, values in run.explained.items()]
     note = (
         "Explained variance of hidden patches on the recording's scale: 1 is perfect, 0 is as good as the "
@@ -181,6 +186,8 @@ def _importance(run: RunShown) -> list[Block]:
 
 
 def _leakage(run: RunShown) -> list[Block]:
+    if run.leakage is None:
+        return [Text("No recording has all leads: nothing to regress on.")]
     header = ("mask", "tokens kept", "exact, of hidden limb", "exact, of all hidden", "linear R²")
     note = (
         "How much of what a mask hides follows from what it shows at the same instant: exactly, by the "
@@ -190,16 +197,19 @@ def _leakage(run: RunShown) -> list[Block]:
 
 
 def _similarity(run: RunShown) -> list[Block]:
+    if run.similarity is None:
+        return [Text("All validation recordings are of one patient: nothing to compare with.")]
+    positive, negative = run.similarity
     caption = (
-        f"Cosine similarity of two views of one recording ({len(run.positive)} pairs) and of views of "
-        f"different patients ({len(run.negative)} pairs), validation recordings."
+        f"Cosine similarity of two views of one recording ({len(positive)} pairs) and of views of "
+        f"different patients ({len(negative)} pairs), validation recordings."
     )
-    return [Picture(similarity_histogram(run.positive, run.negative), caption, "Histograms of similarities")]
+    return [Picture(similarity_histogram(positive, negative), caption, "Histograms of similarities")]
 
 
 def _probe(run: RunShown) -> list[Block]:
     if run.probe is None or "scores" not in run.probe:
-        return [Text("No probe was run; the command below makes one.")]
+        return [Text("No probe was run.")]
     scores, test = run.probe["scores"], run.probe["test"]
     rows = [[name, interval(score["macro_auroc"])] for name, score in scores.items()]
     rows += [[f"{d['method']} − {d['reference']}", interval(d, "+.3f")] for d in run.probe["differences"]]

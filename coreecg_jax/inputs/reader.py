@@ -78,8 +78,10 @@ class Recordings:
         return np.atleast_1d(np.arange(len(self))[indices])
 
 
-def read_recordings(root: Path | str, spec: str, *, min_seconds: float = 0.0) -> Recordings:
-    """All windows of at least `min_seconds` that a data specification (`selection`) names.
+def read_recordings(
+    root: Path | str, spec: str, *, min_seconds: float = 0.0, most: int | None = None
+) -> Recordings:
+    """The windows of at least `min_seconds` that a data specification (`selection`) names, all or `most`.
 
     Raises:
       FileNotFoundError: when a folder or file is missing.
@@ -90,9 +92,12 @@ def read_recordings(root: Path | str, spec: str, *, min_seconds: float = 0.0) ->
     min_length = selection.minimum_length(min_seconds)
     window_samples = selection.preprocessing.window_samples
     # One allocation for all samples: the large part of the memory is never held twice.
-    ecg = np.empty((selection.num_examples, len(LEADS), window_samples), np.int16)
+    room = selection.num_examples if most is None else min(most, selection.num_examples)
+    ecg = np.empty((room, len(LEADS), window_samples), np.int16)
     rows: list[dict[str, Any]] = []
     for row in decode_all(selection, functools.partial(decode_window, window_samples=window_samples)):
+        if len(rows) == room:
+            break
         if row["length"] >= min_length:
             ecg[len(rows)] = row.pop("ecg")
             rows.append(row)

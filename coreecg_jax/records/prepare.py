@@ -21,7 +21,7 @@ from tqdm import tqdm
 from coreecg_jax.records.databases.listing import Listed, Listing
 from coreecg_jax.records.manifest import Manifest, read_summary
 from coreecg_jax.records.one_recording import Outcome, Settings, process
-from coreecg_jax.records.schema import MANIFEST_FILE, PREPROCESSING_FILE, Preprocessing
+from coreecg_jax.records.schema import MANIFEST_FILE, PREPROCESSING_FILE, OtherSettings, Preprocessing
 from coreecg_jax.records.shards import VERSION, write_shards
 
 _CHUNK = 16  # recordings handed to a worker at a time
@@ -157,7 +157,7 @@ def _summary_of_same(folder: Path, listing: Listing, settings: Settings) -> dict
         f"{key} is {old.get(key)}, asked for {value}" for key, value in new.items() if old.get(key) != value
     ]
     if differing:
-        raise ValueError(
+        raise OtherSettings(
             f"{folder} was prepared with other settings ({'; '.join(differing)}): "
             "use --overwrite to replace it, or another --out"
         )

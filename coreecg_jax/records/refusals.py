@@ -22,6 +22,10 @@ class Reason(enum.StrEnum):
     INT16_OVERFLOW = "int16_overflow"
 
 
+class NothingReadable(ValueError):
+    """None of the recordings of a source can be used."""
+
+
 class RecordingRefused(ValueError):
     """One recording cannot be used; the run goes on without it.
 

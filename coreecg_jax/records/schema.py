@@ -16,6 +16,10 @@ PREPROCESSING_FILE = "preprocessing.json"
 MANIFEST_FILE = "manifest.jsonl"
 
 
+class OtherSettings(ValueError):
+    """What is there was made with other settings than are asked for."""
+
+
 class LeadFlag(enum.IntFlag):
     """What is wrong with one lead of one window; zero is a good lead."""
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from coreecg_jax.records.leads import LEADS
 from coreecg_jax.records.one_recording import Outcome
+from coreecg_jax.records.refusals import NothingReadable
 from coreecg_jax.records.schema import FIELDS, Field
 
 VERSION = "1.0.0"
@@ -36,7 +37,7 @@ def write_shards(
     Raises:
       ValueError: when no split has an example.
     """
-    splits = _with_examples(outcomes, on_outcome)
+    splits = _with_examples(name, outcomes, on_outcome)
     builder = _builder_class(name, window_samples, splits, on_outcome)(data_dir=data_dir)
     config = _tensorflow_datasets().download.DownloadConfig(try_download_gcs=False)
     # Its greeting would announce the staging folder as the final one.
@@ -114,7 +115,7 @@ def _feature(tfds: Any, field: Field, window_samples: int) -> Any:
 
 
 def _with_examples(
-    outcomes: Mapping[str, Iterable[Outcome]], on_outcome: Callable[[Outcome], None]
+    name: str, outcomes: Mapping[str, Iterable[Outcome]], on_outcome: Callable[[Outcome], None]
 ) -> dict[str, Split]:
     """Splits that have an example; the package cannot write the others."""
     splits: dict[str, Split] = {}
@@ -132,5 +133,7 @@ def _with_examples(
             refused += head
     if not splits:
         first = f"; the first: {refused[0].line['sentence']}" if refused else ""
-        raise ValueError(f"expected a recording that can be read, got {len(refused)} refused ones{first}")
+        raise NothingReadable(
+            f"{name}: expected a recording that can be read, got {len(refused)} refused ones{first}"
+        )
     return splits

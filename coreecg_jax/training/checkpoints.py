@@ -17,7 +17,7 @@ import jax
 import ml_collections
 import orbax.checkpoint as ocp
 
-from coreecg_jax.records.schema import Preprocessing
+from coreecg_jax.records.schema import OtherSettings, Preprocessing
 from coreecg_jax.training.state import Parameters, TrainState
 
 PACKAGES = ("coreecg-jax", "jax", "flax", "optax", "orbax-checkpoint", "numpy")
@@ -153,7 +153,7 @@ def require_same_settings(saved: dict[str, Any], asked: dict[str, Any], workdir:
         if before.get(name) != now.get(name) and name not in FREE_ON_RESUME
     ]
     if differing:
-        raise ValueError(
+        raise OtherSettings(
             f"{workdir} holds a run with other settings ({'; '.join(differing)}): "
             "choose another --workdir, or the settings of that run"
         )

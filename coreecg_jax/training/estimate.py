@@ -22,7 +22,9 @@ from coreecg_jax.training.step import make_train_step
 # Last and best, and the one that is being written while the older still stands.
 _CHECKPOINTS_AT_ONCE = 3
 _JOURNAL_BYTES = 5_000  # a line of metrics with its TensorBoard events
-# The share of the matrix rate that runs of ours reached on CPUs (docs/performance.md).
+_PICTURE_BYTES = 300_000  # at each validation
+# The share of the matrix rate that steps of ours reached on CPUs, from the smallest to size S
+# (docs/performance.md).
 REACHED = (0.2, 0.5)
 
 
@@ -68,6 +70,8 @@ class Estimate(NamedTuple):
 def estimate(config: ml_collections.ConfigDict, workdir: Path | str) -> Estimate:
     """Checks the config against its data as training does, compiles the step, and writes nothing.
 
+    What stands in `workdir` already is looked at when training starts.
+
     Raises:
       FileNotFoundError, ValueError: as `loop.train`.
     """
@@ -76,6 +80,13 @@ def estimate(config: ml_collections.ConfigDict, workdir: Path | str) -> Estimate
     selection = select(data.root, data.train)
     experiment, placement = build(config, selection.preprocessing), data_parallel()
     require_divisible("data.batch_size", data.batch_size, placement)
+    require_divisible("data.validation_batch_size", data.validation_batch_size, placement)
+    windows, validation = (_usable(data, spec) for spec in (data.train, data.validation))
+    for field, most in (("batch_size", windows), ("validation_batch_size", validation)):
+        if data[field] > most:
+            raise ValueError(
+                f"data.{field}: expected at most the {most} windows there are, got {data[field]}"
+            )
     state = jax.eval_shape(
         lambda: init_state(experiment.objective, experiment.optimizer, jax.random.key(config.seed))
     )
@@ -83,7 +94,7 @@ def estimate(config: ml_collections.ConfigDict, workdir: Path | str) -> Estimate
     in_checkpoint = _CHECKPOINTS_AT_ONCE * sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(state))
     encoder = [name for name in state.parameters["network"] if not name.startswith(_NOT_ENCODER)]
     return Estimate(
-        windows=count_usable(selection, selection.minimum_length(data.crop_seconds)),
+        windows=windows,
         steps=run.steps,
         recordings_seen=run.steps * data.batch_size,
         encoder_parameters=sum(count_parameters(state.parameters["network"][name]) for name in encoder),
@@ -97,12 +108,20 @@ def estimate(config: ml_collections.ConfigDict, workdir: Path | str) -> Estimate
         ),
         matrix_rate=matrix_rate(network.dtype),
         devices=f"{jax.device_count()} x {jax.devices()[0].device_kind}",
-        disk=in_checkpoint + _JOURNAL_BYTES * (run.steps // run.log_every + run.steps // run.validate_every),
+        disk=in_checkpoint
+        + _JOURNAL_BYTES * (run.steps // run.log_every)
+        + (_JOURNAL_BYTES + _PICTURE_BYTES) * (1 + run.steps // run.validate_every),
         disk_free=shutil.disk_usage(_existing(Path(workdir).absolute())).free,
     )
 
 
 _NOT_ENCODER = ("decoder", "mask_token", "projector")
+
+
+def _usable(data: ml_collections.ConfigDict, spec: str) -> int:
+    """Windows that hold a crop."""
+    selection = select(data.root, spec)
+    return count_usable(selection, selection.minimum_length(data.crop_seconds))
 
 
 def _step_memory(

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from made_cohorts import made_recordings
 
+from coreecg_jax.downstream import account
 from coreecg_jax.downstream.account import account_of, similarities
 from coreecg_jax.downstream.examples import example_of
 from coreecg_jax.method.masking import STDM
@@ -80,6 +81,17 @@ def test_an_account_has_all_its_parts(parameters):
     assert list(account.explained) == ["x", "the mean", "linear regression", "beat template"]
     assert [row.mask for row in account.leakage][:2] == ["dual", "time"]
     assert (account.leakage[1].of_hidden, account.power.shape) == (0, (3,))
-    single_tokens = dataclasses.replace(OBJECTIVE, stdm=STDM("random"))
-    other = account_of("x", single_tokens, parameters, RECORDINGS, RECORDINGS, frequency_hz=hertz)
-    assert other.explained is None
+
+
+def test_what_cannot_be_said_is_none(monkeypatch, parameters):
+    for name in ("example_of", "mask_leakage", "similarities"):
+        monkeypatch.setattr(account, name, lambda *_, **__: ())
+    hertz = np.array([0.0, 3.0])
+    random = dataclasses.replace(OBJECTIVE, stdm=STDM("random"))
+    found = account_of("x", random, parameters, RECORDINGS, RECORDINGS, frequency_hz=hertz)
+    assert (found.explained, found.leakage, found.similarities) == (None, (), ())
+    poor = dataclasses.replace(
+        RECORDINGS, quality=np.eye(6, 12, dtype=np.int32), patient_key=np.zeros(6, np.uint32)
+    )
+    found = account_of("x", OBJECTIVE, parameters, poor, poor, frequency_hz=hertz)
+    assert (found.explained, found.leakage, found.similarities) == (None, None, None)

@@ -17,6 +17,7 @@ from coreecg_jax.downstream.methods import (
 )
 from coreecg_jax.downstream.protocol import develop, evaluate
 from coreecg_jax.downstream.tasks import Task, joined_groups, read_cohort, read_identities, without_shared
+from coreecg_jax.records.label_sets import CODES
 
 TASK = Task("made", "ptbxl_superclass", "train", "test")
 NESTED = Task("made", "ptbxl_superclass", "train", None)
@@ -68,6 +69,16 @@ def test_recordings_without_a_label_are_dropped_and_counted(data):
     sets["train"] = dataclasses.replace(sets["train"], labels=(("AFIB",),) * 120)
     with pytest.raises(ValueError, match="none of 120 recordings has a label"):
         read_cohort("root", "train", "ptbxl_superclass")
+
+
+def test_by_its_own_codes_a_recording_with_rare_ones_only_is_a_negative(data):
+    sets, _ = data
+    labels = [("rare",), ()] + [("a",) if number % 2 else ("b",) for number in range(118)]
+    sets["train"] = dataclasses.replace(sets["train"], labels=tuple(labels))
+    cohort = read_cohort("root", "train", CODES)
+    assert cohort.classes == ("a", "b")
+    assert (len(cohort.labels), cohort.unlabelled) == (119, 1)
+    assert cohort.labels[0].tolist() == [False, False]
 
 
 @pytest.mark.usefixtures("data")

@@ -46,8 +46,7 @@ def made_run(name="run_a", **changes):
         importance=np.linspace(0.8, 0.2, 17),
         power=np.linspace(1, 0.01, 17),
         leakage=[["dual", "150", "14.3%", "7.2%", "0.131"]],
-        positive=rng.uniform(0.6, 1, 50),
-        negative=rng.uniform(-0.3, 0.3, 500),
+        similarity=(rng.uniform(0.6, 1, 50), rng.uniform(-0.3, 0.3, 500)),
         probe=made_probe(),
         commands=(f"python -m launch.probe --workdir=runs/{name}",),
     )
@@ -73,8 +72,14 @@ def test_one_run_in_all_its_parts():
 
 
 def test_what_a_run_lacks_is_said():
-    page = report_page([made_run(explained=None, importance=None, probe=None)])
-    for sentence in ("nothing to compare", "no importance to show", "No probe was run"):
+    page = report_page([made_run(explained=None, importance=None, probe=None, leakage=None, similarity=None)])
+    for sentence in (
+        "nothing to compare",
+        "nothing to regress on",
+        "of one patient",
+        "no importance to show",
+        "No probe was run",
+    ):
         assert sentence in page
 
 

@@ -112,3 +112,9 @@ def test_a_shard_with_fewer_examples_than_promised_is_told(tmp_path):
     info.write_text(info.read_text().replace('"2"', '"3"'))
     with pytest.raises(ValueError, match=r"expected 3 examples as dataset_info\.json says, got 2"):
         read_recordings(tmp_path, "ludb")
+
+
+def test_no_more_are_read_than_are_asked_for(data_root, recordings):
+    first = read_recordings(data_root, "ptbxl:fold1, ludb", most=5)
+    assert first.recording_id.tolist() == recordings.recording_id[:5].tolist()
+    assert len(read_recordings(data_root, "ptbxl:fold1, ludb", most=1000)) == len(recordings)

@@ -137,7 +137,7 @@ def test_ctrl_c_is_one_line_with_the_status_of_shells(told: Callable[..., str]) 
 
 
 def test_ctrl_c_during_the_imports_is_one_line() -> None:
-    command = [sys.executable, "-c", "import launch; raise KeyboardInterrupt"]
+    command = [sys.executable, "-c", "import sys; sys.argv[0] = '-m'; import launch; raise KeyboardInterrupt"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert result.stderr == "\ninterrupted\n"
     assert result.returncode != 0

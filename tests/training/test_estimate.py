@@ -38,3 +38,5 @@ def test_it_agrees_with_the_state_that_training_would_have(root, tmp_path):
 def test_mistakes_are_found_as_in_training(root):
     with pytest.raises(ValueError, match=r"data\.batch_size: expected a positive multiple of 8"):
         estimate(tiny_config({"data.root": str(root), "data.batch_size": 9}), root / "run")
+    with pytest.raises(ValueError, match=r"data\.validation_batch_size: expected at most the 24 windows"):
+        estimate(tiny_config({"data.root": str(root), "data.validation_batch_size": 32}), root / "run")

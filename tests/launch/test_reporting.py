@@ -3,11 +3,13 @@
 import json
 
 import pytest
-from made_run import write_made_data, write_made_run
+from made_run import PREPROCESSING, write_made_data, write_made_run
+from made_shards import example, serialise, write_data_set
 
+from configs import tiny
 from coreecg_jax.downstream.tables import read_report
 from coreecg_jax.training.checkpoints import load_parameters
-from launch.demo_data import choose
+from launch.demo_data import choose, fit_batches
 from launch.reporting import write_report_page
 from launch.watching import pictures
 
@@ -60,10 +62,29 @@ def test_the_picture_for_tensorboard_is_a_png(root, tmp_path):
 
 
 def test_a_demo_probes_what_its_recordings_allow(root):
-    data = choose("", ["ludb", "ptbxl"])
-    assert (data.train, data.validation) == ("ptbxl:fold1-8, ludb", "ptbxl:fold9")
-    assert choose("", ["simulated"]).task.name == "simulated_conditions"
+    assert choose("", ["simulated"], simulated=True).task.name == "simulated_conditions"
     # Every made recording has the same code: nothing to tell apart.
-    unlabelled = choose(str(root), ["made"])
+    unlabelled = choose(str(root), ["made"], simulated=False)
     assert unlabelled.task is None
     assert "No probe: codes as classes: expected a code that at least 10 of 16" in unlabelled.remark
+
+
+def test_published_folds_are_used_where_all_are_there(tmp_path):
+    records = [serialise(example(0, samples=1000))]
+    for folds, train in ((range(1, 10), "ptbxl, made"), (range(1, 11), "ptbxl:fold1-8, made")):
+        root = tmp_path / str(len(folds))
+        write_made_data(root)
+        write_data_set(root, "ptbxl", {f"fold{k}": [records] for k in folds}, preprocessing=PREPROCESSING)
+        assert choose(str(root), ["ptbxl", "made"], simulated=False).train == train
+
+
+def test_batches_are_no_larger_than_the_data(root, tmp_path):
+    config = tiny.get_config()
+    config.data.root = str(root)
+    config.data.batch_size = 100
+    fit_batches(config)
+    assert (config.data.batch_size, config.data.validation_batch_size) == (16, 8)
+    write_made_data(tmp_path, windows=7)
+    config.data.root = str(tmp_path)
+    with pytest.raises(ValueError, match="expected at least 8 windows in made, got 7"):
+        fit_batches(config)
