@@ -43,5 +43,5 @@ def _parse(argv: Sequence[str]) -> list[str]:
 
 
 def _give_up(message: str) -> NoReturn:
-    print(f"error: {message}", file=sys.stderr)
+    sys.stderr.write(f"error: {message}\n")  # in one piece: libraries' threads may write at the same time
     sys.exit(2)
