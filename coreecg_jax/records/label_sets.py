@@ -1,7 +1,8 @@
 """Label sets: which published code belongs to which class. The mappings are CSV files in `labels/`.
 
-A file has two columns, `code` and `class`; a code may stand in several rows. Codes match exactly, as
-published; a code that no row names belongs to no class.
+A file has the columns `code` and `class`, and some have `meaning`, for people: what a code stands for. A code
+may stand in several rows. Codes match exactly, as published ('AF' is not found in 'AFIB'); a code that no row
+names belongs to no class.
 """
 
 import collections
@@ -26,12 +27,27 @@ class LabelSet:
 
 CODES = "codes"  # no published set: the codes of the data themselves, as `codes_as_classes` has them
 
-# Name: classes in order (None: as they first appear in the file), source, version.
+_SCP = "scp_statements.csv of PTB-XL (doi:10.1038/s41597-020-0495-6)"
+_CHALLENGE = "SNOMED CT codes in headers of the PhysioNet/CinC challenges 2020 and 2021"
+
+# Name: classes in order (None: as they first appear in the file), source, version. The six sets of PTB-XL are
+# the tasks of Strodthoff et al. 2020 (doi:10.1109/JBHI.2020.3022989).
 _PUBLISHED = {
+    "ptbxl_all": (None, f"{_SCP}, each statement a class", "1.0.1"),
+    "ptbxl_diagnostic": (None, f"{_SCP}, each diagnostic statement a class", "1.0.1"),
+    "ptbxl_subclass": (None, f"{_SCP}, diagnostic statements by diagnostic_subclass", "1.0.1"),
     "ptbxl_superclass": (
         ("NORM", "MI", "STTC", "CD", "HYP"),
-        "PTB-XL, diagnostic statements of scp_statements.csv (doi:10.1038/s41597-020-0495-6)",
+        f"{_SCP}, diagnostic statements by diagnostic_class",
         "1.0.1",
+    ),
+    "ptbxl_form": (None, f"{_SCP}, each form statement a class", "1.0.1"),
+    "ptbxl_rhythm": (None, f"{_SCP}, each rhythm statement a class", "1.0.1"),
+    "cpsc2018": (None, f"CPSC2018 (doi:10.1166/jmihi.2018.2442): {_CHALLENGE}", "1.0.3"),
+    "shared_findings": (
+        None,
+        f"SCP codes of PTB-XL and {_CHALLENGE}, findings of both, matched by this project (docs/data.md)",
+        "1",
     ),
     "ludb_findings": (
         None,
