@@ -35,8 +35,10 @@ lint: setup
 	$(BIN)/ty check
 	$(BIN)/lint-imports
 
+# Two processes: a third only waits, as compiling takes more than one core by itself.
+WORKERS ?= 2
 test: lint
-	$(BIN)/python -m pytest -m 'not slow'
+	$(BIN)/python -m pytest -m 'not slow' -n $(WORKERS) --dist worksteal
 
 test-slow: setup
 	$(BIN)/python -m pytest -m slow

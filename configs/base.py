@@ -8,6 +8,8 @@ def get_config() -> ml_collections.ConfigDict:
     config = ml_collections.ConfigDict()
     config.seed = 0  # of parameters, crops, views, masks and the order of the data
 
+    config.method = "coreecg"  # or a rival's: simclr, cmsc, masked_autoencoder (docs/method.md, "Baselines")
+
     config.data = data = ml_collections.ConfigDict()
     data.root = "data/250hz"  # folder of prepared data sets
     data.train = "ptbxl:fold1-8"  # NAME[:SPLIT+SPLIT…], …
@@ -22,6 +24,7 @@ def get_config() -> ml_collections.ConfigDict:
     model.patch = 75  # samples, 0.3 s
     model.width, model.depth, model.heads = 384, 12, 6
     model.decoder = "joint"  # or lead_wise
+    model.context = True  # the decoder is given the global token and the registers
     model.decoder_width, model.decoder_depth, model.decoder_heads = 256, 4, 4
     model.registers = 4  # tokens
     model.projection = 128  # width of the contrastive embedding
@@ -48,6 +51,7 @@ def get_config() -> ml_collections.ConfigDict:
     mask.random_count = "bernoulli"  # or fixed
 
     config.objective = objective = ml_collections.ConfigDict()
+    objective.lambda_r = 1.0  # weight of the reconstruction; 0: the decoder is not run
     objective.lambda_c = 0.1  # weight of the contrastive loss
     objective.temperature = 0.1
     objective.same_crop = False
@@ -68,5 +72,7 @@ def get_config() -> ml_collections.ConfigDict:
     run.log_every = 50  # steps
     run.validate_every = 1000  # steps
     run.checkpoint_every = 1000  # steps
-    run.probe_task = ""  # a task of launch.probe: a nearest-neighbour score on its training folds is logged
+    run.probe_task = (
+        ""  # a task of launch.evaluate: a nearest-neighbour score on its training folds is logged
+    )
     return config

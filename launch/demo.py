@@ -4,7 +4,6 @@ python -m launch.demo [--source=../shared/ecg]
 Without --source the recordings are simulated: nothing is downloaded.
 """
 
-import functools
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,9 +11,8 @@ from pathlib import Path
 from absl import flags
 
 from configs import demo
-from coreecg_jax.downstream.methods import compared_methods
-from coreecg_jax.downstream.protocol import evaluate
-from coreecg_jax.downstream.tables import Report, read_report, report, write_report
+from coreecg_jax.downstream.openings import FILE
+from coreecg_jax.downstream.results import Report, read_report
 from coreecg_jax.downstream.tasks import Task
 from coreecg_jax.figures.report import verdict
 from coreecg_jax.records.databases.discovery import discover
@@ -25,7 +23,8 @@ from coreecg_jax.records.refusals import NothingReadable
 from coreecg_jax.records.schema import OtherSettings, Preprocessing
 from coreecg_jax.training.loop import train
 from launch.demo_data import choose, fit_batches
-from launch.reporting import PROBE_FILE, write_report_page
+from launch.evaluating import EVALUATIONS, Asked, evaluated
+from launch.reporting import write_report_page
 from launch.restored import encoder_of
 from launch.shell import run_main
 from launch.watching import pictures
@@ -64,18 +63,17 @@ def _prepare(root: Path, sampling_rate: float) -> list[str]:
 
 def _probe(run: Path, task: Task, root: Path) -> Report | None:
     """The numbers of the probe, which are written beside the run once for its last step."""
-    file, encoder = run / PROBE_FILE, encoder_of(str(run), "lead")
+    file, encoder = run / EVALUATIONS / "demo.json", encoder_of(str(run), "lead")
     if file.is_file() and (numbers := read_report(file))["encoders"][0]["step"] == encoder.step:
         print(f"was there already: {file}", flush=True)
         return numbers
-    methods = functools.partial(compared_methods, [encoder], rival_seeds=(0,))
+    # A demo is looked at, not believed: it may be run again, and may probe what it was pretrained on.
+    asked = Asked(task, root, root / FILE, rival_seeds=(0,), allow_retest=True, allow_overlap=True)
     try:
-        numbers = report(evaluate(task, root, methods), [encoder])
+        return evaluated(asked, [encoder], out=file).numbers
     except ValueError as error:  # too few patients or positives: the rest of the report is worth having
         print(f"no probe: {error}", flush=True)
         return None
-    write_report(numbers, file)
-    return numbers
 
 
 def _run(workdir: Path) -> None:

@@ -6,8 +6,10 @@ from typing import NamedTuple
 import jax
 import ml_collections
 
-from coreecg_jax.downstream.tasks import PTBXL_SUPERCLASS, SIMULATED_CONDITIONS, Task, codes_task, read_cohort
+from coreecg_jax.downstream.cohorts import read_cohort
+from coreecg_jax.downstream.tasks import Task, codes_task
 from coreecg_jax.inputs.selection import select
+from launch.evaluating import PTBXL, SIMULATED, known_tasks
 
 _VALIDATION_FOLD = "ptbxl:fold9"
 
@@ -24,10 +26,11 @@ class DemoData(NamedTuple):
 def choose(root: str, names: Sequence[str], *, simulated: bool) -> DemoData:
     """For prepared data sets: published folds where there are any, else everything together."""
     if simulated:
-        return DemoData("simulated:train+probe", "simulated:validation", SIMULATED_CONDITIONS, "")
+        return DemoData("simulated:train+probe", "simulated:validation", known_tasks()[SIMULATED], "")
     if "ptbxl" in names and _has_all_folds(root):
-        train = [PTBXL_SUPERCLASS.train, *(name for name in names if name != "ptbxl")]
-        return DemoData(", ".join(train), _VALIDATION_FOLD, PTBXL_SUPERCLASS, "")
+        task = known_tasks()[PTBXL]
+        train = [task.train, *(name for name in names if name != "ptbxl")]
+        return DemoData(", ".join(train), _VALIDATION_FOLD, task, "")
     everything = ", ".join(names)
     remark = "These recordings have no published split: validation looks at what was trained on"
     task = codes_task(everything)
@@ -56,7 +59,8 @@ def fit_batches(config: ml_collections.ConfigDict) -> None:
 def _has_all_folds(root: str) -> bool:
     """Whether this copy of PTB-XL has recordings in every fold."""
     try:
-        select(root, f"{PTBXL_SUPERCLASS.train}, {PTBXL_SUPERCLASS.test}")
+        task = known_tasks()[PTBXL]
+        select(root, f"{task.train}, {task.test}")
     except ValueError:
         return False
     return True

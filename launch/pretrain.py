@@ -27,7 +27,7 @@ def main(argv: Sequence[str]) -> None:
         return
     state = train(config, _WORKDIR.value, evaluators(config), pictures(config))
     print(f"step {int(state.step)} of {config.run.steps} done: {_WORKDIR.value}")
-    print(f"next: python -m launch.probe --workdir={_WORKDIR.value} --data_root={config.data.root}")
+    print(f"next: python -m launch.evaluate --checkpoint={_WORKDIR.value} --data_root={config.data.root}")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,9 @@ from launch.reporting import write_report_page
 from launch.shell import run_main
 
 _WORKDIR = flags.DEFINE_multi_string("workdir", None, "A training run; twice to compare two.", required=True)
-_PROBE = flags.DEFINE_multi_string("probe", [], "JSON of launch.probe --out, one a run; default: its own.")
+_EVALUATION = flags.DEFINE_multi_string(
+    "evaluation", [], "JSON of launch.evaluate, one a run; default: the newest of its own."
+)
 _DATA_ROOT = flags.DEFINE_string("data_root", None, "Folder of data sets, when they were moved since.")
 _OUT = flags.DEFINE_string("out", None, "HTML file; default: report.html in the first run's folder.")
 
@@ -21,7 +23,7 @@ def main(argv: Sequence[str]) -> None:
     """Writes the page and says where it is."""
     del argv
     out = Path(_OUT.value or Path(_WORKDIR.value[0]) / "report.html")
-    write_report_page(out, _WORKDIR.value, probes=_PROBE.value, data_root=_DATA_ROOT.value)
+    write_report_page(out, _WORKDIR.value, evaluations=_EVALUATION.value, data_root=_DATA_ROOT.value)
     print(f"report: {out}")
 
 

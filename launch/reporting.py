@@ -12,8 +12,7 @@ import ml_collections
 import numpy as np
 
 from coreecg_jax.downstream.account import MOST_RECORDINGS, Account, account_of
-from coreecg_jax.downstream.tables import read_report
-from coreecg_jax.downstream.tasks import TASKS
+from coreecg_jax.downstream.results import read_report
 from coreecg_jax.figures.curves import importance_of
 from coreecg_jax.figures.report import RecordingShown, RunShown, report_page
 from coreecg_jax.inputs.reader import read_recordings
@@ -23,32 +22,32 @@ from coreecg_jax.training.checkpoints import Loaded, load_parameters
 from coreecg_jax.training.estimate import count_parameters
 from coreecg_jax.training.experiment import build
 from coreecg_jax.training.journal import read_metrics
+from launch.evaluating import EVALUATIONS, known_tasks
 
-PROBE_FILE = "probe.json"  # of a run's folder: what launch.probe --out is given
 _HERTZ = np.arange(0.0, 49.0, 3.0)  # where a spectrum is shown when there is no importance curve
 
 
 def write_report_page(
-    out: Path, workdirs: Sequence[str], *, probes: Sequence[str] = (), data_root: str | None = None
+    out: Path, workdirs: Sequence[str], *, evaluations: Sequence[str] = (), data_root: str | None = None
 ) -> None:
     """Writes the page whole or not at all.
 
     Args:
       out: HTML file.
       workdirs: one run, or two.
-      probes: JSON of `launch.probe --out`, one a run; default: `probe.json` of each run where it is.
+      evaluations: JSON of `launch.evaluate`, one a run; default: the newest of each run where there is one.
       data_root: of the data sets, when they were moved since.
 
     Raises:
       FileNotFoundError, ValueError: when a run, its data or a probe cannot be read.
     """
-    if probes and len(probes) != len(workdirs):
-        raise ValueError(f"--probe: expected one file a run ({len(workdirs)}), got {len(probes)}")
-    files = [Path(name) for name in probes] or [Path(workdir) / PROBE_FILE for workdir in workdirs]
+    if evaluations and len(evaluations) != len(workdirs):
+        raise ValueError(f"--evaluation: expected one file a run ({len(workdirs)}), got {len(evaluations)}")
+    files = [Path(name) for name in evaluations] or [_newest(workdir) for workdir in workdirs]
     short = [Path(workdir).name for workdir in workdirs]
     names = short if len(set(short)) == len(short) else list(workdirs)
     runs = [
-        _run(name, workdir, read_report(file) if probes or file.is_file() else None, data_root)
+        _run(name, workdir, read_report(file) if file else None, data_root)
         for name, workdir, file in zip(names, workdirs, files, strict=True)
     ]
     text = report_page(runs)
@@ -57,6 +56,16 @@ def write_report_page(
         new = Path(staging) / out.name
         new.write_text(text, encoding="utf-8")
         os.replace(new, out)
+
+
+def _newest(workdir: str) -> Path | None:
+    """The result that was written last for a run, of a test that was opened."""
+    files = [
+        file
+        for file in (Path(workdir) / EVALUATIONS).glob("*.json")
+        if not file.stem.endswith("_development") and not file.with_suffix("").is_dir()
+    ]
+    return max(files, key=lambda file: file.stat().st_mtime, default=None)
 
 
 def _run(name: str, workdir: str, probe: dict[str, Any] | None, data_root: str | None) -> RunShown:
@@ -158,9 +167,7 @@ def _commands(
     python = os.path.relpath(sys.executable)
     python = "python" if python.startswith("..") else python
     task = _task_of(data, probe)
-    probing = [
-        f"launch.probe --workdir={workdir} --data_root={root} --task={task} --out={workdir}/{PROBE_FILE}"
-    ]
+    probing = [f"launch.evaluate --checkpoint={workdir} --data_root={root} --task={task}"]
     others = [
         f"launch.reconstruction --run=this={workdir} --data_root={root} "
         f"{shlex.quote(f'--train={data.train}')} {shlex.quote(f'--validation={data.validation}')}",
@@ -172,7 +179,8 @@ def _commands(
 
 def _task_of(data: ml_collections.ConfigDict, probe: dict[str, Any] | None) -> str | None:
     """The task that was probed, or the first that is on the run's own data."""
-    if probe and probe["task"]["name"] in TASKS:
+    tasks = known_tasks()
+    if probe and probe["task"]["name"] in tasks:
         return probe["task"]["name"]
     own = {spec.partition(":")[0].strip() for spec in data.train.split(",")}
-    return next((name for name, task in TASKS.items() if task.train.partition(":")[0] in own), None)
+    return next((name for name, task in tasks.items() if task.train.partition(":")[0] in own), None)

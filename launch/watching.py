@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 
 from coreecg_jax.downstream.examples import example_of
 from coreecg_jax.downstream.neighbours import neighbour_score
-from coreecg_jax.downstream.tasks import TASKS
 from coreecg_jax.figures.ecg_paper import Trace, draw_ecg
 from coreecg_jax.inputs.reader import Recordings, read_recordings
 from coreecg_jax.method.objective import Objective
@@ -18,6 +17,7 @@ from coreecg_jax.training.experiment import build, network_of, resolved
 from coreecg_jax.training.loop import Draw
 from coreecg_jax.training.state import Parameters
 from coreecg_jax.training.validation import Evaluator
+from launch.evaluating import known_tasks
 
 
 def evaluators(config: ml_collections.ConfigDict) -> Mapping[str, Evaluator]:
@@ -29,10 +29,11 @@ def evaluators(config: ml_collections.ConfigDict) -> Mapping[str, Evaluator]:
     name = config.run.probe_task
     if not name:
         return {}
-    if name not in TASKS:
-        raise ValueError(f"run.probe_task: expected '' or one of {', '.join(sorted(TASKS))}, got {name!r}")
+    tasks = known_tasks()
+    if name not in tasks:
+        raise ValueError(f"run.probe_task: expected '' or one of {', '.join(sorted(tasks))}, got {name!r}")
     score = neighbour_score(
-        network_of(config), TASKS[name], config.data.root, crop_seconds=config.data.crop_seconds
+        network_of(config), tasks[name], config.data.root, crop_seconds=config.data.crop_seconds
     )
     return {"probe": score}
 

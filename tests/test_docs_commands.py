@@ -15,7 +15,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 RUN_BY = {
     "prepare": "tests/launch/test_prepare.py",
     "pretrain": "tests/launch/test_pretrain.py",
-    "probe": "tests/launch/test_probe.py",
+    "evaluate": "tests/launch/test_evaluate.py",
     "demo": "tests/launch/test_demo.py",
     "report": "tests/launch/test_reporting.py",
     "reconstruction": "tests/launch/test_verbs.py",

@@ -24,7 +24,7 @@ for room in ("baselines", "downstream", "figures", "inputs", "method", "training
     package = sys.modules[f"coreecg_jax.{room}"]
     for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
         importlib.import_module(module.name)
-import launch.probe
+import launch.evaluate
 
 import functools
 import jax

@@ -10,6 +10,8 @@ from coreecg_jax.method.normalisation import MILLIVOLTS_PER_STORED_UNIT
 
 # (ecg_BLT float32 mV, available_BL bool, length_B int32) -> float32 (B, F); a pure function of its arguments.
 Represent = Callable[[np.ndarray, np.ndarray, np.ndarray], Any]
+# Recordings -> float32 (R, F), one row a recording in the order of first appearance.
+Extract = Callable[[Recordings], np.ndarray]
 
 
 class _Crop(NamedTuple):

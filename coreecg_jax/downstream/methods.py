@@ -1,29 +1,35 @@
-"""What is compared: an encoder before and after pretraining, the humble rival, and both together."""
+"""What is compared: an encoder by one protocol, and beside it what it must beat."""
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
-import numpy as np
+import jax
 
 from coreecg_jax.baselines.random_convolutions import convolution_features, draw_kernels
-from coreecg_jax.downstream.features import Represent, crop_features
-from coreecg_jax.inputs.reader import Recordings
+from coreecg_jax.downstream.feature_store import FeatureStore
+from coreecg_jax.downstream.features import Extract, crop_features
+from coreecg_jax.downstream.fits import Fit, linear, neighbours
+from coreecg_jax.downstream.neighbours import NEIGHBOURS
+from coreecg_jax.method.network import CoReECG
+from coreecg_jax.method.representation import represent
 from coreecg_jax.records.schema import Preprocessing
 
+PROTOCOLS = ("knn", "linear")
 UNTRAINED = "untrained encoder"
 PRETRAINED = "pretrained"
 RIVAL = "random convolutions"
 JOINED = "pretrained + random convolutions"
+# What stands beside every result, by the name of its flag's value.
+BESIDE = {"untrained": UNTRAINED, "rival": RIVAL}
 # (method, reference): each is scored as method minus reference on the same resamples.
 COMPARISONS = ((PRETRAINED, UNTRAINED), (PRETRAINED, RIVAL), (JOINED, RIVAL))
 RIVAL_SEEDS = (0, 1, 2)
 
-# Recordings -> float32 (R, F), one row a recording in the order of first appearance.
-Extract = Callable[[Recordings], np.ndarray]
 
-
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Encoder:
     """One training run, before and after."""
 
@@ -32,17 +38,31 @@ class Encoder:
     seed: int
     crop_seconds: float
     preprocessing: Preprocessing  # of the data it was trained on
-    pretrained: Represent
-    untrained: Represent  # the same network with parameters as drawn before the first step
-    pooling: str = "lead"  # of both representations, for the report
+    trained_on: str  # data specification
+    network: CoReECG
+    pretrained: dict[str, Any]  # parameters of the network
+    untrained: dict[str, Any]  # as drawn before the first step
+    digest: str  # of the pretrained parameters
+    pooling: str = "lead"  # of the representation
 
 
 @dataclasses.dataclass(frozen=True)
+class Protocols:
+    """Settings of every protocol."""
+
+    neighbours: tuple[int, ...] = NEIGHBOURS  # numbers that are tried
+    crops: int = 3  # evenly spaced crops of which a frozen representation is the mean
+
+
+DEFAULTS = Protocols()
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class Run:
-    """One seed of a method: the blocks of features that its probe joins."""
+    """One seed of a method."""
 
     name: str
-    blocks: tuple[Extract, ...]
+    fit: Fit
 
 
 # Name -> its runs, one a seed.
@@ -53,33 +73,65 @@ def compared_methods(
     encoders: Sequence[Encoder],
     preprocessing: Preprocessing,
     *,
+    protocol: str,
+    settings: Protocols = DEFAULTS,
+    beside: Sequence[str] = tuple(BESIDE),
     rival_seeds: Sequence[int] = RIVAL_SEEDS,
+    store: Path | None = None,
 ) -> Methods:
-    """The rows of the table. The rival alone where there is no encoder.
+    """The rows of a result, each with a run a seed; the rival alone where there is no encoder.
+
+    The rival always has the linear probe, the strongest that random convolutions are known to have.
+
+    Args:
+      encoders: of the seeds of one configuration.
+      preprocessing: of the data that are asked about.
+      protocol: by which the pretrained encoders are judged, one of `PROTOCOLS`.
+      settings: of the protocols.
+      beside: some of `BESIDE`.
+      rival_seeds: of the random convolutions.
+      store: folder in which features are kept.
 
     Raises:
       ValueError: when the data were prepared otherwise than those an encoder was trained on.
     """
-    rivals = [Run(f"kernels {s}", (rival(s, preprocessing),)) for s in rival_seeds]
+    if protocol not in PROTOCOLS:
+        raise ValueError(f"protocol: expected one of {', '.join(PROTOCOLS)}, got {protocol!r}")
+    rivals = [(f"kernels {seed}", rival(seed, preprocessing, store)) for seed in rival_seeds]
+    rival_runs = [Run(name, linear([extract])) for name, extract in rivals]
     if not encoders:
-        return {RIVAL: tuple(rivals)}
+        return {RIVAL: tuple(rival_runs)}
     for encoder in encoders:
         require_same_preprocessing(encoder, preprocessing)
-    untrained = [Run(f"{e.name} before training", (_extract(e.untrained, e.crop_seconds),)) for e in encoders]
-    pretrained = [Run(e.name, (_extract(e.pretrained, e.crop_seconds),)) for e in encoders]
-    joined = [
-        Run(f"{run.name}, {other.name}", run.blocks + other.blocks)
-        for number, run in enumerate(pretrained)
-        for other in [rivals[number % len(rivals)]]
-    ]
-    rows = {UNTRAINED: untrained, PRETRAINED: pretrained, RIVAL: rivals, JOINED: joined}
-    return {name: tuple(runs) for name, runs in rows.items()}
+    frozen = [_frozen(encoder, encoder.pretrained, settings, store) for encoder in encoders]
+    before = [_frozen(encoder, encoder.untrained, settings, store) for encoder in encoders]
+    fit = linear_of_one if protocol == "linear" else functools.partial(neighbours, tried=settings.neighbours)
+    rows = {
+        UNTRAINED: [
+            Run(f"{encoder.name} before training", fit(extract)) for encoder, extract in zip(encoders, before)
+        ],
+        PRETRAINED: [Run(encoder.name, fit(extract)) for encoder, extract in zip(encoders, frozen)],
+        RIVAL: rival_runs,
+    }
+    if protocol == "linear":
+        rows[JOINED] = [
+            Run(f"{encoder.name}, {name}", linear([extract, other]))
+            for encoder, extract, (name, other) in zip(encoders, frozen, _in_turn(rivals, len(encoders)))
+        ]
+    left_out = {name for flag, name in BESIDE.items() if flag not in beside}
+    left_out |= {JOINED} if RIVAL in left_out else set()
+    return {name: tuple(runs) for name, runs in rows.items() if name not in left_out}
 
 
-def rival(seed: int, preprocessing: Preprocessing) -> Extract:
+def rival(seed: int, preprocessing: Preprocessing, store: Path | None = None) -> Extract:
     """Random convolutions over whole windows."""
     kernels = draw_kernels(seed, samples=preprocessing.window_samples)
-    return _extract(functools.partial(convolution_features, kernels), preprocessing.window_seconds)
+    extract = functools.partial(
+        crop_features,
+        functools.partial(convolution_features, kernels),
+        crop_seconds=preprocessing.window_seconds,
+    )
+    return FeatureStore(extract, store and store / f"random_convolutions_{seed}.npz")
 
 
 def require_same_preprocessing(encoder: Encoder, preprocessing: Preprocessing) -> None:
@@ -93,5 +145,24 @@ def require_same_preprocessing(encoder: Encoder, preprocessing: Preprocessing) -
         )
 
 
-def _extract(represent: Represent, crop_seconds: float) -> Extract:
-    return functools.partial(crop_features, represent, crop_seconds=crop_seconds)
+def linear_of_one(extract: Extract) -> Fit:
+    """The linear probe of one representation."""
+    return linear([extract])
+
+
+def _frozen(encoder: Encoder, parameters: dict[str, Any], settings: Protocols, store: Path | None) -> Extract:
+    """The representation of an encoder with these parameters."""
+    apply = jax.jit(functools.partial(represent, encoder.network, pooling=encoder.pooling))
+    extract = functools.partial(
+        crop_features,
+        functools.partial(apply, parameters),
+        crop_seconds=encoder.crop_seconds,
+        crops=settings.crops,
+    )
+    which = "pretrained" if parameters is encoder.pretrained else f"untrained_{encoder.seed}"
+    name = f"{encoder.digest[:16]}_{which}_{encoder.pooling}_{settings.crops}.npz"
+    return FeatureStore(extract, store and store / name)
+
+
+def _in_turn(rivals: Sequence[tuple[str, Extract]], count: int) -> list[tuple[str, Extract]]:
+    return [rivals[number % len(rivals)] for number in range(count)]

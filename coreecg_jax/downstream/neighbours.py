@@ -1,18 +1,31 @@
-"""A nearest-neighbour score that needs no fitting: a sign of life while an encoder trains."""
+"""Nearest neighbours: as a protocol, and as a sign of life while an encoder trains."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
+from coreecg_jax.downstream.cohorts import read_cohort
 from coreecg_jax.downstream.features import crop_features
+from coreecg_jax.downstream.judged import Judged
 from coreecg_jax.downstream.scores import macro_auroc, scored_classes
-from coreecg_jax.downstream.tasks import Task, read_cohort
+from coreecg_jax.downstream.tasks import Task
 from coreecg_jax.method.network import CoReECG
 from coreecg_jax.method.representation import represent
+
+# Numbers of neighbours that are tried.
+NEIGHBOURS = (5, 10, 20, 50)
+
+
+class NeighbourProbe(NamedTuple):
+    """Mean label of the nearest recordings, and how their number was chosen."""
+
+    predict: Callable[[np.ndarray], np.ndarray]  # features of n recordings -> probabilities (n, C)
+    neighbours: int
+    judged: Judged  # the recordings it was chosen by
 
 
 def neighbour_score(
@@ -40,6 +53,43 @@ def neighbour_score(
     return score
 
 
+def fit_neighbours(
+    features: np.ndarray,
+    labels: np.ndarray,
+    groups: np.ndarray,
+    validation: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None,
+    *,
+    tried: Sequence[int] = NEIGHBOURS,
+) -> NeighbourProbe:
+    """Chooses the number of neighbours by macro AUROC, the smallest of equals.
+
+    Args:
+      features: float (R, F).
+      labels: bool (R, C).
+      groups: int (R,), equal for recordings of one patient.
+      validation: features, labels and groups of the recordings to choose by; None: each recording by its
+        neighbours of other patients.
+      tried: numbers; those for which there are too few recordings are left out.
+
+    Raises:
+      ValueError: when none of the numbers can be tried, or no class has enough of either label.
+    """
+    possible = [k for k in tried if k <= _most_neighbours(groups)]
+    if not possible:
+        require_neighbours(groups, min(tried))
+
+    def predicted(k: int) -> np.ndarray:
+        if validation is None:
+            return leave_group_out(features, labels, groups, k)
+        return _mean_label(features, labels, validation[0], k)
+
+    _, true, of = validation or (features, labels, groups)
+    scores = {k: macro_auroc(predicted(k), true) for k in possible}
+    best = max(possible, key=lambda k: (scores[k], -k))
+    predict = functools.partial(_mean_label, features, labels, k=best)
+    return NeighbourProbe(predict, best, Judged(predicted(best), true, of, None))
+
+
 def leave_group_out(features: np.ndarray, labels: np.ndarray, groups: np.ndarray, k: int) -> np.ndarray:
     """Mean label of the `k` nearest recordings of other groups, by cosine of standardised features.
 
@@ -55,18 +105,37 @@ def leave_group_out(features: np.ndarray, labels: np.ndarray, groups: np.ndarray
       ValueError: when a recording has fewer than `k` others of other groups.
     """
     require_neighbours(groups, k)
-    standard = (features - features.mean(0)) / (features.std(0) + 1e-6)
-    unit = standard / np.maximum(np.linalg.norm(standard, axis=1, keepdims=True), 1e-12)
+    unit = _directions(features, features)
     similarity = unit @ unit.T
     similarity[groups[:, None] == groups[None, :]] = -np.inf
+    return _of_nearest(similarity, labels, k)
+
+
+def _mean_label(known: np.ndarray, labels: np.ndarray, asked: np.ndarray, k: int) -> np.ndarray:
+    """Mean label of the `k` nearest known recordings, float (n, C)."""
+    return _of_nearest(_directions(asked, known) @ _directions(known, known).T, labels, k)
+
+
+def _directions(features: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Unit vectors of features, standardised by what is known."""
+    standard = (features - known.mean(0)) / (known.std(0) + 1e-6)
+    return standard / np.maximum(np.linalg.norm(standard, axis=1, keepdims=True), 1e-12)
+
+
+def _of_nearest(similarity: np.ndarray, labels: np.ndarray, k: int) -> np.ndarray:
     nearest = np.argsort(-similarity, axis=1, kind="stable")[:, :k]
     return labels[nearest].mean(1)
 
 
+def _most_neighbours(groups: np.ndarray) -> int:
+    """Recordings of other groups that each recording has at least."""
+    return len(groups) - int(np.unique(groups, return_counts=True)[1].max())
+
+
 def require_neighbours(groups: np.ndarray, k: int) -> None:
     """Raises ValueError when a recording has fewer than `k` others of other groups."""
-    others = len(groups) - np.unique(groups, return_counts=True)[1].max()
-    if not 1 <= k <= others:
+    if not 1 <= k <= _most_neighbours(groups):
         raise ValueError(
-            f"neighbours: expected 1 to {others}, the recordings of other patients that each has, got {k}"
+            f"neighbours: expected 1 to {_most_neighbours(groups)}, recordings of other patients that each "
+            f"has, got {k}"
         )

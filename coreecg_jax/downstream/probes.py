@@ -15,6 +15,7 @@ from scipy.special import expit
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
+from coreecg_jax.downstream.judged import Judged
 from coreecg_jax.downstream.scores import macro_auroc
 
 # Inverse regularisation of the probe, half decades.
@@ -31,20 +32,8 @@ class Probe(NamedTuple):
 
     predict: Callable[[Blocks], np.ndarray]  # blocks of n recordings -> probabilities (n, C)
     strength: float  # C of the logistic regressions
-    cv_scores: dict[float, float]  # strength -> macro AUROC of the out-of-fold predictions, within folds
-    out_of_fold: np.ndarray  # float (n, C), at the chosen strength
-
-    @property
-    def cv_score(self) -> float:
-        """Macro AUROC of the out-of-fold predictions at the chosen strength: for choices between models."""
-        return self.cv_scores[self.strength]
-
-
-class NestedPredictions(NamedTuple):
-    """Predictions for a data set without a test split: each by a probe that never saw its patient."""
-
-    probabilities: np.ndarray  # float (n, C)
-    strengths: tuple[float, ...]  # chosen inside each outer training part
+    scores: dict[float, float]  # strength -> macro AUROC on the recordings it was chosen by
+    judged: Judged  # those recordings, at the chosen strength
 
 
 def patient_folds(patients: np.ndarray, *, folds: int = FOLDS, seed: int = 0) -> np.ndarray:
@@ -64,7 +53,7 @@ def patient_folds(patients: np.ndarray, *, folds: int = FOLDS, seed: int = 0) ->
 def fit_probe(
     blocks: Blocks,
     labels: np.ndarray,
-    patients: np.ndarray,
+    groups: np.ndarray,
     *,
     strengths: Sequence[float] = STRENGTHS,
     folds: int = FOLDS,
@@ -72,58 +61,56 @@ def fit_probe(
     """Fits one binary logistic regression a class; one strength for all classes, by patient-grouped CV.
 
     The strength with the best macro AUROC of the out-of-fold predictions is taken, the smallest of equals
-    (pairs within a fold only, see `scores`). A
-    class with a single label among the recordings it is fitted on gets that label as its probability (0, 1).
+    (pairs within a fold only, see `scores`). A class with a single label among the recordings it is fitted on
+    gets that label as its probability (0, 1).
 
     Args:
       blocks: float (n, F_i) each.
       labels: bool (n, C).
-      patients: (n,).
+      groups: (n,), equal for recordings of one patient.
 
     Raises:
       ValueError: when the blocks and labels differ in length, features are not finite, no class has enough of
         either label, or a regression does not converge.
     """
     _check(blocks, labels)
-    fold = patient_folds(patients, folds=folds)
+    fold = patient_folds(groups, folds=folds)
     # One thread: on a few hundred recordings, waiting for others takes several times longer than the sums.
     with threadpool_limits(1, user_api="blas"):
         out_of_fold = _out_of_fold(blocks, labels, fold, strengths)
-        cv_scores = {
-            strength: macro_auroc(each, labels, strata=fold) for strength, each in out_of_fold.items()
-        }
-        best = max(strengths, key=lambda strength: (cv_scores[strength], -strength))
+        scores = {strength: macro_auroc(each, labels, strata=fold) for strength, each in out_of_fold.items()}
+        best = _best(scores)
         (predict,) = _fit_path(blocks, labels, [best])
-    return Probe(predict, best, cv_scores, out_of_fold[best])
+    return Probe(predict, best, scores, Judged(out_of_fold[best], labels, groups, fold))
 
 
-def nested_probe(
+def fit_validated_probe(
     blocks: Blocks,
     labels: np.ndarray,
-    patients: np.ndarray,
-    fold: np.ndarray,
+    validation_blocks: Blocks,
+    validation_labels: np.ndarray,
+    validation_groups: np.ndarray,
     *,
     strengths: Sequence[float] = STRENGTHS,
-) -> NestedPredictions:
-    """Out-of-fold predictions for every recording, the strength chosen anew inside each outer training part.
-
-    Args:
-      blocks: float (n, F_i) each.
-      labels: bool (n, C).
-      patients: (n,).
-      fold: int (n,), of the outer cross-validation (`patient_folds`). Scores compare within it.
+) -> Probe:
+    """As `fit_probe`, the strength chosen by the macro AUROC on validation recordings, which are not fitted.
 
     Raises:
       ValueError: as `fit_probe`.
     """
     _check(blocks, labels)
-    probabilities, chosen = np.empty(labels.shape), []
-    for held_out in (fold == number for number in np.unique(fold)):
-        seen = ~held_out
-        probe = fit_probe(_rows(blocks, seen), labels[seen], patients[seen], strengths=strengths)
-        probabilities[held_out] = probe.predict(_rows(blocks, held_out))
-        chosen.append(probe.strength)
-    return NestedPredictions(probabilities, tuple(chosen))
+    _check(validation_blocks, validation_labels)
+    with threadpool_limits(1, user_api="blas"):
+        path = dict(zip(strengths, _fit_path(blocks, labels, strengths), strict=True))
+        predicted = {strength: predict(validation_blocks) for strength, predict in path.items()}
+        scores = {strength: macro_auroc(each, validation_labels) for strength, each in predicted.items()}
+    best = _best(scores)
+    judged = Judged(predicted[best], validation_labels, validation_groups, None)
+    return Probe(path[best], best, scores, judged)
+
+
+def _best(scores: dict[float, float]) -> float:
+    return max(scores, key=lambda strength: (scores[strength], -strength))
 
 
 def _check(blocks: Blocks, labels: np.ndarray) -> None:

@@ -1,42 +1,22 @@
-"""AUROC with intervals from a bootstrap of patients, and paired differences on the same resamples.
+"""Metrics of predictions, class by class, and the mean over the classes that can be scored.
 
-Recordings of one patient are not independent: a resample draws patients, and each brings all of its
-recordings. A resample is a row of counts (how often each recording is in it), so that one sort a class
-serves all resamples.
+Labels are bool (n, C); scores of a class only need an order, probabilities lie in [0, 1].
 
 Out-of-fold predictions come from several fits with several offsets: the fit that never saw the positives of a
 fold expects fewer of them, so that between folds the ranking is turned round (rare classes fall far below
 0.5). `strata` (the folds) counts only pairs within one fold, where one fit ranks both.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
-
 import numpy as np
+
+from coreecg_jax.downstream.ranking import average_precision, ranked, ranking, ratio, wins_and_pairs
 
 # Of either label in the test set. Below it one patient moves the AUROC by 0.1 and more: such a class is
 # reported with its count and left out of the mean.
 MIN_POSITIVES = 5
 
-
-class Interval(NamedTuple):
-    """A value with the 2.5 and 97.5 percentiles of its bootstrap; NaN where nothing can be computed."""
-
-    value: float
-    low: float
-    high: float
-
-
-class Resampled(NamedTuple):
-    """A statistic on the test set, and on every resample of it."""
-
-    value: np.ndarray  # float (...)
-    resamples: np.ndarray  # float (R, ...), NaN where a resample cannot tell
-
-    def intervals(self) -> list[Interval]:
-        """One interval for each number of `value` (flattened)."""
-        columns = np.moveaxis(self.resamples, 0, -1).reshape(-1, len(self.resamples))
-        return [_interval(value, column) for value, column in zip(self.value.ravel().tolist(), columns)]
+# Of equal width in [0, 1], for the calibration error and the reliability curve.
+BINS = 15
 
 
 def auroc(scores: np.ndarray, labels: np.ndarray, strata: np.ndarray | None = None) -> float:
@@ -63,36 +43,140 @@ def weighted_auroc(
     Raises:
       ValueError: when shapes disagree or a score is not finite.
     """
-    if scores.shape != labels.shape or counts.shape[1:] != labels.shape or not np.isfinite(scores).all():
+    require_scores(scores, labels, counts)
+    counts_nR = np.ascontiguousarray(counts.T, dtype=np.float64)
+    rankings = [ranking(scores, labels, rows) for rows in strata_rows(strata, len(labels))]
+    return ratio(*np.sum([wins_and_pairs(ranked(each, counts_nR)) for each in rankings], axis=0))
+
+
+def strata_rows(strata: np.ndarray | None, recordings: int) -> list[np.ndarray]:
+    """The recordings of each stratum as a mask (n,); all in one without strata."""
+    strata = np.zeros(recordings) if strata is None else strata
+    return [strata == stratum for stratum in np.unique(strata)]
+
+
+def require_scores(scores: np.ndarray, labels: np.ndarray, counts: np.ndarray) -> None:
+    """Checks scores and labels, both (n,) or (n, C), and counts (R, n).
+
+    Raises:
+      ValueError: when shapes disagree, labels are not bool or a score is not finite.
+    """
+    if scores.shape != labels.shape or counts.ndim != 2 or counts.shape[1] != len(labels) or not len(labels):
         raise ValueError(
-            f"auroc: expected finite scores (n,), labels (n,) and counts (R, n), got {scores.shape}, "
-            f"{labels.shape} and {counts.shape}, {np.isnan(scores).sum()} scores NaN"
+            f"scores: expected scores and labels of one shape and counts (R, n) of as many recordings, got "
+            f"{scores.shape}, {labels.shape} and {counts.shape}"
         )
-    strata = np.zeros(len(labels)) if strata is None else strata
-    parts = [
-        _wins_and_pairs(scores[rows], labels[rows], counts[:, rows])
-        for rows in (strata == stratum for stratum in np.unique(strata))
-    ]
-    wins, pairs = np.sum(parts, axis=0)
-    return np.divide(wins, pairs, out=np.full(len(counts), np.nan), where=pairs > 0)
+    if labels.dtype != np.bool_:
+        raise ValueError(f"scores: expected labels bool, got {labels.dtype}; compare them with a value first")
+    if not np.isfinite(scores).all():
+        raise ValueError(
+            f"scores: expected finite scores, got {(~np.isfinite(scores)).sum()} NaN or infinite"
+        )
 
 
-def _wins_and_pairs(
-    scores: np.ndarray, labels: np.ndarray, counts: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs of a positive and a negative that the positive wins (a tie is half), and all pairs; (R,) each."""
-    order = np.argsort(scores, kind="stable")
-    # Recordings of equal score form one group, in which a positive wins half of its comparisons.
-    starts = np.flatnonzero(np.r_[True, np.diff(scores[order]) > 0])
-    positive = np.add.reduceat(counts[:, order] * labels[order], starts, axis=1, dtype=np.float64)
-    negative = np.add.reduceat(counts[:, order] * ~labels[order], starts, axis=1, dtype=np.float64)
-    below = np.cumsum(negative, axis=1) - negative / 2
-    return (positive * below).sum(axis=1), positive.sum(axis=1) * negative.sum(axis=1)
+def require_probabilities(probabilities: np.ndarray, labels: np.ndarray) -> None:
+    """Checks probabilities and labels, both (n, C).
+
+    Raises:
+      ValueError: when they are not, or a probability lies outside [0, 1].
+    """
+    require_scores(probabilities, labels, np.empty((0, len(labels))))
+    if labels.ndim != 2:
+        raise ValueError(f"scores: expected probabilities and labels (n, C), got {labels.shape}")
+    low, high = probabilities.min(initial=0.0), probabilities.max(initial=1.0)
+    if low < 0 or high > 1:
+        raise ValueError(
+            f"scores: expected probabilities in [0, 1], got {low:g} to {high:g}; for scores that only rank "
+            "use class_aurocs or class_average_precisions"
+        )
 
 
 def class_aurocs(scores: np.ndarray, labels: np.ndarray, strata: np.ndarray | None = None) -> np.ndarray:
     """The AUROC of each class, from scores and labels (n, C); float (C,)."""
     return np.array([auroc(scores[:, c], labels[:, c], strata) for c in range(labels.shape[1])])
+
+
+def class_average_precisions(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The area under each precision-recall curve as a sum of steps (not interpolated); float (C,).
+
+    Equal scores are one step. NaN for a class without a positive. The value of a ranking that knows nothing
+    is the share of positives.
+
+    Raises:
+      ValueError: when shapes disagree or a score is not finite.
+    """
+    ones = np.ones((len(labels), 1))
+    require_scores(scores, labels, ones.T)
+    each = [ranked(ranking(scores[:, c], labels[:, c]), ones) for c in range(labels.shape[1])]
+    return np.array([average_precision(groups)[0] for groups in each])
+
+
+def class_f1s(probabilities: np.ndarray, labels: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
+    """F1 of calling a recording positive where its probability is at least the threshold (C,); float (C,).
+
+    NaN for a class without a positive: there is nothing to find. 0 where none of them is found.
+
+    Raises:
+      ValueError: when shapes disagree or probabilities are not.
+    """
+    require_probabilities(probabilities, labels)
+    called = called_positive(probabilities, thresholds)
+    found, positives = (called & labels).sum(axis=0), labels.sum(axis=0)
+    return ratio(2.0 * found, np.where(positives > 0, called.sum(axis=0) + positives, 0))
+
+
+def called_positive(probabilities: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
+    """Where the probability (n, C) is at least the threshold of its class; bool (n, C).
+
+    Args:
+      probabilities: (n, C).
+      thresholds: (C,), or (n, C) where recordings were predicted by several fits, each with its own.
+
+    Raises:
+      ValueError: when there is not one threshold a class, or one is NaN.
+    """
+    if thresholds.ndim == 1:
+        thresholds = thresholds[None]
+    if thresholds.shape[1:] != probabilities.shape[1:] or np.isnan(thresholds).any():
+        raise ValueError(
+            f"thresholds: expected one number for each of {probabilities.shape[1]} classes, got shape "
+            f"{thresholds.shape} with {np.isnan(thresholds).sum()} NaN; fit them with best_f1_thresholds"
+        )
+    return probabilities >= thresholds
+
+
+def class_briers(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Mean squared difference of probability and label (0 or 1), of each class; float (C,).
+
+    Raises:
+      ValueError: when shapes disagree or probabilities are not.
+    """
+    require_probabilities(probabilities, labels)
+    return ((probabilities.astype(np.float64) - labels) ** 2).mean(axis=0)
+
+
+def class_calibration_errors(probabilities: np.ndarray, labels: np.ndarray, bins: int = BINS) -> np.ndarray:
+    """Expected calibration error of each class; float (C,).
+
+    The recordings are put into bins of equal width by the probability of the class (`bin_of`). In each bin
+    the mean probability is compared with the share of positives: the mean absolute difference over the
+    recordings, each with that of its bin. (The form for several exclusive classes looks at the largest
+    probability only; ours are separate yes-or-no questions.)
+
+    Raises:
+      ValueError: when shapes disagree or probabilities are not.
+    """
+    require_probabilities(probabilities, labels)
+    error = probabilities.astype(np.float64) - labels
+    number = bin_of(probabilities, bins)
+    sums = [np.abs(np.where(number == b, error, 0.0).sum(axis=0)) for b in range(bins)]
+    return np.sum(sums, axis=0) / len(labels)
+
+
+def bin_of(probabilities: np.ndarray, bins: int = BINS) -> np.ndarray:
+    """The number of the bin [b / bins, (b + 1) / bins) that holds a probability; 1 is in the last; int."""
+    edges = np.arange(1, bins) / bins
+    return np.searchsorted(edges, probabilities, side="right")
 
 
 def scored_classes(labels: np.ndarray, min_positives: int = MIN_POSITIVES) -> np.ndarray:
@@ -124,74 +208,10 @@ def macro_auroc(
     """
     scored = scored_classes(labels, min_positives)
     each = class_aurocs(scores[:, scored], labels[:, scored], strata)
-    return float(_mean_of_known(each[None])[0])
+    return float(mean_of_known(each[None])[0])
 
 
-def patient_resamples(patients: np.ndarray, *, resamples: int = 1000, seed: int = 0) -> np.ndarray:
-    """How often each recording is in each resample of as many patients as there are; int (R, n).
-
-    Args:
-      patients: (n,), one name or number a recording.
-    """
-    unique, patient_of = np.unique(patients, return_inverse=True)
-    drawn = np.random.default_rng(seed).integers(0, len(unique), (resamples, len(unique)))
-    counts = np.stack([np.bincount(row, minlength=len(unique)) for row in drawn])
-    return counts[:, patient_of]
-
-
-def bootstrap_aurocs(
-    scores: np.ndarray, labels: np.ndarray, counts: np.ndarray, strata: np.ndarray | None = None
-) -> Resampled:
-    """The AUROC of every class, on the test set and on every resample; value (C,)."""
-    columns = [weighted_auroc(scores[:, c], labels[:, c], counts, strata) for c in range(labels.shape[1])]
-    return Resampled(class_aurocs(scores, labels, strata), np.stack(columns, axis=1))
-
-
-def bootstrap_macro(
-    runs: Sequence[np.ndarray],
-    labels: np.ndarray,
-    counts: np.ndarray,
-    *,
-    strata: np.ndarray | None = None,
-    min_positives: int = MIN_POSITIVES,
-) -> Resampled:
-    """Macro AUROC, averaged over the runs (seeds) of one method; a scalar value.
-
-    The classes are those of `scored_classes` on the whole test set. In a resample that lacks a label of one
-    of them, that class does not count. Averages scores of runs, not their predictions: no ensemble.
-    """
-    scored = scored_classes(labels, min_positives)
-    each = [bootstrap_aurocs(run[:, scored], labels[:, scored], counts, strata) for run in runs]
-    value = np.mean([_mean_of_known(run.value[None]) for run in each])
-    return Resampled(value, np.mean([_mean_of_known(run.resamples) for run in each], axis=0))
-
-
-def paired_difference(
-    runs: Sequence[np.ndarray],
-    other_runs: Sequence[np.ndarray],
-    labels: np.ndarray,
-    counts: np.ndarray,
-    *,
-    strata: np.ndarray | None = None,
-    min_positives: int = MIN_POSITIVES,
-) -> Interval:
-    """Macro AUROC of one method minus that of another, on the same resamples."""
-    ours, theirs = (
-        bootstrap_macro(each, labels, counts, strata=strata, min_positives=min_positives)
-        for each in (runs, other_runs)
-    )
-    return _interval(float(ours.value - theirs.value), ours.resamples - theirs.resamples)
-
-
-def _mean_of_known(resamples: np.ndarray) -> np.ndarray:
+def mean_of_known(resamples: np.ndarray) -> np.ndarray:
     """The mean over classes (R, C) that are not NaN; NaN where none is."""
     known = ~np.isnan(resamples)
-    count = known.sum(axis=1)
-    total = np.where(known, resamples, 0.0).sum(axis=1)
-    return np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
-
-
-def _interval(value: float, resamples: np.ndarray) -> Interval:
-    known = resamples[~np.isnan(resamples)]
-    low, high = np.percentile(known, [2.5, 97.5]) if known.size else (np.nan, np.nan)
-    return Interval(value, float(low), float(high))
+    return ratio(np.where(known, resamples, 0.0).sum(axis=1), known.sum(axis=1))

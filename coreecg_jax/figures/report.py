@@ -40,7 +40,7 @@ class RunShown(NamedTuple):
     similarity: (
         tuple[np.ndarray, np.ndarray] | None
     )  # of two views of one recording, and of different patients
-    probe: Mapping[str, Any] | None  # as `downstream.tables.report`
+    probe: Mapping[str, Any] | None  # as `downstream.results.report`
     commands: tuple[str, ...]
 
 
@@ -85,7 +85,7 @@ def _lead(runs: Sequence[RunShown]) -> str:
 
 def verdict(probe: Mapping[str, Any] | None) -> str:
     """Macro AUROC of the methods, and how they compare, no claim beyond its interval."""
-    if probe is None or "scores" not in probe:
+    if probe is None or probe["test"] is None:
         return "No probe was run."
     scores = [f"{name} {interval(score['macro_auroc'])}" for name, score in probe["scores"].items()]
     compared = [_compared(difference) for difference in probe["differences"]]
@@ -94,7 +94,7 @@ def verdict(probe: Mapping[str, Any] | None) -> str:
 
 def _compared(difference: Mapping[str, Any]) -> str:
     """'Pretrained is better than untrained encoder: +0.018 [+0.004, +0.032].'"""
-    low, high = difference["low"], difference["high"]
+    low, high = (difference["macro_auroc"][name] for name in ("low", "high"))
     if None not in (low, high) and low > 0:
         words = "is better than"
     elif None not in (low, high) and high < 0:
@@ -102,7 +102,7 @@ def _compared(difference: Mapping[str, Any]) -> str:
     else:
         words = "cannot be told from"
     method, reference = difference["method"], difference["reference"]
-    return f"{method.capitalize()} {words} {reference}: {interval(difference, '+.3f')}."
+    return f"{method.capitalize()} {words} {reference}: {interval(difference['macro_auroc'], '+.3f')}."
 
 
 def interval(numbers: Mapping[str, Any], form: str = ".3f") -> str:
@@ -208,14 +208,18 @@ def _similarity(run: RunShown) -> list[Block]:
 
 
 def _probe(run: RunShown) -> list[Block]:
-    if run.probe is None or "scores" not in run.probe:
+    if run.probe is None or run.probe["test"] is None:
         return [Text("No probe was run.")]
     scores, test = run.probe["scores"], run.probe["test"]
     rows = [[name, interval(score["macro_auroc"])] for name, score in scores.items()]
-    rows += [[f"{d['method']} − {d['reference']}", interval(d, "+.3f")] for d in run.probe["differences"]]
+    rows += [
+        [f"{d['method']} − {d['reference']}", interval(d["macro_auroc"], "+.3f")]
+        for d in run.probe["differences"]
+    ]
     about = (
-        f"Linear probe of frozen features, {run.probe['task']['name']} ({run.probe['protocol']}): fitted on "
-        f"{run.probe['train']['recordings']} recordings, judged on {test['recordings']} recordings of "
+        f"Frozen features, {run.probe['probe']} probe, {run.probe['task']['name']} "
+        f"({run.probe['protocol']}): fitted on {run.probe['train']['recordings']} recordings, judged on "
+        f"{test['recordings']} recordings of "
         f"{test['patients']} patients; 95 % intervals by resampling patients."
     )
     classes = [[name, str(count), *_class_scores(scores, name)] for name, count in test["positives"].items()]
@@ -228,7 +232,7 @@ def _probe(run: RunShown) -> list[Block]:
 
 def _class_scores(scores: Mapping[str, Any], name: str) -> list[str]:
     """One cell a method."""
-    each = ([run["classes"][name]["value"] for run in method["runs"]] for method in scores.values())
+    each = ([run["classes"][name]["auroc"]["value"] for run in method["runs"]] for method in scores.values())
     return ["–" if None in values else f"{np.mean(values):.3f}" for values in each]
 
 

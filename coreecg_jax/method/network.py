@@ -44,6 +44,7 @@ class CoReECG(nn.Module):
         so that patch tokens learn from the contrast too) or 'global' (the global token alone).
       decoder: 'joint' decodes all tokens together, led by the global token and the registers; 'lead_wise'
         decodes each lead alone, led by them.
+      context: the decoder is given the global token and the registers; otherwise the patch tokens alone.
       voltage: the encoder reads millivolts; otherwise the recording on its own scale.
       kernels, kernel_length: number and taps of the convolutions in the patch embedding
         (`embedding.PatchEmbedding`); 0 kernels: a linear embedding.
@@ -64,6 +65,7 @@ class CoReECG(nn.Module):
     projection: int = 128
     aligned: str = "pooled"
     decoder: str = "joint"
+    context: bool = True
     voltage: bool = True
     kernels: int = 32
     kernel_length: int = 23
@@ -107,16 +109,22 @@ class CoReECG(nn.Module):
         self.decoder_out = dense(self.patch, dtype=jnp.dtype(jnp.float32), zero=self.zero_output)
         self.projector = MLP((self.width, self.projection), dtype)
 
-    def __call__(self, patches_BSP: jax.Array, kept_BK: jax.Array, seen_BK: jax.Array) -> Output:
+    def __call__(
+        self, patches_BSP: jax.Array, kept_BK: jax.Array, seen_BK: jax.Array, *, decoded: bool = True
+    ) -> Output:
         """Encodes the kept tokens, predicts all patches, projects what is aligned.
 
         Args:
           patches_BSP: float32[B, 12 * N, P] as `normalisation.as_read` gives them.
           kept_BK: int32, which tokens are given to the encoder.
           seen_BK: bool, which of them are real (the others take part in nothing).
+          decoded: whether the decoder is run; without it the prediction is 0, the mean of each patch.
         """
         encoded = self.encode(patches_BSP, kept_BK, seen_BK)
-        prediction_BSP = self.decode(encoded, kept_BK, seen_BK, patches_BSP.shape[1] // len(LEADS))
+        if decoded:
+            prediction_BSP = self.decode(encoded, kept_BK, seen_BK, patches_BSP.shape[1] // len(LEADS))
+        else:
+            prediction_BSP = jnp.zeros(patches_BSP.shape, jnp.float32)
         return Output(prediction_BSP, self.project(encoded, seen_BK), encoded.global_BD)
 
     def encode(self, patches_BSP: jax.Array, kept_BK: jax.Array, seen_BK: jax.Array) -> Encoded:
@@ -145,8 +153,10 @@ class CoReECG(nn.Module):
         x_BLND = x_BSD.reshape(batch, leads, columns, -1)
         x_BLND += sin_cos_positions(columns, self.decoder_width)[None, None]
         x_BLND += self.decoder_lead_embedding[None, :, None]
-        context_BRD = jnp.concatenate([encoded.global_BD[:, None], encoded.registers_BRD], axis=1)
-        context_BRD = self.decoder_context(context_BRD)
+        context_BRD = jnp.zeros((batch, 0, self.decoder_width))
+        if self.context:
+            free_BRD = jnp.concatenate([encoded.global_BD[:, None], encoded.registers_BRD], axis=1)
+            context_BRD = self.decoder_context(free_BRD)
         decode = self._decode_lead_wise if self.decoder == "lead_wise" else self._decode_joint
         return self.decoder_out(decode(x_BLND, context_BRD)).reshape(batch, leads * columns, self.patch)
 

@@ -2,11 +2,16 @@
 
 import dataclasses
 import inspect
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import ml_collections
 import optax
 
+from coreecg_jax.baselines.cmsc import CMSC
+from coreecg_jax.baselines.masked_autoencoder import MaskedAutoencoder
+from coreecg_jax.baselines.simclr import SimCLR
 from coreecg_jax.method.masking import STDM
 from coreecg_jax.method.network import CoReECG
 from coreecg_jax.method.normalisation import MILLIVOLTS_PER_STORED_UNIT
@@ -15,6 +20,12 @@ from coreecg_jax.method.views import FDA
 from coreecg_jax.records.schema import Preprocessing
 from coreecg_jax.training.optimizer import make_optimizer
 
+METHODS: dict[str, type[Objective]] = {
+    "coreecg": Objective,
+    "simclr": SimCLR,
+    "cmsc": CMSC,
+    "masked_autoencoder": MaskedAutoencoder,
+}
 POSITIVE = (
     *(f"run.{name}" for name in ("steps", "log_every", "validate_every", "checkpoint_every")),
     *(f"model.{name}" for name in ("patch", "width", "depth", "heads", "projection")),
@@ -22,7 +33,21 @@ POSITIVE = (
     "objective.temperature",
     "objective.target_floor",
 )
-NOT_NEGATIVE = ("model.registers", "objective.lambda_c", "objective.scale_jitter")
+NOT_NEGATIVE = (
+    "model.registers",
+    *(f"objective.{name}" for name in ("lambda_r", "lambda_c", "scale_jitter")),
+)
+# Who takes the fields of each group, and what it is given besides.
+_MAKERS: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {
+    "model": (CoReECG, ("parent", "name")),
+    "view": (FDA, ()),
+    "mask": (STDM, ()),
+    "objective": (
+        Objective,
+        ("network", "crop_samples", "sampling_rate", "millivolts_per_unit", "fda", "stdm"),
+    ),
+    "optimizer": (make_optimizer, ("steps",)),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,22 +74,18 @@ def network_of(config: ml_collections.ConfigDict) -> CoReECG:
     Raises:
       ValueError: where the config has other fields than this version knows.
     """
-    model = resolved(config).model.to_dict()
-    known = set(inspect.signature(CoReECG).parameters) - {"parent", "name"}
-    if set(model) != known:
-        raise ValueError(
-            f"config.model: expected the fields of this version; missing {sorted(known - set(model))}, "
-            f"unknown {sorted(set(model) - known)}: a run is read by the version that made it"
-        )
-    return CoReECG(**model)
+    return CoReECG(**_settings(resolved(config), "model"))
 
 
 def build(config: ml_collections.ConfigDict, preprocessing: Preprocessing) -> Experiment:
     """The experiment of a resolved config on data so prepared.
 
     Raises:
-      ValueError: naming the field, its value and what is allowed.
+      ValueError: naming the field, its value and what is allowed; also where the config has other fields than
+        this version knows.
     """
+    method = _method(config)
+    groups = {group: _settings(config, group) for group in _MAKERS}
     rate = preprocessing.sampling_rate
     if rate != config.data.sampling_rate:
         raise ValueError(
@@ -73,18 +94,55 @@ def build(config: ml_collections.ConfigDict, preprocessing: Preprocessing) -> Ex
             f"--sampling_rate={config.data.sampling_rate:g}, or set data.root to data that have it"
         )
     _require_in_range(config)
-    objective = Objective(
+    objective = method(
         network=network_of(config),
         crop_samples=_crop_samples(config, preprocessing),
         sampling_rate=rate,
         millivolts_per_unit=MILLIVOLTS_PER_STORED_UNIT * preprocessing.microvolts_per_unit,
-        fda=FDA(**config.view),
-        stdm=STDM(**config.mask),
-        **config.objective,
+        fda=FDA(**groups["view"]),
+        stdm=STDM(**groups["mask"]),
+        **groups["objective"],
     )
+    _require_room(config, objective, preprocessing)
     objective.stdm.tokens_kept(objective.columns)  # refuses a mask that would leave nothing to see
-    optimizer = make_optimizer(steps=config.run.steps, **config.optimizer)
+    optimizer = make_optimizer(steps=config.run.steps, **groups["optimizer"])
     return Experiment(objective, optimizer)
+
+
+def _method(config: ml_collections.ConfigDict) -> type[Objective]:
+    if "method" not in config:
+        raise ValueError(
+            f"config: expected a field method, one of {', '.join(METHODS)}, got none: a run is read by the "
+            "version that made it"
+        )
+    if config.method not in METHODS:
+        raise ValueError(f"method: expected one of {', '.join(METHODS)}, got {config.method!r}")
+    return METHODS[config.method]
+
+
+def _settings(config: ml_collections.ConfigDict, group: str) -> dict[str, Any]:
+    """One group of the config, which has exactly the fields that are known."""
+    maker, others = _MAKERS[group]
+    settings, known = config[group].to_dict(), set(inspect.signature(maker).parameters) - set(others)
+    if set(settings) != known:
+        raise ValueError(
+            f"config.{group}: expected the fields of this version; missing {sorted(known - set(settings))}, "
+            f"unknown {sorted(set(settings) - known)}: a run is read by the version that made it"
+        )
+    return settings
+
+
+def _require_room(
+    config: ml_collections.ConfigDict, objective: Objective, preprocessing: Preprocessing
+) -> None:
+    """Some methods need more of a window than one crop."""
+    if objective.window_samples > preprocessing.window_samples:
+        most = preprocessing.window_seconds * objective.crop_samples / objective.window_samples
+        raise ValueError(
+            f"data.crop_seconds: expected at most {most:g} s with method {config.method!r}, whose views need "
+            f"{objective.window_samples / objective.crop_samples:g} crops side by side in the stored "
+            f"{preprocessing.window_seconds:g} s, got {config.data.crop_seconds:g} s"
+        )
 
 
 def _crop_samples(config: ml_collections.ConfigDict, preprocessing: Preprocessing) -> int:

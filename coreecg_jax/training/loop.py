@@ -22,7 +22,7 @@ from coreecg_jax.training.state import Parameters, TrainState, init_state
 from coreecg_jax.training.step import make_train_step
 from coreecg_jax.training.validation import Evaluator, make_validator
 
-LOSSES = ("loss", "reconstruction", "contrastive")  # shown on the progress line
+LOSSES = ("loss", "reconstruction", "contrastive")  # shown on the progress line, those that there are
 
 
 Draw = Callable[[Parameters], bytes]  # a picture (PNG) of what the parameters do
@@ -62,7 +62,7 @@ def train(
         data.train,
         batch_size=data.batch_size,
         seed=config.seed,
-        min_seconds=data.crop_seconds,
+        min_seconds=experiment.objective.window_seconds,
         shuffle_buffer=data.shuffle_buffer,
     )
     evaluators = {"validation": _validator(data, experiment.objective, placement), **(evaluators or {})}
@@ -94,7 +94,7 @@ def train(
                 if logs:
                     figures = jax.device_get(metrics)
                     journal.write(number, figures | speed.since_last(number))
-                    progress.update(number, {name: figures[name] for name in LOSSES})
+                    progress.update(number, {name: figures[name] for name in LOSSES if name in figures})
                 if validates:
                     with speed.paused():
                         _evaluate(number, state, evaluators, journal, checkpoints)
@@ -110,7 +110,7 @@ def train(
 
 
 def _validator(data: ml_collections.ConfigDict, objective: Objective, placement: Placement) -> Evaluator:
-    recordings = read_recordings(data.root, data.validation, min_seconds=data.crop_seconds)
+    recordings = read_recordings(data.root, data.validation, min_seconds=objective.window_seconds)
     return make_validator(objective, recordings, batch_size=data.validation_batch_size, placement=placement)
 
 

@@ -32,7 +32,7 @@ def make_validator(
     if len(recordings) < batch_size:
         raise ValueError(
             f"data.validation_batch_size: expected at most the {len(recordings)} validation windows of "
-            f"{objective.crop_samples / objective.sampling_rate:g} s or more, got {batch_size}"
+            f"{objective.window_seconds:g} s or more, got {batch_size}"
         )
     step = make_validation_step(objective, placement=placement)
     batches = list(to_devices(_whole_batches(recordings, batch_size), placement.divided))

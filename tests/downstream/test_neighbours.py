@@ -4,10 +4,14 @@ import pytest
 from made_cohorts import PREPROCESSING, made_recordings
 
 from coreecg_jax.downstream import neighbours
-from coreecg_jax.downstream.neighbours import leave_group_out, neighbour_score
-from coreecg_jax.downstream.tasks import PTBXL_SUPERCLASS, Cohort
+from coreecg_jax.downstream.cohorts import labelled
+from coreecg_jax.downstream.neighbours import fit_neighbours, leave_group_out, neighbour_score
+from coreecg_jax.downstream.tasks import Task
 from coreecg_jax.method.network import CoReECG
+from coreecg_jax.records.label_sets import load_label_set
 from coreecg_jax.training.state import init_parameters
+
+TASK = Task("made", "ptbxl_superclass", train="ptbxl:fold1-8", test="ptbxl:fold9")
 
 
 def slow(features, labels, groups, k):
@@ -43,6 +47,26 @@ def test_what_a_group_says_of_itself_is_not_heard():
     assert not predicted[labels].any()
 
 
+def test_their_number_is_chosen_by_validation():
+    rng = np.random.default_rng(3)
+    labels = rng.random((120, 2)) < 0.5
+    features = labels + 0.8 * rng.normal(size=(120, 2))
+    groups = np.arange(120)
+    probe = fit_neighbours(features[:80], labels[:80], groups[:80], tried=(1, 20, 300))
+    assert probe.neighbours == 20  # 300 are not there
+    held_out = features[80:], labels[80:], groups[80:]
+    validated = fit_neighbours(features[:80], labels[:80], groups[:80], held_out, tried=(1, 20))
+    assert validated.judged.labels is held_out[1]
+    np.testing.assert_array_equal(validated.predict(features[80:]), validated.judged.probabilities)
+    standard = (features - features[:80].mean(0)) / (features[:80].std(0) + 1e-6)
+    unit = standard / np.linalg.norm(standard, axis=1, keepdims=True)
+    for row in range(80, 120):
+        nearest = np.argsort(-(unit[:80] @ unit[row]), kind="stable")[: validated.neighbours]
+        np.testing.assert_allclose(validated.judged.probabilities[row - 80], labels[nearest].mean(0))
+    with pytest.raises(ValueError, match="neighbours: expected 1 to 79"):
+        fit_neighbours(features[:80], labels[:80], groups[:80], tried=(200,))
+
+
 @pytest.mark.parametrize("k", [0, 5])
 def test_too_few_others_are_told(k):
     groups = np.array([0, 0, 0, 1, 2, 3, 4])
@@ -53,10 +77,7 @@ def test_too_few_others_are_told(k):
 
 def test_an_encoder_is_scored_on_the_training_recordings(monkeypatch):
     recordings = made_recordings(80)
-    codes = [codes[0] for codes in recordings.labels]
-    classes = tuple(sorted(set(codes)))
-    labels = np.array([[code == name for name in classes] for code in codes])
-    cohort = Cohort(recordings, classes, labels, recordings.patient_id, recordings.signal_hash, 0)
+    cohort = labelled(recordings, recordings.labels, load_label_set("ptbxl_superclass"), "made")
     asked = []
 
     def read(*args):
@@ -68,11 +89,11 @@ def test_an_encoder_is_scored_on_the_training_recordings(monkeypatch):
     network = CoReECG(patch=10, kernels=0, **sizes)
     parameters = {"network": init_parameters(network, jax.random.key(0)), "fda": {}}
     seconds = PREPROCESSING.window_seconds
-    score = neighbour_score(network, PTBXL_SUPERCLASS, "root", crop_seconds=seconds, neighbours=10)
+    score = neighbour_score(network, TASK, "root", crop_seconds=seconds, neighbours=10)
     first = score(parameters)
     assert asked == [("root", "ptbxl:fold1-8", "ptbxl_superclass")]
     assert first.keys() == {"knn_auroc"}
     assert 0.5 < first["knn_auroc"] <= 1  # one lead is loud in each class
     assert score(parameters) == first
     with pytest.raises(ValueError, match="neighbours: expected 1 to"):  # at the start, not hours later
-        neighbour_score(network, PTBXL_SUPERCLASS, "root", crop_seconds=seconds, neighbours=80)
+        neighbour_score(network, TASK, "root", crop_seconds=seconds, neighbours=80)

@@ -4,7 +4,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from coreecg_jax.downstream import probes
-from coreecg_jax.downstream.probes import fit_probe, nested_probe, patient_folds
+from coreecg_jax.downstream.probes import fit_probe, fit_validated_probe, patient_folds
 from coreecg_jax.downstream.scores import auroc, macro_auroc
 
 STRENGTHS = (0.1, 1.0, 10.0)
@@ -19,22 +19,23 @@ def _planted(seed=0, recordings=160, width=30, signal=4.0):
     return features, labels, np.arange(recordings) // 2
 
 
+def best(probe):
+    """The score by which its strength was chosen."""
+    return probe.scores[probe.strength]
+
+
 def test_finds_a_planted_signal():
     features, labels, patients = _planted(signal=8.0)
     probe = fit_probe([features], labels, patients, strengths=STRENGTHS)
     fresh, fresh_labels, _ = _planted(seed=1, signal=8.0)
     assert macro_auroc(probe.predict([fresh]), fresh_labels) > 0.99
-    assert probe.cv_score > 0.99
+    assert best(probe) > 0.99
 
 
 def test_noise_scores_about_a_half():
     features, labels, patients = _planted(signal=0.0, recordings=600)
     probe = fit_probe([features], labels, patients, strengths=STRENGTHS)
-    assert abs(probe.cv_score - 0.5) < 0.07
-    features, labels, patients = features[:200], labels[:200], patients[:200]
-    fold = patient_folds(patients, seed=1)
-    nested = nested_probe([features], labels, patients, fold, strengths=STRENGTHS)
-    assert abs(macro_auroc(nested.probabilities, labels, strata=fold) - 0.5) < 0.12
+    assert abs(best(probe) - 0.5) < 0.07
 
 
 def test_folds_never_split_a_patient():
@@ -61,42 +62,43 @@ def test_equals_scikit_learn(width):
 def test_out_of_fold_predictions_do_not_see_their_fold():
     features, labels, patients = _planted(signal=1.0)
     fold = patient_folds(patients)
-    before = fit_probe([features], labels, patients, strengths=[1.0]).out_of_fold
+    before = fit_probe([features], labels, patients, strengths=[1.0]).judged.probabilities
     changed = labels.copy()
     changed[fold == 2] = ~changed[fold == 2]
-    after = fit_probe([features], changed, patients, strengths=[1.0]).out_of_fold
+    after = fit_probe([features], changed, patients, strengths=[1.0]).judged.probabilities
     np.testing.assert_array_equal(before[fold == 2], after[fold == 2])
     assert not np.array_equal(before[fold != 2], after[fold != 2])
 
 
-def test_nested_predictions_do_not_see_their_fold():
-    features, labels, patients = _planted(signal=1.0)
-    fold = patient_folds(patients, seed=1)
-    before = nested_probe([features], labels, patients, fold, strengths=[1.0, 10.0])
-    changed = labels.copy()
-    changed[fold == 0] = ~changed[fold == 0]
-    after = nested_probe([features], changed, patients, fold, strengths=[1.0, 10.0])
-    np.testing.assert_array_equal(before.probabilities[fold == 0], after.probabilities[fold == 0])
-    assert before.strengths[0] == after.strengths[0]
-    assert len(before.strengths) == 5
+def test_a_validation_set_chooses_and_is_not_fitted():
+    features, labels, groups = _planted(signal=1.0, width=200)
+    seen, held_out = groups < 50, groups >= 50
+    parts = [features[seen]], labels[seen], [features[held_out]]
+    probe = fit_validated_probe(*parts, labels[held_out], groups[held_out], strengths=(1e-3, 1.0, 1e4))
+    assert probe.scores[probe.strength] == max(probe.scores.values())
+    predicted = probe.predict([features[held_out]])
+    assert best(probe) == pytest.approx(macro_auroc(predicted, labels[held_out]))
+    np.testing.assert_array_equal(probe.judged.probabilities, predicted)
+    other = fit_validated_probe(*parts, ~labels[held_out], groups[held_out], strengths=(probe.strength,))
+    np.testing.assert_array_equal(other.judged.probabilities, predicted)
 
 
 def test_the_best_strength_is_chosen_out_of_fold():
     features, labels, patients = _planted(signal=1.0, width=200)
     probe = fit_probe([features], labels, patients, strengths=(1e-3, 1.0, 1e4))
-    assert probe.cv_scores[probe.strength] == max(probe.cv_scores.values())
-    assert probe.cv_score == pytest.approx(
-        macro_auroc(probe.out_of_fold, labels, strata=patient_folds(patients))
+    assert probe.scores[probe.strength] == max(probe.scores.values())
+    assert best(probe) == pytest.approx(
+        macro_auroc(probe.judged.probabilities, labels, strata=patient_folds(patients))
     )
 
 
 def test_a_wide_block_does_not_drown_a_narrow_one():
     narrow, labels, patients = _planted(width=2, signal=1.5)
     wide = np.random.default_rng(9).normal(size=(len(labels), 300))
-    joined = fit_probe([narrow, wide], labels, patients, strengths=STRENGTHS).cv_score
-    alone = fit_probe([narrow], labels, patients, strengths=STRENGTHS).cv_score
+    joined = best(fit_probe([narrow, wide], labels, patients, strengths=STRENGTHS))
+    alone = best(fit_probe([narrow], labels, patients, strengths=STRENGTHS))
     one_block = np.concatenate([narrow, wide], axis=1)
-    as_one = fit_probe([one_block], labels, patients, strengths=STRENGTHS).cv_score
+    as_one = best(fit_probe([one_block], labels, patients, strengths=STRENGTHS))
     assert joined > alone - 0.05
     assert joined > as_one + 0.05
 

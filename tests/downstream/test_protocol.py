@@ -1,11 +1,15 @@
 import dataclasses
+import functools
 import json
 
+import jax
 import numpy as np
 import pytest
 from made_cohorts import PREPROCESSING, made_recordings
 
-from coreecg_jax.downstream import methods, protocol, tables, tasks
+from coreecg_jax.downstream import cohorts, fits, methods, protocol, results, tables
+from coreecg_jax.downstream.cohorts import joined_groups, labelled, read_cohort, without_shared
+from coreecg_jax.downstream.fits import linear
 from coreecg_jax.downstream.methods import (
     JOINED,
     PRETRAINED,
@@ -15,12 +19,17 @@ from coreecg_jax.downstream.methods import (
     Run,
     compared_methods,
 )
-from coreecg_jax.downstream.protocol import develop, evaluate
-from coreecg_jax.downstream.tasks import Task, joined_groups, read_cohort, read_identities, without_shared
-from coreecg_jax.records.label_sets import CODES
+from coreecg_jax.downstream.predictions import read_predictions, write_predictions
+from coreecg_jax.downstream.protocol import Seal, Subset, develop, evaluate, other_sources
+from coreecg_jax.downstream.provenance import digest_of_parameters
+from coreecg_jax.downstream.tasks import Task
+from coreecg_jax.method.network import CoReECG
+from coreecg_jax.records.label_sets import CODES, load_label_set
+from coreecg_jax.training.state import init_parameters
 
-TASK = Task("made", "ptbxl_superclass", "train", "test")
-NESTED = Task("made", "ptbxl_superclass", "train", None)
+TASK = Task("made", "ptbxl_superclass", "train", test="test")
+VALIDATED = Task("made", "ptbxl_superclass", "train", "validation", "test")
+NESTED = Task("made", "ptbxl_superclass", "train")
 
 
 def _lead_powers(recordings):
@@ -33,29 +42,58 @@ def _noise(recordings):
 
 def _two_methods(preprocessing):
     assert preprocessing == PREPROCESSING
-    rivals = Run("a", (_noise,)), Run("b", (_lead_powers,))
-    return {PRETRAINED: (Run("run", (_lead_powers,)),), RIVAL: rivals}
+    rivals = Run("a", linear([_noise])), Run("b", linear([_lead_powers]))
+    return {PRETRAINED: (Run("run", linear([_lead_powers])),), RIVAL: rivals}
 
 
 @pytest.fixture
 def data(monkeypatch):
     """Data sets in memory, specification -> recordings; and the specifications in the order of reading."""
-    sets = {"train": made_recordings(120), "test": made_recordings(80, first=1000)}
+    sets = {
+        "train": made_recordings(120),
+        "validation": made_recordings(60, first=500),
+        "test": made_recordings(80, first=1000),
+    }
     read = []
 
     def read_recordings(root, spec):
         read.append(spec)
-        return sets[spec]
+        parts = [sets[name] for name in spec.split(", ")]
+        return functools.reduce(_joined, parts)
 
-    @dataclasses.dataclass
-    class Selected:
-        preprocessing = PREPROCESSING
-
-    monkeypatch.setattr(tasks, "read_recordings", read_recordings)
-    monkeypatch.setattr(protocol, "select", lambda root, spec: Selected())
-    monkeypatch.setattr(protocol.fit_probe, "__kwdefaults__", {"strengths": (1.0,), "folds": 5})
-    monkeypatch.setattr(protocol.nested_probe, "__kwdefaults__", {"strengths": (1.0,)})
+    monkeypatch.setattr(cohorts, "read_recordings", read_recordings)
+    monkeypatch.setattr(protocol, "read_recordings", read_recordings)
+    monkeypatch.setattr(fits.fit_probe, "__kwdefaults__", {"strengths": (1.0,), "folds": 5})
+    monkeypatch.setattr(fits.fit_validated_probe, "__kwdefaults__", {"strengths": (1.0,)})
     return sets, read
+
+
+def _joined(one, other):
+    columns = {}
+    for field in dataclasses.fields(one):
+        values = getattr(one, field.name), getattr(other, field.name)
+        if isinstance(values[0], np.ndarray):
+            columns[field.name] = np.concatenate(values)
+        elif isinstance(values[0], tuple):
+            columns[field.name] = values[0] + values[1]
+    return dataclasses.replace(one, **columns)
+
+
+@pytest.fixture
+def seal(tmp_path):
+    return Seal(tmp_path / "openings.jsonl", {"run": 1})
+
+
+@pytest.fixture
+def ask(data, seal):
+    """An evaluation that may look as often as it likes."""
+    return functools.partial(
+        evaluate,
+        root="root",
+        make_methods=_two_methods,
+        subset=Subset(),
+        seal=dataclasses.replace(seal, allow_retest=True),
+    )
 
 
 def test_recordings_without_a_label_are_dropped_and_counted(data):
@@ -89,7 +127,7 @@ def test_labels_follow_their_recording():
     np.testing.assert_array_equal(cohort.labels.argmax(axis=1), loudest)
 
 
-def test_patients_and_signals_of_the_test_leave_the_training_set(data):
+def test_patients_and_signals_of_the_test_leave_the_training_set(data, ask):
     sets, _ = data
     patients = sets["train"].patient_id.astype("U8")
     patients[3] = "p1007"
@@ -97,14 +135,26 @@ def test_patients_and_signals_of_the_test_leave_the_training_set(data):
     hashes[[5, 9]] = "h1001", "h1002"
     sets["train"] = dataclasses.replace(sets["train"], patient_id=patients, signal_hash=hashes)
     train = read_cohort("root", "train", "ptbxl_superclass")
-    kept = without_shared(train, read_identities("root", "test"))
+    kept = without_shared(train, sets["test"])
     assert kept.shared == 3
     assert sorted({"r3", "r5", "r9"} | set(kept.recordings.recording_id)) == sorted(
         train.recordings.recording_id
     )
-    evaluation = evaluate(TASK, "root", _two_methods)
+    evaluation = ask(TASK)
     assert evaluation.train.shared == 3
-    assert tables.report(evaluation, [])["train"]["dropped_shared_with_test"] == 3
+    assert results.report(evaluation, [])["train"]["dropped_shared_with_test"] == 3
+    with pytest.raises(ValueError, match="all 120 recordings to be fitted on share"):
+        without_shared(train, sets["train"])
+
+
+def test_a_planted_leak_is_refused(data, ask):
+    sets, _ = data
+    sets["test"] = _joined(sets["test"], sets["train"].take([7]))
+    with pytest.raises(ValueError, match="train and test share 1 of 81 recordings"):
+        ask(TASK)
+    sets["validation"] = _joined(sets["validation"], sets["train"].take([7]))
+    with pytest.raises(ValueError, match="train and validation share 1 of 61 recordings"):
+        ask(VALIDATED)
 
 
 def test_patients_with_one_signal_are_one_group():
@@ -121,119 +171,218 @@ def test_equal_patient_names_of_two_sources_are_two_patients(data):
     assert len(set(read_cohort("root", "train", "ptbxl_superclass").patients)) == 2
 
 
-def test_test_labels_change_no_prediction_and_no_choice(data):
+@pytest.mark.parametrize("task", [TASK, VALIDATED])
+def test_test_labels_change_no_prediction_and_no_choice(data, ask, task):
     sets, _ = data
-    before = evaluate(TASK, "root", _two_methods)
+    before = ask(task)
     shuffled = [sets["test"].labels[row] for row in np.random.default_rng(0).permutation(80)]
     sets["test"] = dataclasses.replace(sets["test"], labels=tuple(shuffled))
-    after = evaluate(TASK, "root", _two_methods)
+    after = ask(task)
     assert not np.array_equal(before.test.labels, after.test.labels)
+    assert before.opening.predictions == after.opening.predictions
     for name in (PRETRAINED, RIVAL):
         for one, other in zip(before.methods[name], after.methods[name], strict=True):
-            np.testing.assert_array_equal(one.probabilities, other.probabilities)
-            assert (one.strengths, one.cv_score) == (other.strengths, other.cv_score)
+            np.testing.assert_array_equal(one.asked.probabilities, other.asked.probabilities)
+            np.testing.assert_array_equal(one.thresholds, other.thresholds)
+            assert (one.chosen, one.validation_score) == (other.chosen, other.validation_score)
 
 
-def test_everything_is_fitted_before_the_test_labels_are_read(data, monkeypatch):
+def test_everything_is_predicted_and_written_down_before_the_test_labels_are_read(data, seal, monkeypatch):
     _, read = data
-    fit, label_matrix = protocol.fit_probe, tasks.label_matrix
+    label_matrix, open_once = cohorts.label_matrix, protocol.open_once
 
-    def logged_fit(*args):
-        read.append("fit")
-        return fit(*args)
+    def fitting(blocks):
+        fit = linear(blocks)
+
+        def logged(*args):
+            read.append("fit")
+            fitted = fit(*args)
+            return fitted._replace(predict=lambda asked: (read.append("predict"), fitted.predict(asked))[1])
+
+        return logged
 
     def logged_matrix(label_set, labels):
         read.append("labels")
         return label_matrix(label_set, labels)
 
-    monkeypatch.setattr(protocol, "fit_probe", logged_fit)
-    monkeypatch.setattr(tasks, "label_matrix", logged_matrix)
-    evaluate(TASK, "root", _two_methods)
-    # The first reading of the test gives identities only: no labels are turned into classes.
-    assert read == ["train", "labels", "test", "fit", "fit", "fit", "test", "labels"]
+    def logged_opening(*args, **kwargs):
+        read.append("open")
+        return open_once(*args, **kwargs)
+
+    monkeypatch.setattr(cohorts, "label_matrix", logged_matrix)
+    monkeypatch.setattr(protocol, "open_once", logged_opening)
+    seen = []
+
+    def make(preprocessing):
+        return {PRETRAINED: (Run("run", fitting([lambda r: (seen.append(r.labels), _lead_powers(r))[1]])),)}
+
+    evaluate(TASK, "root", make, Subset(), seal)
+    # The first reading of the test gives signals only: no labels are turned into classes.
+    assert read == ["test", "train", "labels", "fit", "predict", "open", "test", "labels"]
+    assert seen[-1] == ((),) * 80  # what predicts is not even handed the codes
 
 
-def test_development_never_opens_the_test(data):
+def test_the_test_is_opened_once_by_a_run(data, seal):
+    del data
+    first = evaluate(TASK, "root", _two_methods, Subset(), seal)
+    assert (first.opening.number_by_run, first.opening.number_by_all) == (1, 1)
+    with pytest.raises(ValueError, match=r"opened this test set once before.*--allow_retest"):
+        evaluate(TASK, "root", _two_methods, Subset(), seal)
+    other = evaluate(TASK, "root", _two_methods, Subset(), dataclasses.replace(seal, identity={"run": 2}))
+    assert (other.opening.number_by_run, other.opening.number_by_all) == (1, 2)
+    again = evaluate(TASK, "root", _two_methods, Subset(), dataclasses.replace(seal, allow_retest=True))
+    assert (again.opening.number_by_run, again.opening.number_by_all) == (2, 3)
+    assert "**2 times by this run**" in tables.markdown(results.report(again, []))
+
+
+def test_development_never_opens_the_test(data, seal):
     _, read = data
-    evaluation = develop(TASK, "root", _two_methods)
+    evaluation = develop(TASK, "root", _two_methods, Subset())
     assert read == ["train"]
     assert evaluation.test is None
-    text = tables.markdown(tables.report(evaluation, []))
-    assert "test not read" in text
-    assert "scores" not in tables.report(evaluation, [])
-    with pytest.raises(ValueError, match="all of it is test"):
-        develop(NESTED, "root", _two_methods)
-
-
-def test_nested_task_reads_its_data_once(data):
-    _, read = data
-    evaluation = evaluate(NESTED, "root", _two_methods)
-    assert read == ["train"]
-    numbers = tables.report(evaluation, [])
-    assert numbers["protocol"] == "nested cross-validation"
-    assert len(numbers["methods"][PRETRAINED][0]["strengths"]) == 5
+    numbers = results.report(evaluation, [])
+    assert "test not read" in tables.markdown(numbers)
     assert numbers["scores"][PRETRAINED]["macro_auroc"]["value"] > 0.9
+    assert not seal.log.exists()
+    validated = results.report(develop(VALIDATED, "root", _two_methods, Subset()), [])
+    assert validated["protocol"].startswith("development: on validation")
+    assert sum(validated["validation"]["positives"].values()) == 60
+    with pytest.raises(ValueError, match="all of it is test"):
+        develop(NESTED, "root", _two_methods, Subset())
 
 
-def test_report_holds_every_number(data, tmp_path):
-    numbers = tables.report(evaluate(TASK, "root", _two_methods), [])
+def test_nested_predictions_do_not_see_their_fold(data, ask):
+    sets, read = data
+    before = ask(NESTED)
+    assert read == ["train", "train"]  # for what may have been seen in pretraining, and to be predicted
+    numbers = results.report(before, [])
+    assert numbers["protocol"] == "nested cross-validation"
+    assert len(numbers["methods"][PRETRAINED][0]["chosen"]) == 5
+    assert numbers["scores"][PRETRAINED]["macro_auroc"]["value"] > 0.9
+    run = before.methods[PRETRAINED][0]
+    first = run.asked.fold == 0
+    labels = [("NORM",) if held_out else codes for codes, held_out in zip(sets["train"].labels, first)]
+    sets["train"] = dataclasses.replace(sets["train"], labels=tuple(labels))
+    after = ask(NESTED).methods[PRETRAINED][0]
+    np.testing.assert_array_equal(run.asked.probabilities[first], after.asked.probabilities[first])
+    np.testing.assert_array_equal(run.thresholds[first], after.thresholds[first])
+    assert not np.array_equal(run.asked.probabilities, after.asked.probabilities)
+
+
+def test_each_source_is_asked_about_by_the_others(data, seal):
+    sets, _ = data
+    sets["empty"] = dataclasses.replace(made_recordings(9, first=3000), labels=(("AFIB",),) * 9)
+    task = Task("made", "ptbxl_superclass", sources=("train", "test", "empty"))
+    held_out = other_sources(task, "root", _two_methods, Subset(), seal)
+    assert held_out["empty"] is None
+    assert len(held_out["train"].test) == 120
+    assert held_out["train"].task.train == "test, empty"
+    reports = {name: found and results.report(found, []) for name, found in held_out.items()}
+    text = tables.transfer_markdown(reports)
+    assert "| empty | no recording with a label of the set |" in text
+    moved = reports["train"]["methods"][PRETRAINED][0]["transfer"]
+    assert moved["f1"] <= moved["f1_own"]
+    assert f"| {moved['f1']:.3f} | {moved['f1_own']:.3f} |" in text
+    with pytest.raises(ValueError, match="expected two or more sources"):
+        Task("made", "ptbxl_superclass", sources=("train",))
+
+
+def test_fewer_labels_and_leads_are_fitted(data, ask):
+    few = ask(TASK, subset=Subset(fraction=0.5, repeat=1))
+    assert len(few.train) == 60
+    assert len(few.test) == 80
+    limbs = ask(TASK, subset=Subset(leads=("I", "II")))
+    for cohort in (limbs.train, limbs.test):
+        assert cohort.recordings.available.sum(axis=1).max() == 2
+    # The classes are told by chest leads, which were taken away.
+    assert results.report(limbs, [])["scores"][PRETRAINED]["macro_auroc"]["value"] < 0.7
+
+
+def test_report_holds_every_number(ask, tmp_path):
+    evaluation = ask(TASK)
+    numbers = results.report(evaluation, [])
     path = tmp_path / "new" / "result.json"
-    tables.write_report(numbers, path)
+    results.write_report(numbers, path)
     assert [file.name for file in path.parent.iterdir()] == ["result.json"]
-    stored = json.loads(path.read_text())
+    stored = results.read_report(path)
+    assert stored == json.loads(json.dumps(numbers))
     planted, rival = stored["scores"][PRETRAINED], stored["scores"][RIVAL]
     assert planted["macro_auroc"]["value"] > 0.95
     assert abs(rival["runs"][0]["macro_auroc"]["value"] - 0.5) < 0.2
     mean = np.mean([run["macro_auroc"]["value"] for run in rival["runs"]])
     assert rival["macro_auroc"]["value"] == pytest.approx(mean)
     (difference,) = stored["differences"]
-    assert difference["value"] == pytest.approx(planted["macro_auroc"]["value"] - mean)
-    assert difference["low"] > 0
+    assert difference["macro_auroc"]["value"] == pytest.approx(planted["macro_auroc"]["value"] - mean)
+    assert difference["macro_auroc"]["low"] > 0
+    assert difference["macro_brier"]["high"] < 0
     assert stored["test"]["recordings"] == sum(stored["test"]["positives"].values()) == 80
     assert set(stored["versions"]) >= {"jax", "scikit-learn"}
     assert stored["preprocessing"]["sampling_rate"] == 20.0
     text = tables.markdown(numbers)
     assert f"| {PRETRAINED} | run | {planted['macro_auroc']['value']:.3f} [" in text
     assert f"| {PRETRAINED} − {RIVAL} | +" in text
+    write_predictions(results.predictions_of(evaluation), tmp_path / "p.parquet")
+    read = read_predictions(tmp_path / "p.parquet")
+    run = evaluation.methods[RIVAL][1].asked
+    np.testing.assert_array_equal(read.methods[RIVAL]["b"], run.probabilities)
+    np.testing.assert_array_equal(read.labels, evaluation.test.labels)
+    assert (read.recordings.tolist(), read.fold) == (evaluation.test.recording_ids.tolist(), None)
 
 
-def test_rare_classes_are_listed_and_left_out_of_the_macro(data):
+def test_rare_classes_are_listed_and_left_out_of_the_macro(data, ask):
     sets, _ = data
     labels = [("LVH",), *(("NORM",) if codes == ("LVH",) else codes for codes in sets["test"].labels[1:])]
     sets["test"] = dataclasses.replace(sets["test"], labels=tuple(labels))
-    numbers = tables.report(evaluate(TASK, "root", _two_methods), [])
+    numbers = results.report(ask(TASK), [])
     assert "HYP" not in numbers["macro_classes"]
     assert numbers["test"]["positives"]["HYP"] == 1
     classes = numbers["scores"][PRETRAINED]["runs"][0]["classes"]
-    macro = np.mean([classes[name]["value"] for name in numbers["macro_classes"]])
+    macro = np.mean([classes[name]["auroc"]["value"] for name in numbers["macro_classes"]])
     assert numbers["scores"][PRETRAINED]["runs"][0]["macro_auroc"]["value"] == pytest.approx(macro)
-    assert classes["HYP"]["value"] is not None
+    assert classes["HYP"]["auroc"]["value"] is not None
 
 
-def _encoder(seed=0, **changes):
-    def represent(ecg_BLT, available_BL, length_B):
-        return ecg_BLT.std(axis=-1) + seed
+SIZES = {"width": 8, "depth": 1, "heads": 2, "decoder_width": 4, "decoder_depth": 1, "decoder_heads": 1}
+NETWORK = CoReECG(patch=10, kernels=0, registers=1, projection=4, **SIZES)
 
+
+def _encoder(seed=0, trained_on="elsewhere", **changes):
+    parameters = init_parameters(NETWORK, jax.random.key(seed))
     preprocessing = dataclasses.replace(PREPROCESSING, **changes)
-    return Encoder(f"runs/{seed}", 100, seed, 1.0, preprocessing, represent, represent)
+    about = 100, seed, 1.0, preprocessing, trained_on, NETWORK
+    return Encoder(f"runs/{seed}", *about, parameters, parameters, digest_of_parameters(parameters))
 
 
-def test_methods_share_features_and_seeds():
-    rows = compared_methods([_encoder(4), _encoder(5)], PREPROCESSING, rival_seeds=(0, 1, 2))
+def test_methods_are_seeds_of_what_stands_beside():
+    encoders = [_encoder(4), _encoder(5)]
+    rows = compared_methods(encoders, PREPROCESSING, protocol="linear", rival_seeds=(0, 1, 2))
     assert list(rows) == [UNTRAINED, PRETRAINED, RIVAL, JOINED]
     assert [run.name for run in rows[RIVAL]] == ["kernels 0", "kernels 1", "kernels 2"]
-    assert rows[JOINED][1].blocks == rows[PRETRAINED][1].blocks + rows[RIVAL][1].blocks
-    assert list(compared_methods([], PREPROCESSING)) == [RIVAL]
-    recordings = made_recordings(4)
-    (extract,) = rows[RIVAL][0].blocks
-    assert extract(recordings).shape == (4, 1200)
-    (extract,) = rows[PRETRAINED][0].blocks
-    assert extract(recordings).shape == (4, 12)
+    assert list(compared_methods([], PREPROCESSING, protocol="linear")) == [RIVAL]
+    alone = compared_methods(encoders, PREPROCESSING, protocol="knn", beside=("untrained",))
+    assert list(alone) == [UNTRAINED, PRETRAINED]
+    with pytest.raises(ValueError, match="protocol: expected one of knn, linear, got 'x'"):
+        compared_methods([], PREPROCESSING, protocol="x")
+    recordings = made_recordings(40)
+    cohort = labelled(recordings, recordings.labels, load_label_set("ptbxl_superclass"), "made")
+    assert rows[PRETRAINED][0].fit(cohort, None).judged.probabilities.shape == (40, 5)
 
 
 def test_other_preprocessing_is_refused_with_its_fields():
     with pytest.raises(ValueError, match=r"runs/0: .*: high_pass 0.05 / 0.67; low_pass 100.0 / 40.0; set"):
-        compared_methods([_encoder(high_pass=0.05, low_pass=100.0)], PREPROCESSING)
+        compared_methods([_encoder(high_pass=0.05, low_pass=100.0)], PREPROCESSING, protocol="linear")
+
+
+def test_what_the_encoder_saw_of_the_test_is_refused_or_said(data, seal, monkeypatch):
+    del data
+    monkeypatch.setattr(protocol, "select", lambda root, spec: None)
+    seen = [_encoder(trained_on="train, test")]
+    with pytest.raises(ValueError, match="runs/0 was pretrained on 80 recordings of the test"):
+        evaluate(TASK, "root", _two_methods, Subset(), seal, seen)
+    allowed = dataclasses.replace(seal, allow_overlap=True)
+    numbers = results.report(evaluate(TASK, "root", _two_methods, Subset(), allowed, seen), seen)
+    assert numbers["pretrained_on_test"] == {"runs/0": {"recordings": 80, "patients": 80, "signals": 80}}
+    assert "runs/0 saw 80 recordings of the test in pretraining" in tables.markdown(numbers)
 
 
 def test_comparisons_name_known_methods():
@@ -241,15 +390,16 @@ def test_comparisons_name_known_methods():
     assert {name for pair in methods.COMPARISONS for name in pair} <= names
 
 
-def test_the_table_shows_classes_out_of_the_macro_in_brackets(data):
+def test_the_table_shows_classes_out_of_the_macro_in_brackets(data, ask):
     sets, _ = data
     labels = [("NORM",) if codes == ("LVH",) else codes for codes in sets["test"].labels]
     sets["test"] = dataclasses.replace(sets["test"], labels=tuple(labels))
-    numbers = tables.report(evaluate(TASK, "root", _two_methods), [])
+    numbers = results.report(ask(TASK), [])
     rows = tables.markdown(numbers).splitlines()
     assert "| (HYP) | 0 | – | – |" in rows
     values = [
-        np.mean([run["classes"]["MI"]["value"] for run in m["runs"]]) for m in numbers["scores"].values()
+        np.mean([run["classes"]["MI"]["auroc"]["value"] for run in m["runs"]])
+        for m in numbers["scores"].values()
     ]
     cells = " | ".join(f"{value:.3f}" for value in values)
     assert f"| MI | {numbers['test']['positives']['MI']} | {cells} |" in rows

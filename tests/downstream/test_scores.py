@@ -1,17 +1,21 @@
-import time
+import warnings
 
 import numpy as np
 import pytest
-from sklearn.metrics import roc_auc_score
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import average_precision_score, brier_score_loss, f1_score, roc_auc_score
 
+from coreecg_jax.downstream.bootstrap import patient_resamples
 from coreecg_jax.downstream.scores import (
     auroc,
-    bootstrap_aurocs,
-    bootstrap_macro,
+    bin_of,
     class_aurocs,
+    class_average_precisions,
+    class_briers,
+    class_calibration_errors,
+    class_f1s,
     macro_auroc,
-    paired_difference,
-    patient_resamples,
     scored_classes,
     weighted_auroc,
 )
@@ -47,47 +51,12 @@ def test_auroc_refuses_scores_that_are_not_numbers():
         auroc(np.array([0.1, np.nan]), np.array([True, False]))
 
 
-def test_resamples_draw_patients_with_all_their_recordings():
-    patients = np.array(["a", "b", "b", "c", "c", "c"])
-    counts = patient_resamples(patients, resamples=200, seed=3)
-    assert (counts[:, 1] == counts[:, 2]).all()
-    assert (counts[:, 3] == counts[:, 5]).all()
-    assert (counts[:, [0, 1, 3]].sum(axis=1) == 3).all()  # as many patients as there are
-    assert len(np.unique(counts, axis=0)) > 5
-
-
 def test_weighted_auroc_is_that_of_the_repeated_recordings():
     scores, labels, patients = _cohort(1)
     counts = patient_resamples(patients, resamples=50, seed=1)
     fast = weighted_auroc(scores[:, 0], labels[:, 0], counts)
     slow = [_pairs(np.repeat(scores[:, 0], row), np.repeat(labels[:, 0], row)) for row in counts]
     np.testing.assert_allclose(fast, slow, atol=1e-12)
-
-
-def test_bootstrap_equals_a_loop_with_the_same_draws():
-    scores, labels, patients = _cohort(2)
-    unique = np.unique(patients)
-    drawn = np.random.default_rng(7).integers(0, len(unique), (60, len(unique)))
-    slow = []
-    for draw in drawn:
-        rows = np.concatenate([np.flatnonzero(patients == unique[number]) for number in draw])
-        slow.append(np.mean([_pairs(scores[rows, c], labels[rows, c]) for c in range(3)]))
-    counts = patient_resamples(patients, resamples=60, seed=7)
-    (interval,) = bootstrap_macro([scores], labels, counts, min_positives=2).intervals()
-    np.testing.assert_allclose(interval[1:], np.nanpercentile(slow, [2.5, 97.5]), atol=1e-12)
-    assert interval.value == pytest.approx(np.mean([_pairs(scores[:, c], labels[:, c]) for c in range(3)]))
-
-
-def test_a_resample_without_a_positive_does_not_count_for_its_class():
-    scores = np.array([[0.1, 0.9], [0.2, 0.1], [0.3, 0.5], [0.9, 0.2]])
-    labels = np.array([[True, False], [False, True], [True, False], [False, True]])
-    counts = np.array([[1, 1, 1, 1], [2, 0, 2, 0]])  # the second holds no positive of class 1
-    resamples = bootstrap_aurocs(scores, labels, counts).resamples
-    assert np.isfinite(resamples[0]).all()
-    assert np.isnan(resamples[1]).all()
-    macro = bootstrap_macro([scores], labels, counts, min_positives=1)
-    (interval,) = macro.intervals()
-    assert interval.low == interval.high == pytest.approx(macro.value)
 
 
 def test_rare_classes_are_left_out_of_the_macro():
@@ -100,35 +69,6 @@ def test_rare_classes_are_left_out_of_the_macro():
     assert macro_auroc(scores, labels, min_positives=4) == pytest.approx(class_aurocs(scores, labels).mean())
     with pytest.raises(ValueError, match="no class has 30 positives"):
         macro_auroc(scores, labels, min_positives=30)
-
-
-def test_difference_is_paired():
-    scores, labels, patients = _cohort(3, recordings=200)
-    better = scores + 2 * labels
-    counts = patient_resamples(patients, resamples=300)
-    gain = paired_difference([better], [scores], labels, counts)
-    assert gain.low > 0
-    assert gain.value == pytest.approx(macro_auroc(better, labels) - macro_auroc(scores, labels))
-    assert paired_difference([scores], [scores], labels, counts) == (0, 0, 0)
-    flipped = paired_difference([scores], [better], labels, counts)
-    np.testing.assert_allclose(flipped, [-gain.value, -gain.high, -gain.low])
-
-
-def test_runs_are_averaged_by_score():
-    scores, labels, patients = _cohort(4)
-    other = _cohort(5)[0]
-    counts = patient_resamples(patients, resamples=20)
-    both = bootstrap_macro([scores, other], labels, counts)
-    each = [bootstrap_macro([run], labels, counts) for run in (scores, other)]
-    assert both.value == pytest.approx(np.mean([run.value for run in each]))
-    np.testing.assert_allclose(both.resamples, np.mean([run.resamples for run in each], axis=0))
-
-
-def test_a_thousand_resamples_are_fast():
-    scores, labels, patients = _cohort(0, recordings=136, patients=130)
-    start = time.process_time()
-    bootstrap_macro([scores], labels, patient_resamples(patients))
-    assert time.process_time() - start < 3
 
 
 def test_strata_compare_pairs_within_one_stratum():
@@ -157,3 +97,86 @@ def test_pooled_out_of_fold_scores_of_a_constant_fit_are_turned_round():
     base_rate = np.array([labels[fold != number].mean() for number in fold])  # knows nothing of the recording
     assert auroc(base_rate, labels) < 0.45
     assert auroc(base_rate, labels, fold) == 0.5
+
+
+@st.composite
+def _predictions(draw):
+    """Probabilities of one class, from all equal to all different, with at least one of either label."""
+    recordings = draw(st.integers(2, 40))
+    grid = draw(st.sampled_from([1, 3, 15, 10**6]))
+    numbers = draw(st.lists(st.integers(0, grid), min_size=recordings, max_size=recordings))
+    labels = draw(st.lists(st.booleans(), min_size=recordings - 2, max_size=recordings - 2))
+    return np.array(numbers) / grid, np.array([True, False, *labels])
+
+
+@settings(max_examples=150, deadline=None)
+@given(_predictions(), st.floats(0, 1))
+def test_metrics_are_those_of_scikit_learn(predictions, threshold):
+    probabilities, labels = predictions
+    column, labels_n1 = probabilities[:, None], labels[:, None]
+    near = {"abs": 1e-12, "rel": 0}
+    assert auroc(probabilities, labels) == pytest.approx(roc_auc_score(labels, probabilities), **near)
+    assert class_average_precisions(column, labels_n1)[0] == pytest.approx(
+        average_precision_score(labels, probabilities), **near
+    )
+    assert class_f1s(column, labels_n1, np.array([threshold]))[0] == pytest.approx(
+        f1_score(labels, probabilities >= threshold, zero_division=0.0), **near
+    )
+    assert class_briers(column, labels_n1)[0] == pytest.approx(
+        brier_score_loss(labels, probabilities), **near
+    )
+    assert class_calibration_errors(column, labels_n1)[0] == pytest.approx(
+        _calibration_error(probabilities, labels), **near
+    )
+
+
+def _calibration_error(probabilities, labels, bins=15):
+    """The definition: bin by bin, recording by recording."""
+    error = 0.0
+    for b in range(bins):
+        top = np.inf if b == bins - 1 else (b + 1) / bins
+        inside = [i for i, p in enumerate(probabilities) if b / bins <= p < top]
+        if inside:
+            confidence = sum(probabilities[i] for i in inside) / len(inside)
+            share = sum(bool(labels[i]) for i in inside) / len(inside)
+            error += len(inside) / len(labels) * abs(confidence - share)
+    return error
+
+
+def test_bins_hold_their_lower_edge():
+    assert bin_of(np.arange(16) / 15).tolist() == [*range(15), 14]
+    assert bin_of(np.array([0.0, 0.4999, 0.5, 1.0]), bins=2).tolist() == [0, 0, 1, 1]
+
+
+def test_calibration_error_of_shares_is_nothing_and_of_certainty_the_share_of_mistakes():
+    labels = (np.arange(100) % 4 == 0)[:, None]
+    assert class_calibration_errors(np.full((100, 1), 0.25), labels)[0] == pytest.approx(0, abs=1e-12)
+    assert class_calibration_errors(np.ones((100, 1)), labels)[0] == pytest.approx(0.75)
+    assert class_briers(np.full((100, 1), 0.25), labels)[0] == pytest.approx(0.25 * 0.75)
+
+
+def test_metrics_of_a_class_without_a_positive_are_unknown_where_they_need_one():
+    probabilities, labels = np.array([[0.2, 0.2], [0.9, 0.9]]), np.array([[False, True], [False, True]])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # no division by zero behind the NaN
+        precision = class_average_precisions(probabilities, labels)
+        f1 = class_f1s(probabilities, labels, np.array([0.5, np.inf]))
+    np.testing.assert_array_equal(precision, [np.nan, 1.0])
+    np.testing.assert_array_equal(f1, [np.nan, 0.0])  # positives, and none called
+
+
+def test_average_precision_takes_scores_that_only_rank():
+    scores, labels, _ = _cohort(7)
+    slow = [average_precision_score(labels[:, c], scores[:, c]) for c in range(3)]
+    np.testing.assert_allclose(class_average_precisions(-3 + 8 * scores, labels), slow, atol=1e-12)
+
+
+def test_probabilities_are_asked_for():
+    scores, labels, _ = _cohort()
+    for metric in (class_briers, class_calibration_errors):
+        with pytest.raises(ValueError, match="only rank"):
+            metric(scores, labels)
+    with pytest.raises(ValueError, match=r"\(n, C\)"):
+        class_briers(np.full(60, 0.5), labels[:, 0])
+    with pytest.raises(ValueError, match="1 NaN"):
+        class_f1s(scores / 10, labels, np.array([0.5, np.nan, 0.5]))

@@ -13,12 +13,15 @@ def numbers(value, low, high):
 
 
 def made_probe(low=0.004):
-    run = {"macro_auroc": numbers(0.9, 0.86, 0.93), "classes": {"MI": numbers(0.8, 0.7, 0.9)}}
+    by_class = {"MI": {"auroc": numbers(0.8, 0.7, 0.9)}}
+    run = {"macro_auroc": numbers(0.9, 0.86, 0.93), "classes": by_class}
     score = {"macro_auroc": numbers(0.9, 0.86, 0.93), "runs": [run]}
-    difference = {"method": "pretrained", "reference": "untrained encoder", **numbers(0.02, low, 0.03)}
+    compared = {"method": "pretrained", "reference": "untrained encoder"}
+    difference = {**compared, "macro_auroc": numbers(0.02, low, 0.03)}
     return {
         "task": {"name": "ptbxl_superclass"},
         "protocol": "sealed test",
+        "probe": "linear",
         "train": {"recordings": 354},
         "test": {"recordings": 136, "patients": 130, "positives": {"MI": 30}},
         "macro_classes": ["MI"],
@@ -48,7 +51,7 @@ def made_run(name="run_a", **changes):
         leakage=[["dual", "150", "14.3%", "7.2%", "0.131"]],
         similarity=(rng.uniform(0.6, 1, 50), rng.uniform(-0.3, 0.3, 500)),
         probe=made_probe(),
-        commands=(f"python -m launch.probe --workdir=runs/{name}",),
+        commands=(f"python -m launch.evaluate --checkpoint=runs/{name}",),
     )
     return run._replace(**changes)
 
@@ -65,7 +68,7 @@ def test_one_run_in_all_its_parts():
         "0.900 [0.860, 0.930]",
         "+0.020 [+0.004, +0.030]",
         "sealed test",
-        "--workdir=runs/run_a",
+        "--checkpoint=runs/run_a",
     ):
         assert part.replace("<td>", "") in page, part
     assert page.count("<img") == 6  # two of curves, two ECGs, importance, similarity
@@ -101,9 +104,9 @@ def test_the_verdict_claims_no_more_than_the_interval(low, words):
 
 
 def test_a_verdict_without_a_probe():
-    assert verdict(None) == verdict({"task": {}}) == "No probe was run."
+    assert verdict(None) == verdict({"test": None}) == "No probe was run."
     worse = made_probe()
-    worse["differences"][0] |= numbers(-0.03, -0.05, -0.01)
+    worse["differences"][0]["macro_auroc"] = numbers(-0.03, -0.05, -0.01)
     assert "Pretrained is worse than untrained encoder: -0.030 [-0.050, -0.010]." in verdict(worse)
 
 

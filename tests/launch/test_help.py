@@ -15,7 +15,7 @@ LAUNCHERS = sorted(
 
 
 def test_there_are_launchers() -> None:
-    assert {"prepare", "pretrain", "probe"} <= set(LAUNCHERS)
+    assert {"prepare", "pretrain", "evaluate"} <= set(LAUNCHERS)
 
 
 @pytest.mark.parametrize("name", LAUNCHERS)

@@ -38,7 +38,7 @@ def test_a_run_says_where_it_is_and_nothing_else(data: Path, tmp_path: Path) -> 
     assert result.returncode == 0
     assert result.stdout == (
         f"step 3 of 3 done: {tmp_path / 'run'}\n"
-        f"next: python -m launch.probe --workdir={tmp_path / 'run'} --data_root={data}\n"
+        f"next: python -m launch.evaluate --checkpoint={tmp_path / 'run'} --data_root={data}\n"
     )
     loaded = load_parameters(tmp_path / "run")
     assert (loaded.step, loaded.config.mask.mode) == (3, "time")
@@ -48,7 +48,10 @@ def test_a_run_says_where_it_is_and_nothing_else(data: Path, tmp_path: Path) -> 
     ("flag", "message"),
     [
         ("--config.model.heads=3", "error: model.width: expected a multiple of 2 * model.heads = 6, got 16"),
-        ("--config.run.probe_task=cure", "error: run.probe_task: expected '' or one of ludb_findings, "),
+        (
+            "--config.run.probe_task=cure",
+            "error: run.probe_task: expected '' or one of cpsc2018, ",
+        ),
         (
             "--config.model.head=3",
             "error: --config.model.head: no such field; did you mean --config.model.heads?",

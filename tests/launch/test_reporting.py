@@ -7,7 +7,7 @@ from made_run import PREPROCESSING, write_made_data, write_made_run
 from made_shards import example, serialise, write_data_set
 
 from configs import tiny
-from coreecg_jax.downstream.tables import read_report
+from coreecg_jax.downstream.results import read_report
 from coreecg_jax.training.checkpoints import load_parameters
 from launch.demo_data import choose, fit_batches
 from launch.reporting import write_report_page
@@ -42,11 +42,11 @@ def test_a_run_becomes_a_page(run, tmp_path):
 
 def test_mistakes_write_nothing(run, tmp_path):
     out = tmp_path / "report.html"
-    with pytest.raises(ValueError, match=r"--probe: expected one file a run \(1\), got 2"):
-        write_report_page(out, [str(run)], probes=["a", "b"])
+    with pytest.raises(ValueError, match=r"--evaluation: expected one file a run \(1\), got 2"):
+        write_report_page(out, [str(run)], evaluations=["a", "b"])
     (tmp_path / "other.json").write_text(json.dumps({"a": 1}))
-    with pytest.raises(ValueError, match=r"other\.json: expected the JSON that launch\.probe --out writes"):
-        write_report_page(out, [str(run)], probes=[str(tmp_path / "other.json")])
+    with pytest.raises(ValueError, match=r"other\.json: expected the JSON that launch\.evaluate writes"):
+        write_report_page(out, [str(run)], evaluations=[str(tmp_path / "other.json")])
     with pytest.raises(FileNotFoundError, match="no last checkpoint"):
         write_report_page(out, [str(tmp_path / "absent")])
     assert not out.exists()

@@ -83,7 +83,7 @@ def test_flags(told: Callable[..., str], arguments: list[str], sentence: str) ->
         ("modle.width=64", "--config.modle.width: no such field; did you mean --config.model.width?"),
         ("width=64", "--config.width: no such field; did you mean --config.model.width?"),
         ("mask.zzzz=1", "--config.mask.zzzz: no such field; mask has mode, p_lead, p_random, p_time, "),
-        ("zzzz=1", "--config.zzzz: no such field; there are data, mask, model, "),
+        ("zzzz=1", "--config.zzzz: no such field; there are data, mask, method, model, "),
         ("model=64", "--config.model is a group of fields: set one of them, such as --config.model."),
         ("run.steps=many", "--config.run.steps: expected an integer such as 8, got 'many'"),
         ("model.voltage=maybe", "--config.model.voltage: expected True or False such as True, got 'maybe'"),
@@ -169,7 +169,7 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
     for part in (step / "state").rglob("d/*"):
         part.write_bytes(b"x")
     # In a process of its own: when a read fails, tensorstore's others may still complain, of a closed loop.
-    command = [sys.executable, "-m", "launch.probe", f"--workdir={tmp_path}", "--data_root=data"]
+    command = [sys.executable, "-m", "launch.evaluate", f"--checkpoint={tmp_path}", "--data_root=data"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert f"error: {step} cannot be read (" in result.stderr
     assert "copy the run again, or train in another --workdir\n" in result.stderr

@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax.errors import ScopeParamNotFoundError
 from made_networks import parameters_of, tiny_network
 from made_signals import made_ecg
 from slow_losses import slow_info_nce, slow_reconstruction
@@ -73,6 +74,41 @@ def test_the_loss_is_the_sum_of_its_parts():
     curve = [metrics[f"fda_protected_{hz}Hz"] for hz in range(0, 49, 3)]
     np.testing.assert_allclose(curve, np.asarray(made.view.protected_BM).mean(0), rtol=1e-5)
     assert all(np.shape(value) == () for value in metrics.values())
+
+
+def test_the_reconstruction_is_weighted():
+    data = batch()
+    made, expected, _ = forward(jax.random.key(0), **data)
+    reconstruction, contrastive = (float(expected[name]) for name in ("reconstruction", "contrastive"))
+    half, none = (dataclasses.replace(OBJECTIVE, lambda_r=weight) for weight in (0.5, 0.0))
+    loss, metrics = jax.jit(half.losses)(made, data["patient"])
+    assert loss == pytest.approx(0.5 * reconstruction + 0.3 * contrastive, rel=1e-5)
+    assert metrics.keys() == expected.keys()
+    loss, metrics = jax.jit(none.losses)(made, data["patient"])
+    assert loss == pytest.approx(0.3 * contrastive, rel=1e-5)
+    recovery = {name for name in expected if name.startswith(("reconstruction", "explained_variance"))}
+    assert len(recovery) == 2 + 3 + 12
+    assert metrics.keys() == expected.keys() - recovery
+
+
+def test_the_decoder_is_run_only_where_its_prediction_is_weighted():
+    """It is not run: the parameters of its layers are not even asked for, where they are missing."""
+    layers = ("decoder_in", "decoder_context", "decoder_stack", "decoder_out")
+    network = {name: value for name, value in parameters()["network"].items() if name not in layers}
+    given = {"network": network, "fda": parameters()["fda"]}, jax.random.key(0)
+    data = batch()
+    of_forward = [data[name] for name in ("ecg", "length", "available")]
+    contrast_only = dataclasses.replace(OBJECTIVE, lambda_r=0.0)
+    made = jax.eval_shape(contrast_only.forward, *given, *of_forward)
+    assert made.output.prediction_BSP.shape == (2 * B, 12 * 6, 25)
+    with pytest.raises(ScopeParamNotFoundError, match="decoder"):
+        jax.eval_shape(OBJECTIVE.forward, *given, *of_forward)
+
+
+def test_two_weights_of_nothing_are_refused():
+    with pytest.raises(ValueError, match="expected lambda_r or lambda_c above 0, got 0 for both"):
+        dataclasses.replace(OBJECTIVE, lambda_r=0.0, lambda_c=0.0)
+    dataclasses.replace(OBJECTIVE, lambda_c=0.0)
 
 
 def test_the_same_key_gives_the_same_result():

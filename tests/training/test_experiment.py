@@ -2,14 +2,34 @@ import dataclasses
 import importlib
 from pathlib import Path
 
+import jax
 import ml_collections
+import numpy as np
 import pytest
-from made_runs import PREPROCESSING, placement_of, tiny_config
+from made_runs import PREPROCESSING, first_state, placement_of, tiny_config, tiny_experiment, trained
 
+from configs.ablation import pretraining
 from coreecg_jax.records.schema import Preprocessing
-from coreecg_jax.training.experiment import build, network_of, resolved
+from coreecg_jax.training.experiment import METHODS, build, network_of, resolved
 from coreecg_jax.training.mesh import require_divisible
 
+NOTHING_HIDDEN = {"mask.mode": "off", "view.mode": "off"}
+RIVALS = {
+    "simclr": {"objective.lambda_r": 0.0, **NOTHING_HIDDEN},
+    "cmsc": {
+        "objective.lambda_r": 0.0,
+        "objective.scale_jitter": 0.0,
+        "data.crop_seconds": 4.0,
+        **NOTHING_HIDDEN,
+    },
+    "masked_autoencoder": {
+        "objective.lambda_c": 0.0,
+        "mask.mode": "random",
+        "mask.random_count": "fixed",
+        "view.mode": "off",
+        "model.decoder": "lead_wise",
+    },
+}
 CONFIGS = sorted(path.stem for path in Path("configs").glob("[!_]*.py"))
 
 
@@ -39,6 +59,23 @@ def test_the_network_computes_in_a_type_of_the_machine():
         ({"model.patch": 0}, r"model\.patch: expected more than 0, got 0"),
         ({"model.registers": -1}, r"model\.registers: expected 0 or more, got -1"),
         ({"model.kernel_length": 101}, r"model\.kernel_length: expected 2 to model\.patch = 100 .*101"),
+        (
+            {"method": "byol"},
+            r"method: expected one of coreecg, simclr, cmsc, masked_autoencoder, got 'byol'",
+        ),
+        (
+            {"method": "simclr"},
+            r"method 'simclr': expected objective\.lambda_r 0\.0, got 1\.0; mask\.mode 'off'",
+        ),
+        (
+            {"method": "cmsc", **RIVALS["cmsc"], "data.crop_seconds": 6.0},
+            r"data\.crop_seconds: expected at most 5 s with method 'cmsc', .* 2 crops .* 10 s, got 6 s",
+        ),
+        ({"objective.lambda_r": -1.0}, r"objective\.lambda_r: expected 0 or more, got -1\.0"),
+        (
+            {"objective.lambda_r": 0.0, "objective.lambda_c": 0.0},
+            r"objective: expected lambda_r or lambda_c above 0, got 0 for both",
+        ),
         ({"objective.lambda_c": -0.1}, r"objective\.lambda_c: expected 0 or more, got -0\.1"),
         ({"optimizer.b2": 1.0}, r"optimizer: expected .*0 <= b2 < 1, got 0\.9, 1\.0"),
         ({"seed": -1}, r"seed: expected 0 to .*got -1"),
@@ -66,11 +103,71 @@ def test_the_unit_of_the_shards_reaches_the_objective():
     assert [o.millivolts_per_unit for o in objectives] == pytest.approx([1e-3, 1e-4])
 
 
-def test_a_run_of_another_version_is_told():
+@pytest.mark.parametrize(
+    ("lost", "message"),
+    [
+        (
+            "model.kernels",
+            r"config\.model: .* missing \['kernels'\], unknown \[\]: a run is read by the version",
+        ),
+        ("objective.lambda_r", r"config\.objective: .* missing \['lambda_r'\]"),
+        (
+            "method",
+            r"config: expected a field method, one of coreecg, .* got none: a run is read by the version",
+        ),
+    ],
+)
+def test_a_run_of_another_version_is_told(lost, message):
     config = resolved(tiny_config()).to_dict()
-    del config["model"]["kernels"]
-    with pytest.raises(ValueError, match=r"config\.model: .* missing \['kernels'\], unknown \[\]"):
-        network_of(ml_collections.ConfigDict(config))
+    *group, field = lost.split(".")
+    del (config[group[0]] if group else config)[field]
+    config = ml_collections.ConfigDict(config)
+    with pytest.raises(ValueError, match=message):
+        build(config, PREPROCESSING)
+    if group == ["model"]:
+        with pytest.raises(ValueError, match=message):
+            network_of(config)
+
+
+@pytest.mark.parametrize("name", pretraining.ROWS)
+def test_every_row_of_the_ablation_builds(name):
+    table = pretraining.get_config()
+    config = table.base.copy_and_resolve_references()
+    config.update_from_flattened_dict(table.rows[name])
+    objective = build(resolved(config), PREPROCESSING).objective
+    assert 0 < objective.stdm.tokens_kept(objective.columns) <= 12 * objective.columns
+    assert type(objective) is METHODS[config.method]
+    assert config.method == (name if name in METHODS else "coreecg")
+
+
+def test_the_ablation_lists_its_rows_in_order_and_each_is_another_experiment():
+    table = pretraining.get_config()
+    assert list(table.rows) == list(pretraining.ROWS)
+    rows = [tuple(sorted(changes.items())) for changes in pretraining.ROWS.values()]
+    assert len(set(rows)) == len(rows)
+    base = table.base.to_json_best_effort()
+    for name, changes in list(table.rows.items())[1:]:
+        config = table.base.copy_and_resolve_references()
+        config.update_from_flattened_dict(changes)
+        assert config.to_json_best_effort() != base, name
+
+
+@pytest.mark.parametrize("method", RIVALS)
+def test_a_rival_trains_in_the_same_step(method):
+    changes = {"method": method, "model.depth": 1, **RIVALS[method]}
+    experiment, placement = tiny_experiment(changes), placement_of(1)
+    before = jax.device_get(first_state(experiment, placement).parameters["network"])
+    step, state, rows = trained(experiment, placement, 3)  # the rate starts at 0, so does the last kernel
+    assert step._cache_size() == 1
+    for metrics in rows:
+        assert all(np.isfinite(metrics[name]) for name in ("loss", "contrastive", "gradient_norm"))
+        assert ("reconstruction" in metrics) == (method == "masked_autoencoder")
+        assert metrics["gradient_norm"] > 1e-3
+    after = jax.device_get(state.parameters["network"])
+    assert np.abs(after["lead_embedding"] - before["lead_embedding"]).max() > 1e-5
+    # Not decayed: moved by its gradient alone.
+    bias = after["decoder_out"]["bias"] - before["decoder_out"]["bias"]
+    assert np.any(bias) == (method == "masked_autoencoder")
 
 
 @pytest.mark.parametrize("size", [0, 12, -8])

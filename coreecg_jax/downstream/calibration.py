@@ -1,0 +1,136 @@
+"""Calibration: whether probabilities are shares of positives, and a fit that makes them so.
+
+Fitted at one hospital and applied at another, the fit shows how much of its calibration travels.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import expit, logit
+
+from coreecg_jax.downstream.ranking import ratio
+from coreecg_jax.downstream.scores import BINS, bin_of, require_probabilities
+
+# Probabilities are kept this far from 0 and 1, where the logit is infinite: logits within about 16.
+FLOOR = 1e-7
+
+TOLERANCE = 1e-10  # largest gradient of the mean loss at the minimum
+_STEPS = 500
+_LONGEST = 5.0
+
+
+class Platt(NamedTuple):
+    """One logistic curve a class, of the logit of its probability."""
+
+    slope: np.ndarray  # float (C,), 1 and
+    intercept: np.ndarray  # float (C,), 0 change nothing
+
+    def __call__(self, probabilities: np.ndarray) -> np.ndarray:
+        """Calibrated probabilities, from probabilities (n, C); float64 (n, C).
+
+        Raises:
+          ValueError: when there are other classes than it was fitted for.
+        """
+        if probabilities.shape[1:] != self.slope.shape:
+            raise ValueError(
+                f"calibration: expected probabilities (n, {len(self.slope)}) of the classes it was fitted "
+                f"for, got {probabilities.shape}"
+            )
+        return expit(self.slope[None] * _logits(probabilities) + self.intercept[None])
+
+
+def fit_platt(probabilities: np.ndarray, labels: np.ndarray) -> Platt:
+    """Platt scaling (Platt 1999): the maximum likelihood of smoothed labels, for each class alone.
+
+    A positive counts as (P + 1) / (P + 2) of one among P, a negative as 1 / (N + 2) among N. So the fit stays
+    finite where a threshold parts the labels, and a class with a single label gets about its share
+    everywhere.
+
+    Args:
+      probabilities: float (n, C), of recordings that no result is reported on.
+      labels: bool (n, C).
+
+    Raises:
+      ValueError: when shapes disagree, probabilities are not, or the fit does not converge.
+    """
+    require_probabilities(probabilities, labels)
+    logits = _logits(probabilities)
+    # Standardised, Newton's two equations are well conditioned; a constant logit keeps the slope 0.
+    centre, spread = logits.mean(axis=0), logits.std(axis=0)
+    spread = np.where(spread > 1e-9, spread, 1.0)
+    standard = (logits - centre[None]) / spread[None]
+    targets = _targets(labels)
+    fitted = np.array([_newton(standard[:, c], targets[:, c]) for c in range(labels.shape[1])])
+    slope = fitted[:, 0] / spread
+    return Platt(slope, fitted[:, 1] - slope * centre)
+
+
+def _logits(probabilities: np.ndarray) -> np.ndarray:
+    return logit(np.clip(probabilities.astype(np.float64), FLOOR, 1 - FLOOR))
+
+
+def _targets(labels: np.ndarray) -> np.ndarray:
+    positives = labels.sum(axis=0)
+    negatives = len(labels) - positives
+    return np.where(labels, ((positives + 1) / (positives + 2))[None], (1 / (negatives + 2))[None])
+
+
+def _newton(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Slope and intercept with the least mean cross-entropy; float (2,). Lin, Lin, Weng 2007."""
+    columns = np.stack([logits, np.ones_like(logits)], axis=1)
+
+    def loss(weights: np.ndarray) -> float:
+        margin = columns @ weights
+        return float(np.mean(np.logaddexp(0.0, margin) - targets * margin))
+
+    weights = np.array([0.0, logit(targets.mean())])
+    for _ in range(_STEPS):
+        predicted = expit(columns @ weights)
+        gradient = columns.T @ (predicted - targets) / len(targets)
+        if np.abs(gradient).max() < TOLERANCE:
+            return weights
+        curvature = columns.T @ (columns * (predicted * (1 - predicted))[:, None]) / len(targets)
+        step = np.linalg.solve(curvature + 1e-12 * np.eye(2), gradient)
+        # Where all predictions are near 0 or 1 the curvature vanishes and the step would leave the numbers.
+        step *= min(1.0, _LONGEST / np.linalg.norm(step))
+        weights = weights - _step_size(loss, weights, step, gradient) * step
+    raise ValueError(f"calibration: no convergence in {_STEPS} steps, gradient {np.abs(gradient).max():.1e}")
+
+
+def _step_size(
+    loss: Callable[[np.ndarray], float], weights: np.ndarray, step: np.ndarray, gradient: np.ndarray
+) -> float:
+    """The largest half of a half … of 1 with which the loss falls enough (Armijo)."""
+    size, before, slope = 1.0, loss(weights), float(gradient @ step)
+    # The rounding of the loss hides the fall of the last steps: those are taken whole.
+    while loss(weights - size * step) > before - 1e-4 * size * slope + 1e-14 and size > 1e-6:
+        size /= 2
+    return size
+
+
+class Reliability(NamedTuple):
+    """A reliability curve of each class; `K` bins of equal width, NaN in a bin without a recording."""
+
+    edges: np.ndarray  # float (K + 1,)
+    predicted: np.ndarray  # float (K, C), mean probability
+    observed: np.ndarray  # float (K, C), share of positives
+    recordings: np.ndarray  # int (K, C)
+
+
+def reliability(probabilities: np.ndarray, labels: np.ndarray, bins: int = BINS) -> Reliability:
+    """The share of positives against the probability, from both (n, C).
+
+    The mean of |predicted − observed| over the recordings is `class_calibration_errors`.
+
+    Raises:
+      ValueError: when shapes disagree or probabilities are not.
+    """
+    require_probabilities(probabilities, labels)
+    number = bin_of(probabilities, bins)
+    inside_KnC = number[None] == np.arange(bins)[:, None, None]
+    recordings = inside_KnC.sum(axis=1)
+    predicted = np.where(inside_KnC, probabilities[None].astype(np.float64), 0.0).sum(axis=1)
+    observed = (inside_KnC & labels[None]).sum(axis=1)
+    edges = np.arange(bins + 1) / bins
+    return Reliability(edges, ratio(predicted, recordings), ratio(observed, recordings), recordings)

@@ -1,0 +1,134 @@
+"""The recordings a task is fitted and scored on, with their labels, patients and signals."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from coreecg_jax.downstream.features import first_windows, recording_rows
+from coreecg_jax.inputs.reader import Recordings, read_recordings
+from coreecg_jax.records.label_sets import CODES, LabelSet, codes_as_classes, label_matrix, load_label_set
+
+# Recordings that must have a code, and that must lack it, for it to be a class by itself: two a fold.
+LEAST_WITH_CODE = 10
+
+
+class NothingLabelled(ValueError):
+    """None of the recordings has a label of the set."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Cohort:
+    """R recordings that have a label of the set, and how many had none or were left out."""
+
+    recordings: Recordings  # all windows of the R recordings
+    classes: tuple[str, ...]
+    labels: np.ndarray  # bool (R, C)
+    patients: np.ndarray  # str (R,), unique over sources
+    signal_hashes: np.ndarray  # str (R,)
+    recording_ids: np.ndarray  # str (R,), unique over sources
+    unlabelled: int  # recordings without any label of the set: dropped, as is the convention for PTB-XL
+    shared: int = 0  # recordings dropped because their patient or signal is in the test set
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def groups(self) -> np.ndarray:
+        """A number for each recording: equal for one patient, and for patients with a signal in common."""
+        return joined_groups(self.patients, self.signal_hashes)
+
+    def take(self, keep: np.ndarray) -> "Cohort":
+        """The recordings where `keep`, bool (R,), is true."""
+        return dataclasses.replace(
+            self,
+            recordings=self.recordings.take(keep[recording_rows(self.recordings)]),
+            labels=self.labels[keep],
+            patients=self.patients[keep],
+            signal_hashes=self.signal_hashes[keep],
+            recording_ids=self.recording_ids[keep],
+        )
+
+
+def read_cohort(root: Path | str, spec: str, label_set: str) -> Cohort:
+    """The recordings of `spec` with at least one label of the set (`label_sets.CODES`: its own codes).
+
+    Raises:
+      FileNotFoundError: when data are missing.
+      ValueError: when the specification or the label set is wrong.
+      NothingLabelled: when no recording has a label of the set.
+    """
+    recordings = read_recordings(root, spec)
+    labels = first_windows(recordings).labels
+    known = codes_as_classes(labels, LEAST_WITH_CODE) if label_set == CODES else load_label_set(label_set)
+    return labelled(recordings, labels, known, spec)
+
+
+def labelled(
+    recordings: Recordings, labels: Sequence[Sequence[str]], label_set: LabelSet, spec: str
+) -> Cohort:
+    """The recordings, of windows in any number, that have a label of the set.
+
+    Args:
+      recordings: windows of R recordings.
+      labels: the codes of each recording, R of them.
+      label_set: with its classes.
+      spec: what the recordings are called in an error.
+
+    Raises:
+      NothingLabelled: when none has.
+    """
+    matrix = label_matrix(label_set, labels)
+    # Without a label of a published set: dropped. Without a frequent code, but with rare ones: all negative.
+    has_code = np.array([bool(codes) for codes in labels])
+    known = has_code if label_set.name == CODES else np.asarray(matrix.any(axis=1))
+    if not known.any():
+        raise NothingLabelled(f"{spec!r}: none of {len(labels)} recordings has a label of {label_set.name!r}")
+    firsts = first_windows(recordings)
+    cohort = Cohort(
+        recordings=recordings,
+        classes=label_set.classes,
+        labels=matrix,
+        patients=_within_source(firsts.source, firsts.patient_id),
+        signal_hashes=firsts.signal_hash,
+        recording_ids=_within_source(firsts.source, firsts.recording_id),
+        unlabelled=int((~known).sum()),
+    )
+    return cohort.take(known)
+
+
+def without_shared(train: Cohort, test: Recordings) -> Cohort:
+    """The training recordings of which neither the patient nor the signal is in the test set.
+
+    PTB-XL holds some signals under two ids, in different folds: what a probe has seen it must not be asked.
+
+    Raises:
+      ValueError: when none is left.
+    """
+    firsts = first_windows(test)
+    known_patient = np.isin(train.patients, _within_source(firsts.source, firsts.patient_id))
+    shared = known_patient | np.isin(train.signal_hashes, firsts.signal_hash)
+    if shared.all():
+        raise ValueError(
+            f"all {len(train)} recordings to be fitted on share a patient or a signal with the test set: "
+            "name other data, or another test"
+        )
+    return dataclasses.replace(train.take(~shared), shared=train.shared + int(shared.sum()))
+
+
+def joined_groups(patients: np.ndarray, signal_hashes: np.ndarray) -> np.ndarray:
+    """Connected components of recordings that share a patient or a signal; int (R,)."""
+    _, patient = np.unique(patients, return_inverse=True)
+    _, signal = np.unique(signal_hashes, return_inverse=True)
+    nodes = patient.max() + signal.max() + 2
+    edges = coo_array((np.ones(len(patient)), (patient, signal + patient.max() + 1)), shape=(nodes, nodes))
+    _, component = connected_components(edges, directed=False)
+    return component[patient]
+
+
+def _within_source(source: np.ndarray, names: np.ndarray) -> np.ndarray:
+    """'ptbxl/13', since equal ids of two sources are two patients."""
+    return np.array([f"{one}/{name}" for one, name in zip(source.tolist(), names.tolist(), strict=True)])

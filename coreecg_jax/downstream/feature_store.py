@@ -1,0 +1,76 @@
+"""Features are computed once: for each recording as it is, by each frozen representation."""
+
+import hashlib
+import os
+import tempfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from coreecg_jax.downstream.features import Extract, recording_rows
+from coreecg_jax.inputs.reader import Recordings
+
+
+class FeatureStore:
+    """An extractor that remembers; on disk too, where it is given a file.
+
+    A recording is known by its source, id, signal, preprocessing and which leads it has, so that subsets of
+    labels, folds and tasks share features, and subsets of leads do not.
+
+    Attributes:
+      extract: from recordings to float32 (R, F).
+    """
+
+    def __init__(self, extract: Extract, file: Path | None = None):
+        """Remembers in `file`, an .npz, too."""
+        self.extract = extract
+        self._file = file
+        self._known: dict[str, np.ndarray] = _read(file) if file else {}
+
+    def __call__(self, recordings: Recordings) -> np.ndarray:
+        """float32 (R, F), recordings in the order of first appearance."""
+        owner = recording_rows(recordings)
+        keys = _keys(recordings, owner)
+        missing = np.array([key not in self._known for key in keys])
+        if missing.any():
+            new = self.extract(recordings.take(missing[owner]))
+            self._known.update(zip(np.array(keys)[missing].tolist(), new, strict=True))
+            if self._file:
+                _write(self._file, self._known)
+        return np.stack([self._known[key] for key in keys])
+
+
+def _keys(recordings: Recordings, owner: np.ndarray) -> list[str]:
+    """A name for each of the R recordings that is equal only where all that is read is equal."""
+    hashes = [hashlib.sha256(recordings.preprocessing.to_json().encode()) for _ in range(owner.max() + 1)]
+    for row, number in enumerate(owner.tolist()):
+        about = (
+            recordings.source[row],
+            recordings.recording_id[row],
+            recordings.signal_hash[row],
+            recordings.window[row],
+            recordings.length[row],
+            recordings.available[row].tolist(),
+        )
+        hashes[number].update(repr(about).encode())
+    return [each.hexdigest() for each in hashes]
+
+
+def _read(file: Path) -> dict[str, np.ndarray]:
+    """What the file holds; nothing where it is not there or not whole: features can be computed again."""
+    try:
+        # numpy does not close a file that it opened itself and cannot read.
+        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as stored:
+            return dict(zip(stored["keys"].tolist(), stored["features"], strict=True))
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return {}
+
+
+def _write(file: Path, known: dict[str, np.ndarray]) -> None:
+    """Whole or not at all."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=file.parent, prefix=".features-") as staging:
+        new = Path(staging) / file.name
+        np.savez(new, keys=np.array(list(known)), features=np.stack(list(known.values())))
+        os.replace(new, file)

@@ -1,0 +1,63 @@
+"""The protocols behind one interface: fitted on a cohort, chosen by another, then frozen."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from coreecg_jax.downstream.cohorts import Cohort
+from coreecg_jax.downstream.features import Extract
+from coreecg_jax.downstream.judged import Judged
+from coreecg_jax.downstream.neighbours import NEIGHBOURS, fit_neighbours
+from coreecg_jax.downstream.probes import fit_probe, fit_validated_probe
+from coreecg_jax.inputs.reader import Recordings
+
+
+class Fitted(NamedTuple):
+    """A method with nothing left to choose."""
+
+    predict: Callable[[Recordings], np.ndarray]  # -> probabilities (R, C), in the order of first appearance
+    chosen: dict[str, float]  # what was chosen by validation
+    judged: Judged  # the recordings by which it was: the validation set, or part of the training set
+
+
+# (train, validation or None) -> the fitted method. Where there is no validation set, it is made of `train`.
+Fit = Callable[[Cohort, Cohort | None], Fitted]
+
+
+def linear(blocks: Sequence[Extract]) -> Fit:
+    """Logistic regression on frozen features (`probes`), those of all blocks together."""
+
+    def fit(train: Cohort, validation: Cohort | None) -> Fitted:
+        features = [extract(train.recordings) for extract in blocks]
+        if validation is None:
+            probe = fit_probe(features, train.labels, train.groups)
+        else:
+            held_out = [extract(validation.recordings) for extract in blocks]
+            probe = fit_validated_probe(
+                features, train.labels, held_out, validation.labels, validation.groups
+            )
+
+        def probabilities(recordings: Recordings) -> np.ndarray:
+            return probe.predict([extract(recordings) for extract in blocks])
+
+        return Fitted(probabilities, {"C": probe.strength}, probe.judged)
+
+    return fit
+
+
+def neighbours(extract: Extract, tried: Sequence[int] = NEIGHBOURS) -> Fit:
+    """Mean label of the nearest recordings (`neighbours`)."""
+
+    def fit(train: Cohort, validation: Cohort | None) -> Fitted:
+        by = None
+        if validation is not None:
+            by = extract(validation.recordings), validation.labels, validation.groups
+        probe = fit_neighbours(extract(train.recordings), train.labels, train.groups, by, tried=tried)
+
+        def probabilities(recordings: Recordings) -> np.ndarray:
+            return probe.predict(extract(recordings))
+
+        return Fitted(probabilities, {"neighbours": probe.neighbours}, probe.judged)
+
+    return fit

@@ -1,0 +1,105 @@
+"""What a result rests on, as digests, and whether anything of its test was seen before."""
+
+import hashlib
+import subprocess
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+import coreecg_jax
+from coreecg_jax.downstream.features import first_windows
+from coreecg_jax.inputs.reader import Recordings
+
+_CODE = (".py", ".csv")
+
+
+class Overlap(NamedTuple):
+    """How many of some recordings are known from elsewhere."""
+
+    recordings: int  # by source and id
+    patients: int
+    signals: int  # by their hash: one recording under two ids
+
+
+def digest_of_parameters(parameters: Mapping[str, Any]) -> str:
+    """SHA-256 of a tree of arrays: of their paths, types, shapes and bytes."""
+    total = hashlib.sha256()
+    for path, leaf in jax.tree_util.tree_leaves_with_path(parameters):
+        array = np.asarray(leaf)
+        total.update(f"{jax.tree_util.keystr(path)} {array.dtype} {array.shape}".encode())
+        total.update(np.ascontiguousarray(array).tobytes())
+    return total.hexdigest()
+
+
+def digest_of_array(array: np.ndarray) -> str:
+    """SHA-256 of the numbers of an array."""
+    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
+
+
+def digest_of_names(names: np.ndarray) -> str:
+    """SHA-256 of names, whatever their order."""
+    return hashlib.sha256("\n".join(sorted(names.tolist())).encode()).hexdigest()
+
+
+def digest_of_data(recordings: Recordings) -> str:
+    """SHA-256 of what recordings are and how they were prepared: ids, signals, labels, settings."""
+    firsts = first_windows(recordings)
+    columns = firsts.source, firsts.recording_id, firsts.patient_id, firsts.signal_hash
+    lines = ["\t".join(row) for row in zip(*(column.tolist() for column in columns), strict=True)]
+    labelled = [f"{line}\t{','.join(labels)}" for line, labels in zip(lines, firsts.labels, strict=True)]
+    text = recordings.preprocessing.to_json() + "\n".join(sorted(labelled))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def code() -> dict[str, str | bool]:
+    """Digest of the package's files, and the commit they are checked out from where there is one."""
+    package = resources.files(coreecg_jax)
+    root = Path(str(package))
+    total = hashlib.sha256()
+    for file in sorted(path for path in root.rglob("*") if path.suffix in _CODE):
+        total.update(str(file.relative_to(root)).encode())
+        total.update(file.read_bytes())
+    return {"digest": total.hexdigest(), **_commit(root)}
+
+
+def _commit(folder: Path) -> dict[str, str | bool]:
+    """Nothing where git or the repository is not there."""
+    commands = {"commit": ["rev-parse", "HEAD"], "changed": ["status", "--porcelain", "--", "."]}
+    said = {}
+    for name, command in commands.items():
+        try:
+            git = ["git", "-C", str(folder), *command]
+            done = subprocess.run(git, capture_output=True, text=True, check=False)
+        except OSError:
+            return {}
+        if done.returncode:
+            return {}
+        said[name] = done.stdout.strip()
+    return {"commit": said["commit"], "changed": bool(said["changed"])}
+
+
+def overlap(known: Recordings, asked: Recordings) -> Overlap:
+    """How many of the asked recordings are known, or their patient, or their signal."""
+    ours, theirs = first_windows(known), first_windows(asked)
+    pairs = ((_of(ours, name), _of(theirs, name)) for name in ("recording_id", "patient_id"))
+    recordings, patients = (int(np.isin(asked_names, names).sum()) for names, asked_names in pairs)
+    return Overlap(recordings, patients, int(np.isin(theirs.signal_hash, ours.signal_hash).sum()))
+
+
+def require_no_recording_twice(known: Recordings, asked: Recordings, known_as: str, asked_as: str) -> None:
+    """Raises ValueError when a recording stands in both: a leak that no counting can mend."""
+    shared = overlap(known, asked).recordings
+    if shared:
+        raise ValueError(
+            f"{known_as} and {asked_as} share {shared} of {len(first_windows(asked))} recordings: what was "
+            "fitted or chosen by must not be asked about; correct the task's data specifications"
+        )
+
+
+def _of(recordings: Recordings, column: str) -> np.ndarray:
+    names = getattr(recordings, column)
+    return np.array([f"{s}/{name}" for s, name in zip(recordings.source.tolist(), names.tolist())])

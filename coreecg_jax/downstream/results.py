@@ -1,0 +1,230 @@
+"""Every number of an evaluation, with what it rests on: one JSON file, and the predictions beside it."""
+
+import dataclasses
+import importlib.metadata
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from coreecg_jax.downstream.bootstrap import (
+    METRICS,
+    Metrics,
+    Resampled,
+    bootstrap_metrics,
+    difference,
+    mean_of_runs,
+    patient_resamples,
+)
+from coreecg_jax.downstream.cohorts import Cohort
+from coreecg_jax.downstream.methods import BESIDE, COMPARISONS, Encoder
+from coreecg_jax.downstream.predictions import Predictions
+from coreecg_jax.downstream.protocol import Evaluation, Outcome
+from coreecg_jax.downstream.provenance import code, digest_of_data, digest_of_names
+from coreecg_jax.downstream.scores import MIN_POSITIVES, scored_classes
+from coreecg_jax.downstream.transfer import transfer
+
+RESAMPLES = 1000
+_VERSIONED = ("coreecg-jax", "jax", "flax", "numpy", "scipy", "scikit-learn")
+
+Report = dict[str, Any]
+
+
+def report(
+    evaluation: Evaluation, encoders: Sequence[Encoder], *, probe: str = "linear", seed: int = 0
+) -> Report:
+    """Every number of an evaluation, ready for `json.dumps`; an unknown number is None.
+
+    Args:
+      evaluation: what was predicted.
+      encoders: the training runs compared.
+      probe: the protocol by which they are.
+      seed: of the bootstrap.
+
+    Raises:
+      ValueError: when no class has enough positives and negatives in the test set.
+    """
+    left_out = [name for name in BESIDE.values() if name not in evaluation.methods and encoders]
+    return {
+        "task": dataclasses.asdict(evaluation.task),
+        "subset": dataclasses.asdict(evaluation.subset),
+        "protocol": _protocol(evaluation),
+        "probe": probe,
+        "incomplete_without": left_out,
+        "train": _cohort(evaluation.train),
+        "validation": None if evaluation.validation is None else _cohort(evaluation.validation),
+        "test": None if evaluation.test is None else _cohort(evaluation.test),
+        "opening": None if evaluation.opening is None else evaluation.opening._asdict(),
+        "pretrained_on_test": {
+            name: None if found is None else found._asdict()
+            for name, found in evaluation.pretrained_on.items()
+        },
+        "methods": {name: [_fitted(run) for run in runs] for name, runs in evaluation.methods.items()},
+        "encoders": [_encoder(encoder) for encoder in encoders],
+        "digests": _digests(evaluation),
+        "preprocessing": dataclasses.asdict(evaluation.preprocessing),
+        "versions": {name: importlib.metadata.version(name) for name in _VERSIONED},
+        **_scores(evaluation, seed),
+    }
+
+
+def predictions_of(evaluation: Evaluation) -> Predictions:
+    """All predictions that are scored, with the recordings they are of."""
+    asked = next(iter(evaluation.methods.values()))[0].asked
+    cohort = evaluation.test or evaluation.validation or evaluation.train
+    return Predictions(
+        classes=cohort.classes,
+        recordings=cohort.recording_ids,
+        patients=cohort.patients,
+        groups=asked.groups,
+        fold=asked.fold,
+        labels=asked.labels,
+        methods={
+            name: {run.name: run.asked.probabilities for run in runs}
+            for name, runs in evaluation.methods.items()
+        },
+    )
+
+
+def _protocol(evaluation: Evaluation) -> str:
+    if evaluation.test is None:
+        where = "on validation" if evaluation.validation else "out of fold in the training set"
+        return f"development: {where}, test not read"
+    return "nested cross-validation" if evaluation.task.test is None else "sealed test"
+
+
+def _cohort(cohort: Cohort) -> Report:
+    return {
+        "recordings": len(cohort.labels),
+        "patients": len(np.unique(cohort.groups)),
+        "dropped_without_label": cohort.unlabelled,
+        "dropped_shared_with_test": cohort.shared,
+        "positives": dict(zip(cohort.classes, cohort.labels.sum(axis=0).tolist(), strict=True)),
+    }
+
+
+def _encoder(encoder: Encoder) -> Report:
+    names = "name", "step", "seed", "crop_seconds", "pooling", "trained_on", "digest"
+    return {name: getattr(encoder, name) for name in names}
+
+
+def _digests(evaluation: Evaluation) -> Report:
+    """Of data and split; those of the checkpoints stand with the encoders."""
+    parts = {"train": evaluation.train, "validation": evaluation.validation, "test": evaluation.test}
+    known = {name: cohort for name, cohort in parts.items() if cohort is not None}
+    return {
+        "data": {name: digest_of_data(cohort.recordings) for name, cohort in known.items()},
+        "split": {name: digest_of_names(cohort.recording_ids) for name, cohort in known.items()},
+        "code": code(),
+    }
+
+
+def _fitted(run: Outcome) -> Report:
+    moved = None
+    if scored_or_none(run.asked.labels) is not None:
+        moved = transfer(run)
+    return {
+        "run": run.name,
+        "chosen": list(run.chosen),
+        "validation_macro_auroc": run.validation_score,
+        "transfer": None if moved is None else moved._asdict(),
+    }
+
+
+def scored_or_none(labels: np.ndarray) -> np.ndarray | None:
+    """`scored_classes`, or None where no class is."""
+    try:
+        return scored_classes(labels)
+    except ValueError:
+        return None
+
+
+def _scores(evaluation: Evaluation, seed: int) -> Report:
+    """Everything that needs the labels that are asked about."""
+    cohort = evaluation.test or evaluation.validation or evaluation.train
+    counts = patient_resamples(cohort.groups, resamples=RESAMPLES, seed=seed)
+    metrics = {name: [_metrics(run, counts) for run in runs] for name, runs in evaluation.methods.items()}
+    means = {name: mean_of_runs(runs) for name, runs in metrics.items()}
+    scored = scored_classes(cohort.labels)
+    differences = [
+        {"method": a, "reference": b, **_macro(difference(means[a], means[b]))}
+        for a, b in COMPARISONS
+        if a in means and b in means
+    ]
+    return {
+        "bootstrap": {"resamples": RESAMPLES, "seed": seed, "unit": "patient", "percentiles": [2.5, 97.5]},
+        "min_positives": MIN_POSITIVES,
+        "macro_classes": [name for name, is_scored in zip(cohort.classes, scored) if is_scored],
+        "scores": {
+            name: {
+                **_macro(means[name]),
+                "runs": [
+                    {"run": run.name, **_macro(each), "classes": _classes(each, cohort.classes)}
+                    for run, each in zip(evaluation.methods[name], runs, strict=True)
+                ],
+            }
+            for name, runs in metrics.items()
+        },
+        "differences": differences,
+    }
+
+
+def _metrics(run: Outcome, counts: np.ndarray) -> Metrics:
+    asked = run.asked
+    return bootstrap_metrics(asked.probabilities, asked.labels, counts, run.thresholds, strata=asked.fold)
+
+
+def _macro(metrics: Metrics) -> Report:
+    """'macro_auroc' and its like -> interval."""
+    return {f"macro_{name}": _numbers(metrics.macro[name], name)[0] for name in METRICS}
+
+
+def _classes(metrics: Metrics, classes: Sequence[str]) -> Report:
+    """Class -> metric -> interval."""
+    columns = {name: _numbers(metrics.classes[name], name) for name in METRICS}
+    return {label: {name: columns[name][number] for name in METRICS} for number, label in enumerate(classes)}
+
+
+def _numbers(resampled: Resampled, metric: str) -> list[dict[str, float | None]]:
+    numbers = [
+        {name: float(x) if np.isfinite(x) else None for name, x in interval._asdict().items()}
+        for interval in resampled.intervals()
+    ]
+    if metric == "ece":  # resamples are worse calibrated than what they come from: no interval (`bootstrap`)
+        numbers = [each | {"low": None, "high": None} for each in numbers]
+    return numbers
+
+
+def write_report(numbers: Report, path: Path | str) -> None:
+    """Writes the JSON whole or not at all.
+
+    Raises:
+      OSError: when the folder cannot be written.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(numbers, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".result-") as staging:
+        new = Path(staging) / path.name
+        new.write_text(text, encoding="utf-8")
+        os.replace(new, path)
+
+
+def read_report(path: Path | str) -> Report:
+    """The numbers that `write_report` wrote.
+
+    Raises:
+      FileNotFoundError: when there is no such file.
+      ValueError: when it is not what `write_report` writes.
+    """
+    try:
+        numbers = json.loads(Path(path).read_text(encoding="utf-8"))
+        if {"task", "protocol", "probe", "train", "test", "methods", "scores"} <= set(numbers):
+            return numbers
+    except (ValueError, TypeError):
+        pass
+    raise ValueError(f"{path}: expected the JSON that launch.evaluate writes; write it again")

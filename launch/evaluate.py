@@ -1,0 +1,65 @@
+"""Scores pretrained encoders on a task, beside the untrained encoder and the humble rival.
+
+python -m launch.evaluate --checkpoint=runs/x --data_root=data/100hz --task=ptbxl_superclass [--protocol=knn]
+Several seeds: --checkpoint once for each. Without --checkpoint: the rival alone. With --development: scores
+on the training and validation folds; the test is not read. Everything is written: numbers as JSON, every
+prediction as Parquet beside it, and each opening of a test set into the log beside the data.
+"""
+
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+
+from absl import flags
+from ml_collections import config_flags
+
+from configs.downstream import tasks
+from coreecg_jax.downstream.methods import BESIDE, PROTOCOLS
+from coreecg_jax.downstream.openings import FILE
+from coreecg_jax.downstream.protocol import Subset
+from coreecg_jax.downstream.tasks import named_task, tasks_of
+from coreecg_jax.method.representation import POOLINGS
+from launch.evaluating import Asked, evaluated, leads_of
+from launch.restored import encoder_of
+from launch.shell import run_main
+
+_CHECKPOINT = flags.DEFINE_multi_string("checkpoint", [], "Folder of a training run; once for each seed.")
+_DATA_ROOT = flags.DEFINE_string("data_root", None, "Folder of data sets.", required=True)
+_TASK = flags.DEFINE_string("task", "ptbxl_superclass", "What is predicted: an entry of --tasks.")
+_TASKS = config_flags.DEFINE_config_file("tasks", tasks.__file__, "The list of tasks.")
+_PROTOCOL = flags.DEFINE_enum("protocol", "linear", PROTOCOLS, "How a frozen encoder is judged.")
+_BESIDE = flags.DEFINE_list("beside", list(BESIDE), f"What stands beside it: some of {', '.join(BESIDE)}.")
+_LEADS = flags.DEFINE_string("leads", "12", "12, 8, 6, 3, 2, 1, or names: I,II,V2.")
+_FRACTION = flags.DEFINE_float("fraction", 1.0, "Share of the labelled recordings.", 0.0, 1.0)
+_REPEAT = flags.DEFINE_integer("repeat", 0, "Seed of that share.", lower_bound=0)
+_POOLING = flags.DEFINE_enum("pooling", "lead", POOLINGS, "Patch tokens are pooled by lead or all together.")
+_DEVELOPMENT = flags.DEFINE_bool("development", False, "Score by validation; do not read the test.")
+_OUT = flags.DEFINE_string("out", None, "JSON file of all numbers; default: in the first run's folder.")
+_OPENINGS = flags.DEFINE_string("openings", None, f"Log of test openings; default: {FILE} in --data_root.")
+_ALLOW_RETEST = flags.DEFINE_bool("allow_retest", False, "Open a test set again; the result says so.")
+_ALLOW_OVERLAP = flags.DEFINE_bool(
+    "allow_overlap", False, "Ask about recordings seen, unlabelled, in pretraining; the result says so."
+)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Loads the runs, evaluates, prints the tables and says where the numbers are."""
+    del argv
+    asked = Asked(
+        task=named_task(tasks_of(_TASKS.value.to_dict()), _TASK.value),
+        root=Path(_DATA_ROOT.value),
+        protocol=_PROTOCOL.value,
+        beside=tuple(_BESIDE.value),
+        subset=Subset(leads_of(_LEADS.value), _FRACTION.value, _REPEAT.value),
+        openings=Path(_OPENINGS.value or Path(_DATA_ROOT.value) / FILE),
+        development=_DEVELOPMENT.value,
+        allow_retest=_ALLOW_RETEST.value,
+        allow_overlap=_ALLOW_OVERLAP.value,
+    )
+    restore = functools.partial(encoder_of, pooling=_POOLING.value)
+    done = evaluated(asked, [restore(workdir) for workdir in _CHECKPOINT.value], out=_OUT.value)
+    print(f"{done.text}\n\nresult: {done.file}\npredictions: {done.predictions}")
+
+
+if __name__ == "__main__":
+    run_main(main)

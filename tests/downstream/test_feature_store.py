@@ -1,0 +1,50 @@
+"""A feature is computed once for each recording as it is."""
+
+import numpy as np
+import pytest
+from made_cohorts import made_recordings
+
+from coreecg_jax.downstream.feature_store import FeatureStore
+from coreecg_jax.downstream.subsets import only_leads
+
+
+@pytest.fixture
+def counted():
+    """An extractor, and the numbers of recordings it was asked for."""
+    asked = []
+
+    def extract(recordings):
+        asked.append(len(recordings))
+        return recordings.ecg.std(axis=-1).astype(np.float32)
+
+    return extract, asked
+
+
+def test_what_is_known_is_not_computed_again(counted):
+    extract, asked = counted
+    recordings, store = made_recordings(10), FeatureStore(extract)
+    expected = extract(recordings)
+    np.testing.assert_array_equal(store(recordings.take(slice(0, 4))), expected[:4])
+    np.testing.assert_array_equal(store(recordings), expected)
+    np.testing.assert_array_equal(store(recordings.take([7, 2])), expected[[7, 2]])
+    assert asked == [10, 4, 6]
+
+
+def test_other_leads_or_lengths_are_other_recordings(counted):
+    extract, asked = counted
+    recordings, store = made_recordings(3), FeatureStore(extract)
+    store(recordings)
+    assert store(only_leads(recordings, ["II"]))[:, 0].max() == 0
+    assert asked == [3, 3]
+
+
+def test_a_file_outlives_the_process_and_a_damaged_one_costs_time_only(counted, tmp_path):
+    extract, asked = counted
+    recordings, file = made_recordings(5), tmp_path / "new" / "x.npz"
+    first = FeatureStore(extract, file)(recordings)
+    np.testing.assert_array_equal(FeatureStore(extract, file)(recordings), first)
+    assert asked == [5]
+    file.write_bytes(file.read_bytes()[:100])
+    np.testing.assert_array_equal(FeatureStore(extract, file)(recordings), first)
+    assert asked == [5, 5]
+    assert [path.name for path in file.parent.iterdir()] == ["x.npz"]

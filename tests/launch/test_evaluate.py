@@ -1,0 +1,110 @@
+"""From shards through a checkpoint to tables and files, as a user sees it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import pytest
+from made_shards import example, serialise, write_data_set
+
+from configs import tiny
+from coreecg_jax.downstream.predictions import read_predictions
+from coreecg_jax.downstream.protocol import Subset
+from coreecg_jax.downstream.tasks import named_task
+from coreecg_jax.records.schema import Preprocessing
+from coreecg_jax.training.checkpoints import Checkpoints
+from coreecg_jax.training.experiment import build, resolved
+from coreecg_jax.training.state import init_state
+from launch.evaluating import Asked, known_tasks, leads_of
+
+ROOT = Path(__file__).parents[2]
+PREPROCESSING = Preprocessing(sampling_rate=100.0)
+CODES = ("NORM", "IMI")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folds 1 to 10 of a made PTB-XL, twelve recordings of noise each, every superclass."""
+    root = tmp_path_factory.mktemp("data")
+    splits = {}
+    for fold in range(1, 11):
+        numbers = range(12 * fold, 12 * fold + 12)
+        splits[f"fold{fold}"] = [[serialise(labelled(number, fold)) for number in numbers]]
+    write_data_set(root, "ptbxl", splits, preprocessing=PREPROCESSING)
+    return root
+
+
+def labelled(number: int, fold: int) -> dict:
+    changes = {"fold": fold, "labels": [CODES[number % 2]], "likelihoods": [100.0], "length": 1000}
+    return example(number, "ptbxl", samples=1000, quality=[0] * 12, window=0, **changes)
+
+
+@pytest.fixture(scope="module")
+def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny experiment as it is before its first step."""
+    config = resolved(tiny.get_config())
+    experiment = build(config, PREPROCESSING)
+    workdir = tmp_path_factory.mktemp("run")
+    with Checkpoints(workdir, config, PREPROCESSING) as checkpoints:
+        checkpoints.save_last(init_state(experiment.objective, experiment.optimizer, jax.random.key(0)))
+    return workdir
+
+
+def ask(run: Path, data: Path, *flags: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "launch.evaluate", f"--checkpoint={run}", f"--data_root={data}", *flags]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def asked(run: Path, data: Path) -> subprocess.CompletedProcess[str]:
+    """The first evaluation of the run."""
+    return ask(run, data, "--pooling=recording")
+
+
+def test_a_run_becomes_tables_and_files(asked: subprocess.CompletedProcess[str], run: Path) -> None:
+    assert asked.returncode == 0, asked.stderr
+    assert "| pretrained − untrained encoder |" in asked.stdout
+    assert "opened 1 times so far." in asked.stdout
+    numbers = json.loads((run / "evaluations" / "ptbxl_superclass_linear.json").read_text())
+    assert numbers["protocol"] == "sealed test"
+    assert [(e["step"], e["pooling"]) for e in numbers["encoders"]] == [(0, "recording")]
+    sizes = [numbers[part]["recordings"] for part in ("train", "validation", "test")]
+    assert sizes == [96, 12, 12]
+    assert len(numbers["encoders"][0]["digest"]) == len(numbers["digests"]["code"]["digest"]) == 64
+    predictions = read_predictions(run / "evaluations" / "ptbxl_superclass_linear.parquet")
+    assert predictions.labels.sum(axis=0).tolist() == list(numbers["test"]["positives"].values())
+    assert set(predictions.methods) == set(numbers["scores"])
+    assert all(name.startswith("ptbxl/") for name in predictions.recordings)
+
+
+@pytest.mark.usefixtures("asked")
+def test_a_second_look_is_refused_and_marked(run: Path, data: Path) -> None:
+    again = ask(run, data, "--pooling=lead")
+    assert again.returncode == 2
+    assert "this run opened this test set once before" in again.stderr
+    allowed = ask(run, data, "--allow_retest", "--beside=untrained", "--pooling=recording")
+    assert allowed.returncode == 0, allowed.stderr
+    assert "**2 times by this run**" in allowed.stdout
+    assert "**Incomplete: without random convolutions.**" in allowed.stdout
+
+
+def test_mistakes_are_one_sentence(data: Path, tmp_path: Path) -> None:
+    missing = ask(tmp_path, data)
+    assert missing.returncode == 2
+    assert missing.stderr.startswith("error: no last checkpoint under ")
+
+
+def test_flags_say_what_they_expect(tmp_path: Path) -> None:
+    assert leads_of("2") == ("I", "II")
+    assert leads_of("v2,II,i") == ("I", "II", "V2")
+    with pytest.raises(ValueError, match="--leads: expected one of 12, 8, 6, 3, 2, 1"):
+        leads_of("5")
+    tasks = known_tasks()
+    with pytest.raises(ValueError, match=r"did you mean ptbxl_superclass\?"):
+        named_task(tasks, "ptbxl_superclas")
+    with pytest.raises(ValueError, match="--beside: expected some of untrained, rival, got x"):
+        Asked(tasks["ptbxl_superclass"], tmp_path, tmp_path, beside=("x",))
+    with pytest.raises(ValueError, match="--fraction: expected more than 0"):
+        Asked(tasks["ptbxl_superclass"], tmp_path, tmp_path, subset=Subset(fraction=0.0))
