@@ -40,7 +40,8 @@ def transfer_markdown(reports: dict[str, Report | None]) -> str:
     lines = [_row(head), "|" + "---|" * len(head)]
     for source, numbers in reports.items():
         if numbers is None:
-            lines.append(_row([source, "no recording with a label of the set", *[""] * (len(head) - 2)]))
+            empty = [""] * (len(head) - 2)
+            lines.append(_row([source, "too few recordings with a label of the set", *empty]))
             continue
         for name, scores in numbers["scores"].items():
             moved = [run["transfer"] for run in numbers["methods"][name]]

@@ -6,12 +6,21 @@ import jax
 import ml_collections
 import numpy as np
 import pytest
-from made_runs import PREPROCESSING, first_state, placement_of, tiny_config, tiny_experiment, trained
+from made_runs import (
+    PREPROCESSING,
+    first_state,
+    made_batch,
+    placement_of,
+    tiny_config,
+    tiny_experiment,
+    trained,
+)
 
 from configs.ablation import pretraining
 from coreecg_jax.records.schema import Preprocessing
 from coreecg_jax.training.experiment import METHODS, build, network_of, resolved
 from coreecg_jax.training.mesh import require_divisible
+from coreecg_jax.training.state import init_state
 
 NOTHING_HIDDEN = {"mask.mode": "off", "view.mode": "off"}
 RIVALS = {
@@ -153,6 +162,20 @@ def test_the_ablation_lists_its_rows_in_order_and_each_is_another_experiment():
 
 
 @pytest.mark.parametrize("method", RIVALS)
+def test_a_rival_reports_recovery_only_where_it_recovers(method):
+    experiment = tiny_experiment({"method": method, **RIVALS[method]})
+    state = jax.eval_shape(lambda: init_state(experiment.objective, experiment.optimizer, jax.random.key(0)))
+    batch = made_batch(0)._asdict()
+    loss, metrics = jax.eval_shape(experiment.objective, state.parameters, jax.random.key(0), **batch)
+    assert loss.shape == ()
+    assert "contrastive" in metrics
+    for name in ("reconstruction", "explained_variance", "explained_variance_V1"):
+        assert (name in metrics) == (method == "masked_autoencoder")
+
+
+@pytest.mark.parametrize(
+    "method", [pytest.param(name, marks=() if name == "simclr" else pytest.mark.slow) for name in RIVALS]
+)
 def test_a_rival_trains_in_the_same_step(method):
     changes = {"method": method, "model.depth": 1, **RIVALS[method]}
     experiment, placement = tiny_experiment(changes), placement_of(1)

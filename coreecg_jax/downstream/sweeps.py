@@ -1,0 +1,130 @@
+"""A table of many results: cells on disk, their means over seeds, and differences from a reference row."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from coreecg_jax.downstream.bootstrap import Interval, bootstrap_macro, paired_difference, patient_resamples
+from coreecg_jax.downstream.predictions import Predictions, read_predictions
+
+RESAMPLES = 1000
+
+
+class Cell(NamedTuple):
+    """One result: a pretraining row and seed, asked one question."""
+
+    row: str
+    question: str  # task, leads, fraction
+    seed: int
+    repeat: int  # of the fraction of labels
+
+    @property
+    def name(self) -> str:
+        """Of its files."""
+        question = self.question.replace(", ", "_").replace(" ", "-")
+        return f"{self.row}_{question}_seed{self.seed}_repeat{self.repeat}"
+
+
+class Line(NamedTuple):
+    """A row of the table for one question."""
+
+    row: str
+    question: str
+    cells: int  # that are there
+    wanted: int
+    auroc: Interval | None  # mean over the cells that are there; None where none is
+    difference: Interval | None  # from the reference, over the cells that both have; None where there is none
+
+
+def lines(cells: Sequence[Cell], folder: Path, *, method: str, reference: str) -> list[Line]:
+    """A line a row and question, in the order of the cells.
+
+    Args:
+      cells: all that are wanted.
+      folder: of their predictions, `<name>.parquet`.
+      method: the method of the results that is compared.
+      reference: the row that others are compared with.
+    """
+    there = {cell: folder / f"{cell.name}.parquet" for cell in cells}
+    found = {cell: read_predictions(file) for cell, file in there.items() if file.is_file()}
+    keys = list(dict.fromkeys((cell.row, cell.question) for cell in cells))
+    return [_line(row, question, cells, found, method, reference) for row, question in keys]
+
+
+def _line(
+    row: str,
+    question: str,
+    cells: Sequence[Cell],
+    found: Mapping[Cell, Predictions],
+    method: str,
+    reference: str,
+) -> Line:
+    wanted = [cell for cell in cells if (cell.row, cell.question) == (row, question)]
+    own = {cell: found[cell] for cell in wanted if cell in found}
+    others = {cell: cell._replace(row=reference) for cell in own}
+    pairs = [(own[cell], found[other]) for cell, other in others.items() if other in found]
+    auroc = _mean([_probabilities(each, method) for each in own.values()], list(own.values()))
+    difference = None
+    if pairs and row != reference:
+        ours, theirs = zip(*((_probabilities(a, method), _probabilities(b, method)) for a, b in pairs))
+        first = pairs[0][0]
+        difference = paired_difference(ours, theirs, first.labels, _counts(first), strata=first.fold)
+    return Line(row, question, len(own), len(wanted), auroc, difference)
+
+
+def _mean(runs: Sequence[np.ndarray], predictions: Sequence[Predictions]) -> Interval | None:
+    if not runs:
+        return None
+    first = predictions[0]
+    return bootstrap_macro(runs, first.labels, _counts(first), strata=first.fold).intervals()[0]
+
+
+def _counts(predictions: Predictions) -> np.ndarray:
+    return patient_resamples(predictions.groups, resamples=RESAMPLES)
+
+
+def _probabilities(predictions: Predictions, method: str) -> np.ndarray:
+    (probabilities,) = predictions.methods[method].values()
+    return probabilities
+
+
+def markdown(table: Sequence[Line], kept: Mapping[str, int], steps: int, reference: str) -> str:
+    """The table; what is missing is shown as missing.
+
+    Args:
+      table: its lines.
+      kept: row -> K, tokens that the encoder sees.
+      steps: of pretraining, of every row.
+      reference: the row that others are compared with.
+    """
+    text = [
+        f"| row | question | K | steps | cells | macro AUROC [95 %] | − {reference} [95 %] |",
+        "|---|---|---:|---:|---:|---|---|",
+    ]
+    for line in table:
+        about = line.row, line.question, kept[line.row], steps, f"{line.cells} of {line.wanted}"
+        numbers = _text(line.auroc, ".3f"), _text(line.difference, "+.3f")
+        text.append(f"| {' | '.join(map(str, (*about, *numbers)))} |")
+    return "\n".join(text)
+
+
+def _text(interval: Interval | None, form: str) -> str:
+    if interval is None:
+        return "missing" if form == ".3f" else "–"
+    return f"{interval.value:{form}} [{interval.low:{form}}, {interval.high:{form}}]"
+
+
+def as_csv(table: Sequence[Line]) -> str:
+    """The numbers, one line a row and question."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    names = [f"{name}_{part}" for name in ("auroc", "difference") for part in Interval._fields]
+    writer.writerow(["row", "question", "cells", "wanted", *names])
+    for line in table:
+        numbers = [*(line.auroc or [""] * 3), *(line.difference or [""] * 3)]
+        writer.writerow([line.row, line.question, line.cells, line.wanted, *numbers])
+    return file.getvalue()

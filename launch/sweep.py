@@ -1,0 +1,38 @@
+"""Trains and scores every cell of a table, or goes on where it stopped; writes Markdown, CSV and a picture.
+
+python -m launch.sweep --table=ablation --workdir=runs/ablation [--only=full,fda_off] [--seeds=0]
+Tables: configs/ablation/tables.py. Two processes may share a folder when each has rows of its own (--only).
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from absl import flags
+from ml_collections import config_flags
+
+from configs.ablation import pretraining, tables
+from launch.shell import run_main
+from launch.sweeping import Sweep, run_sweep
+
+_TABLES = ("main", "ablation", "low_label", "leads")
+_TABLE = flags.DEFINE_enum("table", None, _TABLES, "Which table.", required=True)
+_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of runs, cells and tables.", required=True)
+_PRETRAINING = config_flags.DEFINE_config_file(
+    "config", pretraining.__file__, "Base and rows of pretraining."
+)
+_ONLY = flags.DEFINE_list("only", [], "Rows that are run now; all are in the table.")
+_SEEDS = flags.DEFINE_list("seeds", [], "Seeds that are run now; default: all of the table.")
+
+
+def main(argv: Sequence[str]) -> None:
+    """Runs what is missing and says where the table is."""
+    del argv
+    sweep = Sweep(
+        tables.get_config()[_TABLE.value].to_dict(), _PRETRAINING.value, Path(_WORKDIR.value), _TABLE.value
+    )
+    text = run_sweep(sweep, only=_ONLY.value, seeds=[int(seed) for seed in _SEEDS.value])
+    print(f"{text}\n\ntable: {sweep.workdir / _TABLE.value}.md, .csv, .png")
+
+
+if __name__ == "__main__":
+    run_main(main)

@@ -1,0 +1,134 @@
+"""The cells of a sweep: pretrained once a row and seed, asked once a question."""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import ml_collections
+
+from coreecg_jax.downstream.methods import PRETRAINED
+from coreecg_jax.downstream.openings import FILE
+from coreecg_jax.downstream.protocol import Subset
+from coreecg_jax.downstream.subsets import LEAD_SUBSETS
+from coreecg_jax.downstream.sweeps import Cell, as_csv, lines, markdown
+from coreecg_jax.downstream.tasks import Task, named_task
+from coreecg_jax.figures.intervals import draw_intervals
+from coreecg_jax.inputs.selection import select
+from coreecg_jax.training.experiment import build, resolved
+from coreecg_jax.training.loop import train
+from launch.evaluating import Asked, evaluated, known_tasks
+from launch.restored import encoder_of
+
+
+@dataclasses.dataclass(frozen=True)
+class Sweep:
+    """A table, the pretraining of its rows, and where all of it lies."""
+
+    table: dict[str, Any]  # an entry of configs/ablation/tables.py
+    pretraining: ml_collections.ConfigDict  # base and rows
+    workdir: Path
+    name: str
+
+    def config(self, row: str, seed: int) -> ml_collections.ConfigDict:
+        """Of the pretraining of a row."""
+        config = self.pretraining.base.copy_and_resolve_references()
+        config.update_from_flattened_dict(self.pretraining.rows[row])
+        config.seed = seed
+        return config
+
+    def questions(self) -> Iterator[tuple[str, Task, Subset]]:
+        """What each row is asked: name, task, data; a fraction of the labels once a repeat."""
+        for task in self.table["tasks"]:
+            for subset in self.table["subsets"]:
+                name = f"{task}, {subset['leads']} leads, {subset['fraction']:g} of labels"
+                for repeat in range(subset["repeats"] if subset["fraction"] < 1 else 1):
+                    used = Subset(LEAD_SUBSETS[subset["leads"]], subset["fraction"], repeat)
+                    yield name, named_task(known_tasks(), task), used
+
+    def cells(self) -> list[Cell]:
+        """All that the table wants."""
+        return [
+            Cell(row, name, seed, subset.repeat)
+            for name, _, subset in self.questions()
+            for row in self.table["rows"]
+            for seed in self.table["seeds"]
+        ]
+
+
+def run_sweep(sweep: Sweep, *, only: Sequence[str] = (), seeds: Sequence[int] = ()) -> str:
+    """Runs the cells that are not there, writes the table after each run of pretraining, and returns it.
+
+    Args:
+      sweep: the table.
+      only: rows that are run; all where empty.
+      seeds: that are run; all where empty.
+
+    Raises:
+      ValueError: when a row or seed is not of the table.
+    """
+    for flag, asked, known in (("only", only, sweep.table["rows"]), ("seeds", seeds, sweep.table["seeds"])):
+        unknown = [str(each) for each in asked if each not in known]
+        if unknown:
+            there = ", ".join(map(str, known))
+            raise ValueError(f"--{flag}: expected some of {there}, got {', '.join(unknown)}")
+    text = _write_table(sweep)
+    for seed in seeds or sweep.table["seeds"]:
+        for row in only or sweep.table["rows"]:
+            if _run_row(sweep, row, seed):
+                text = _write_table(sweep)
+    return text
+
+
+def _run_row(sweep: Sweep, row: str, seed: int) -> bool:
+    """Pretrains a row and asks it; says whether anything was missing."""
+    config, folder = sweep.config(row, seed), sweep.workdir / "cells"
+    run = sweep.workdir / "runs" / f"{row}_{seed}"
+    missing = [
+        (Cell(row, name, seed, subset.repeat), task, subset)
+        for name, task, subset in sweep.questions()
+        if not (folder / f"{Cell(row, name, seed, subset.repeat).name}.json").is_file()
+    ]
+    if not missing:
+        return False
+    print(f"{row}, seed {seed}", flush=True)
+    train(config, run)
+    encoder = encoder_of(str(run), "lead")
+    root = Path(config.data.root)
+    for cell, task, subset in missing:
+        asked = Asked(
+            task=task,
+            root=root,
+            openings=root / FILE,
+            protocol=sweep.table["protocol"],
+            beside=sweep.table["beside"],
+            subset=subset,
+            development=sweep.table["development"],
+        )
+        try:
+            evaluated(asked, [encoder], out=folder / f"{cell.name}.json")
+        except ValueError as error:  # too few labels of every class: the cell stays missing, and says why
+            print(f"missing: {cell.name}: {error}", flush=True)
+    return True
+
+
+def _write_table(sweep: Sweep) -> str:
+    """Markdown, CSV and a picture of what is there."""
+    reference = sweep.table["reference"]
+    table = lines(sweep.cells(), sweep.workdir / "cells", method=PRETRAINED, reference=reference)
+    kept = {row: _tokens_kept(sweep.config(row, 0)) for row in sweep.table["rows"]}
+    text = markdown(table, kept, sweep.pretraining.base.run.steps, reference)
+    sweep.workdir.mkdir(parents=True, exist_ok=True)
+    file = sweep.workdir / sweep.name
+    file.with_suffix(".md").write_text(text + "\n", encoding="utf-8")
+    file.with_suffix(".csv").write_text(as_csv(table), encoding="utf-8")
+    names = [f"{line.row}: {line.question}" for line in table]
+    figure = draw_intervals(names, [line.auroc for line in table], label="macro AUROC, 95 %")
+    figure.savefig(file.with_suffix(".png"), dpi=100)
+    return text
+
+
+def _tokens_kept(config: ml_collections.ConfigDict) -> int:
+    preprocessing = select(config.data.root, config.data.train).preprocessing
+    objective = build(resolved(config), preprocessing).objective
+    return objective.stdm.tokens_kept(objective.columns)

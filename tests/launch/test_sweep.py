@@ -1,0 +1,86 @@
+"""A sweep goes on cell by cell, shows what is missing, and compares on the same recordings."""
+
+import numpy as np
+import pytest
+
+from configs.ablation import pretraining, tables
+from coreecg_jax.downstream.bootstrap import bootstrap_macro, paired_difference, patient_resamples
+from coreecg_jax.downstream.methods import PRETRAINED
+from coreecg_jax.downstream.predictions import Predictions, write_predictions
+from launch import sweeping
+from launch.sweeping import Sweep, run_sweep
+
+GROUPS, LABELS = np.arange(60) // 2, np.random.default_rng(0).random((60, 2)) < 0.4
+
+
+def predicted(quality, seed):
+    noise = np.random.default_rng(seed).random(LABELS.shape)
+    return (quality * LABELS + noise) / (1 + quality)
+
+
+@pytest.fixture
+def sweep(tmp_path, monkeypatch):
+    """Two rows, two seeds, one question; what is trained and asked is written down."""
+    done = []
+    quality = {"full": 1.0, "fda_off": 0.5}
+
+    def train(config, run):
+        done.append(("train", run.name, config.view.mode, config.seed))
+
+    def evaluated(asked, encoders, *, out):
+        row, seed = encoders[0].rsplit("/", 1)[1].rsplit("_", 1)
+        assert asked.development
+        done.append(("ask", row, int(seed)))
+        if (row, seed) == ("fda_off", "1"):
+            raise ValueError("too few")
+        names = np.array([f"r{number}" for number in range(60)])
+        methods = {PRETRAINED: {"run": predicted(quality[row], int(seed))}}
+        everything = Predictions(("a", "b"), names, names, GROUPS, None, LABELS, methods)
+        write_predictions(everything, out.with_suffix(".parquet"))
+        out.write_text("{}")
+
+    monkeypatch.setattr(sweeping, "train", train)
+    monkeypatch.setattr(sweeping, "evaluated", evaluated)
+    monkeypatch.setattr(sweeping, "encoder_of", lambda run, pooling: run)
+    monkeypatch.setattr(sweeping, "_tokens_kept", lambda config: 70)
+    table = tables.get_config()["ablation"].to_dict() | {"rows": ("full", "fda_off"), "seeds": (0, 1)}
+    return Sweep(table, pretraining.get_config(), tmp_path / "sweep", "ablation"), done
+
+
+def test_cells_are_run_once_and_missing_ones_are_shown(sweep):
+    sweep, done = sweep
+    first = run_sweep(sweep, only=["full"], seeds=[0])
+    assert done == [("train", "full_0", "learned", 0), ("ask", "full", 0)]
+    assert (
+        "| fda_off | ptbxl_superclass_two_folds, 12 leads, 1 of labels | 70 | 300 | 0 of 2 | missing | – |"
+        in first
+    )
+    text = run_sweep(sweep)
+    assert ("train", "fda_off_1", "off", 1) in done
+    assert done.count(("ask", "full", 0)) == 1
+    counts = patient_resamples(GROUPS)
+    own, other = predicted(0.5, 0), predicted(1.0, 0)
+    (auroc,) = bootstrap_macro([own], LABELS, counts).intervals()
+    difference = paired_difference([own], [other], LABELS, counts)  # seed 1 of this row is not there
+    shown = f"1 of 2 | {auroc.value:.3f} [{auroc.low:.3f}, {auroc.high:.3f}] | {difference.value:+.3f} ["
+    assert shown in text
+    done.clear()
+    run_sweep(sweep)
+    assert done == [("train", "fda_off_1", "off", 1), ("ask", "fda_off", 1)]  # the missing one only
+    suffixes = {path.suffix for path in sweep.workdir.iterdir() if path.is_file()}
+    assert suffixes == {".md", ".csv", ".png"}
+    assert sweep.workdir.joinpath("ablation.csv").read_text().count("\n") == 3
+
+
+def test_a_row_that_is_not_there_is_told(sweep):
+    with pytest.raises(ValueError, match="--only: expected some of full, fda_off, got fda"):
+        run_sweep(sweep[0], only=["fda"])
+
+
+def test_every_table_asks_questions_that_exist():
+    for name, table in tables.get_config().to_dict().items():
+        sweep = Sweep(table, pretraining.get_config(), "unused", name)
+        cells = sweep.cells()
+        assert len(set(cells)) == len(cells) > 0
+        for row in table["rows"]:
+            assert sweep.config(row, 2).seed == 2
