@@ -88,26 +88,17 @@ results-probe: data/100hz/.ready
 	for seed in $(SEEDS); do \
 	  $(LAUNCH).pretrain $(CONFIG) --config.seed=$$seed --workdir=runs/real_2core_$$seed; \
 	done
-	for task in ptbxl_superclass ludb_findings; do \
-	  $(LAUNCH).probe $(foreach seed,$(SEEDS),--workdir=runs/real_2core_$(seed)) --data_root=data/100hz \
-	    --task=$$task --out=runs/$$task.json | tee runs/$$task.md; \
+	# LUDB was seen, unlabelled, in pretraining.
+	for task in ptbxl_superclass_two_folds "ludb_findings --allow_overlap"; do \
+	  $(LAUNCH).evaluate $(foreach seed,$(SEEDS),--checkpoint=runs/real_2core_$(seed)) --data_root=data/100hz \
+	    --task=$$task | tee "runs/$${task%% *}.md"; \
 	done
 	$(LAUNCH).reconstruction --data_root=data/100hz --train=ptbxl:fold1-8 --validation=ptbxl:fold9 \
 	  $(foreach seed,$(SEEDS),--run=seed$(seed)=runs/real_2core_$(seed)) | tee runs/reconstruction.md
 
-# Each row differs from the default in one setting; 400 steps, scored on the training folds only.
-ABLATION := base: linear:model.kernels=0 own_scale:model.voltage=False lead_wise:model.decoder=lead_wise \
-  global:model.aligned=global uniform:view.mode=uniform
+# Scored on the training folds only.
 results-ablation: data/100hz/.ready
-	for row in $(ABLATION); do \
-	  setting=$${row#*:}; \
-	  $(LAUNCH).pretrain $(CONFIG) --config.run.steps=400 $${setting:+--config.$$setting} \
-	    --workdir=runs/short_$${row%%:*}; \
-	done
-	$(LAUNCH).probe $(foreach row,$(ABLATION),--workdir=runs/short_$(firstword $(subst :, ,$(row)))) \
-	  --data_root=data/100hz --development | tee runs/ablation.md
-	$(LAUNCH).probe --workdir=runs/short_base --data_root=data/100hz --development --pooling=recording \
-	  | tee runs/ablation_pooling.md
+	$(LAUNCH).sweep --table=ablation --workdir=runs/ablation
 
 results-curves:
 	$(LAUNCH).curves $(foreach seed,$(SEEDS),--workdir=runs/real_2core_$(seed)) \

@@ -29,6 +29,8 @@ def main(argv: Sequence[str]) -> None:
     recordings = read_recordings(data.root, data.train, min_seconds=data.crop_seconds)
     if _BATCH.value > len(recordings):
         raise ValueError(f"--batch_size: expected at most {len(recordings)} windows, got {_BATCH.value}")
+    if not config.objective.lambda_r:
+        raise ValueError("objective.lambda_r: expected more than 0, got 0: the gate is a reconstruction")
     config.run.steps = max(10 * _STEPS.value, config.run.steps)  # the rate stays near its peak
     experiment = build(config, recordings.preprocessing)
     curve = overfit(

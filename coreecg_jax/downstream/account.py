@@ -61,7 +61,7 @@ def account_of(
     """
     train, validation = (_long_enough(objective, some) for some in (train, validation))
     explained = None
-    if objective.stdm.mode in WHOLE_TOKENS and train.available.all(1).any():
+    if objective.lambda_r and objective.stdm.mode in WHOLE_TOKENS and train.available.all(1).any():
         explained = compare({name: (objective, parameters)}, train, validation)
     complete = bool(train.available.all(1).any() and validation.available.all(1).any())
     leaks = functools.partial(mask_leakage, samples=objective.crop_samples, columns=objective.columns)

@@ -81,7 +81,8 @@ def estimate(config: ml_collections.ConfigDict, workdir: Path | str) -> Estimate
     experiment, placement = build(config, selection.preprocessing), data_parallel()
     require_divisible("data.batch_size", data.batch_size, placement)
     require_divisible("data.validation_batch_size", data.validation_batch_size, placement)
-    windows, validation = (_usable(data, spec) for spec in (data.train, data.validation))
+    seconds = experiment.objective.window_seconds
+    windows, validation = (_usable(data.root, spec, seconds) for spec in (data.train, data.validation))
     for field, most in (("batch_size", windows), ("validation_batch_size", validation)):
         if data[field] > most:
             raise ValueError(
@@ -105,6 +106,7 @@ def estimate(config: ml_collections.ConfigDict, workdir: Path | str) -> Estimate
             tokens_kept=objective.stdm.tokens_kept(objective.columns),
             columns=objective.columns,
             batch_size=data.batch_size,
+            decoded=objective.lambda_r > 0,
         ),
         matrix_rate=matrix_rate(network.dtype),
         devices=f"{jax.device_count()} x {jax.devices()[0].device_kind}",
@@ -118,10 +120,10 @@ def estimate(config: ml_collections.ConfigDict, workdir: Path | str) -> Estimate
 _NOT_ENCODER = ("decoder", "mask_token", "projector")
 
 
-def _usable(data: ml_collections.ConfigDict, spec: str) -> int:
-    """Windows that hold a crop."""
-    selection = select(data.root, spec)
-    return count_usable(selection, selection.minimum_length(data.crop_seconds))
+def _usable(root: str, spec: str, seconds: float) -> int:
+    """Windows that are long enough."""
+    selection = select(root, spec)
+    return count_usable(selection, selection.minimum_length(seconds))
 
 
 def _step_memory(

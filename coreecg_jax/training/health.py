@@ -51,10 +51,13 @@ def effective_rank(vectors_BD: np.ndarray) -> float:
     return float(np.exp(-(share * np.log(np.maximum(share, 1e-12))).sum()))
 
 
-def step_flops(network: CoReECG, *, tokens_kept: int, columns: int, batch_size: int) -> float:
+def step_flops(
+    network: CoReECG, *, tokens_kept: int, columns: int, batch_size: int, decoded: bool = True
+) -> float:
     """Floating-point operations of the matrix products of one step: forward, and twice that backward.
 
-    Both views; what is not a matrix product (softmax, norms, FFT) is not counted, so MFU errs downwards.
+    Both views, with the decoder where it is run (`decoded`); what is not a matrix product (softmax, norms,
+    FFT) is not counted, so MFU errs downwards.
     """
     free, leads = 1 + network.registers, len(LEADS)
 
@@ -64,13 +67,14 @@ def step_flops(network: CoReECG, *, tokens_kept: int, columns: int, batch_size: 
     encoder = stack(network.width, network.depth, 1, free + tokens_kept)
     embed = tokens_kept * embedding_products(network)
     lead_wise = network.decoder == "lead_wise"
-    sequences, tokens = (leads, free + columns) if lead_wise else (1, free + leads * columns)
+    context = free if network.context else 0
+    sequences, tokens = (leads, context + columns) if lead_wise else (1, context + leads * columns)
     decoder = stack(network.decoder_width, network.decoder_depth, sequences, tokens)
     ends = (free + tokens_kept) * network.width * network.decoder_width
     ends += leads * columns * network.decoder_width * network.patch
     aligned = 3 if network.aligned == "pooled" else 1
     projector = network.width * (aligned * network.width + network.projection)
-    multiply_adds = encoder + embed + decoder + ends + projector
+    multiply_adds = encoder + embed + projector + (decoder + ends if decoded else 0)
     return 3 * 2 * multiply_adds * 2 * batch_size
 
 
@@ -112,6 +116,7 @@ class Speed:
             tokens_kept=objective.stdm.tokens_kept(objective.columns),
             columns=objective.columns,
             batch_size=batch_size,
+            decoded=objective.lambda_r > 0,
         )
         self._rate = matrix_rate(network.dtype)
         self._waited = 0.0

@@ -8,6 +8,7 @@ from jax.extend.core import jaxprs_in_params
 from made_runs import made_batch, placement_of, tiny_experiment
 
 from coreecg_jax.method.embedding import PatchEmbedding
+from coreecg_jax.method.network import CoReECG
 from coreecg_jax.training import health
 from coreecg_jax.training.health import (
     Speed,
@@ -109,3 +110,15 @@ def test_speed_counts_neither_the_first_call_nor_pauses(monkeypatch):
 
 def test_a_matrix_product_takes_time():
     assert 1e8 < matrix_rate("float32") < 1e16
+
+
+def test_what_is_not_run_is_not_counted():
+    network = CoReECG(
+        patch=100, width=16, depth=2, heads=2, decoder_width=8, decoder_depth=1, decoder_heads=1
+    )
+    sizes = {"tokens_kept": 50, "columns": 9, "batch_size": 8}
+    free, tokens = 5, 12 * 9
+    decoder = (free + tokens) * (12 * 8**2 + 2 * (free + tokens) * 8)
+    ends = (free + 50) * 16 * 8 + tokens * 8 * 100
+    without = step_flops(network, decoded=False, **sizes)
+    assert step_flops(network, **sizes) - without == 3 * 2 * 2 * 8 * (decoder + ends)
