@@ -90,7 +90,7 @@ def _run(workdir: Path) -> None:
     if data.remark:
         print(data.remark, flush=True)
     train(config, run, pictures=pictures(config))
-    print("3 of 4: a probe of the frozen encoder, the untrained one and random convolutions", flush=True)
+    print("3 of 4: a probe of the frozen encoder, and what it must beat", flush=True)
     numbers = _probe(run, data.task, root) if data.task else None
     print("4 of 4: the report", flush=True)
     write_report_page(workdir / "report.html", [str(run)])

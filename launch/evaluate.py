@@ -1,4 +1,4 @@
-"""Scores pretrained encoders on a task, beside the untrained encoder and the humble rival.
+"""Scores pretrained encoders on a task, beside what it must beat.
 
 python -m launch.evaluate --checkpoint=runs/x --data_root=data/100hz --task=ptbxl_superclass [--protocol=knn]
 Several seeds: --checkpoint once for each. Without --checkpoint: the rival alone. With --development: scores
@@ -13,13 +13,13 @@ from pathlib import Path
 from absl import flags
 from ml_collections import config_flags
 
-from configs.downstream import tasks
+from configs.downstream import protocols, tasks
 from coreecg_jax.downstream.methods import BESIDE, PROTOCOLS
 from coreecg_jax.downstream.openings import FILE
 from coreecg_jax.downstream.protocol import Subset
 from coreecg_jax.downstream.tasks import named_task, tasks_of
 from coreecg_jax.method.representation import POOLINGS
-from launch.evaluating import Asked, evaluated, leads_of
+from launch.evaluating import Asked, evaluated, leads_of, protocols_of
 from launch.restored import encoder_of
 from launch.shell import run_main
 
@@ -27,7 +27,8 @@ _CHECKPOINT = flags.DEFINE_multi_string("checkpoint", [], "Folder of a training 
 _DATA_ROOT = flags.DEFINE_string("data_root", None, "Folder of data sets.", required=True)
 _TASK = flags.DEFINE_string("task", "ptbxl_superclass", "What is predicted: an entry of --tasks.")
 _TASKS = config_flags.DEFINE_config_file("tasks", tasks.__file__, "The list of tasks.")
-_PROTOCOL = flags.DEFINE_enum("protocol", "linear", PROTOCOLS, "How a frozen encoder is judged.")
+_PROTOCOLS = config_flags.DEFINE_config_file("protocols", protocols.__file__, "Settings of the protocols.")
+_PROTOCOL = flags.DEFINE_enum("protocol", "linear", PROTOCOLS, "How an encoder is judged.")
 _BESIDE = flags.DEFINE_list("beside", list(BESIDE), f"What stands beside it: some of {', '.join(BESIDE)}.")
 _LEADS = flags.DEFINE_string("leads", "12", "12, 8, 6, 3, 2, 1, or names: I,II,V2.")
 _FRACTION = flags.DEFINE_float("fraction", 1.0, "Share of the labelled recordings.", 0.0, 1.0)
@@ -49,6 +50,7 @@ def main(argv: Sequence[str]) -> None:
         task=named_task(tasks_of(_TASKS.value.to_dict()), _TASK.value),
         root=Path(_DATA_ROOT.value),
         protocol=_PROTOCOL.value,
+        settings=protocols_of(_PROTOCOLS.value),
         beside=tuple(_BESIDE.value),
         subset=Subset(leads_of(_LEADS.value), _FRACTION.value, _REPEAT.value),
         openings=Path(_OPENINGS.value or Path(_DATA_ROOT.value) / FILE),

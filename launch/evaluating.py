@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from configs.downstream import tasks
-from coreecg_jax.downstream.methods import BESIDE, Encoder, compared_methods
+import ml_collections
+
+from configs.downstream import protocols, tasks
+from coreecg_jax.downstream.finetuning_settings import Settings
+from coreecg_jax.downstream.methods import BESIDE, Encoder, Protocols, compared_methods
 from coreecg_jax.downstream.predictions import write_predictions
 from coreecg_jax.downstream.protocol import Evaluation, Seal, Subset, develop, evaluate, other_sources
 from coreecg_jax.downstream.results import Report, predictions_of, report, write_report
@@ -31,6 +34,7 @@ class Asked:
     beside: tuple[str, ...] = tuple(BESIDE)
     subset: Subset = dataclasses.field(default_factory=Subset)
     rival_seeds: tuple[int, ...] = (0, 1, 2)
+    settings: Protocols = dataclasses.field(default_factory=lambda: protocols_of(protocols.get_config()))
     development: bool = False
     allow_retest: bool = False
     allow_overlap: bool = False
@@ -58,6 +62,21 @@ class Asked:
 def known_tasks() -> dict[str, Task]:
     """The tasks of `configs/downstream/tasks.py`."""
     return tasks_of(tasks.get_config().to_dict())
+
+
+def protocols_of(config: ml_collections.ConfigDict) -> Protocols:
+    """The settings of `configs/downstream/protocols.py`.
+
+    Raises:
+      ValueError: naming the group, when a setting is out of its range.
+    """
+    trained = {}
+    for name in ("attention", "finetune", "scratch"):
+        try:
+            trained[name] = Settings(**config[name])
+        except ValueError as error:
+            raise ValueError(f"--protocols.{name}: {error}") from error
+    return Protocols(**trained, neighbours=tuple(config.knn.neighbours), crops=config.linear.crops)
 
 
 class Done(NamedTuple):
@@ -101,6 +120,7 @@ def evaluated(asked: Asked, encoders: Sequence[Encoder], *, out: str | Path | No
         compared_methods,
         encoders,
         protocol=asked.protocol,
+        settings=asked.settings,
         beside=asked.beside,
         rival_seeds=asked.rival_seeds,
         store=home / EVALUATIONS / "features",

@@ -1,16 +1,22 @@
 """The protocols behind one interface: fitted on a cohort, chosen by another, then frozen."""
 
+import functools
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from coreecg_jax.downstream.cohorts import Cohort
 from coreecg_jax.downstream.features import Extract
+from coreecg_jax.downstream.finetuning import fine_tune, predict
+from coreecg_jax.downstream.finetuning_settings import Settings
 from coreecg_jax.downstream.judged import Judged
 from coreecg_jax.downstream.neighbours import NEIGHBOURS, fit_neighbours
-from coreecg_jax.downstream.probes import fit_probe, fit_validated_probe
+from coreecg_jax.downstream.probes import FOLDS, fit_probe, fit_validated_probe, patient_folds
 from coreecg_jax.inputs.reader import Recordings
+from coreecg_jax.method.network import CoReECG
+
+HELD_OUT_SEED = 2  # of the patients by whom an epoch is chosen where there is no validation set
 
 
 class Fitted(NamedTuple):
@@ -59,5 +65,30 @@ def neighbours(extract: Extract, tried: Sequence[int] = NEIGHBOURS) -> Fit:
             return probe.predict(extract(recordings))
 
         return Fitted(probabilities, {"neighbours": probe.neighbours}, probe.judged)
+
+    return fit
+
+
+def tuned(
+    network: CoReECG, parameters: dict[str, Any], settings: Settings, *, crop_seconds: float, seed: int
+) -> Fit:
+    """Gradient descent from `parameters` (`finetuning`), the epoch chosen by validation.
+
+    Without a validation set, the patients of one fold in five of the training set are held out for it.
+    """
+
+    def fit(train: Cohort, validation: Cohort | None) -> Fitted:
+        if validation is None:
+            held_out = patient_folds(train.groups, folds=FOLDS, seed=HELD_OUT_SEED) == 0
+            train, validation = train.take(~held_out), train.take(held_out)
+        found = fine_tune(
+            *(network, parameters, train.recordings, train.labels),
+            *(validation.recordings, validation.labels, settings),
+            crop_seconds=crop_seconds,
+            seed=seed,
+        )
+        asked = functools.partial(predict, network, found, crop_seconds=crop_seconds, settings=settings)
+        judged = Judged(asked(validation.recordings), validation.labels, validation.groups, None)
+        return Fitted(asked, {"epoch": found.best_epoch}, judged)
 
     return fit

@@ -11,21 +11,23 @@ import jax
 from coreecg_jax.baselines.random_convolutions import convolution_features, draw_kernels
 from coreecg_jax.downstream.feature_store import FeatureStore
 from coreecg_jax.downstream.features import Extract, crop_features
-from coreecg_jax.downstream.fits import Fit, linear, neighbours
+from coreecg_jax.downstream.finetuning_settings import Settings
+from coreecg_jax.downstream.fits import Fit, linear, neighbours, tuned
 from coreecg_jax.downstream.neighbours import NEIGHBOURS
 from coreecg_jax.method.network import CoReECG
 from coreecg_jax.method.representation import represent
 from coreecg_jax.records.schema import Preprocessing
 
-PROTOCOLS = ("knn", "linear")
+PROTOCOLS = ("knn", "linear", "attention", "finetune")
 UNTRAINED = "untrained encoder"
 PRETRAINED = "pretrained"
+SCRATCH = "supervised from scratch"
 RIVAL = "random convolutions"
 JOINED = "pretrained + random convolutions"
 # What stands beside every result, by the name of its flag's value.
-BESIDE = {"untrained": UNTRAINED, "rival": RIVAL}
+BESIDE = {"untrained": UNTRAINED, "scratch": SCRATCH, "rival": RIVAL}
 # (method, reference): each is scored as method minus reference on the same resamples.
-COMPARISONS = ((PRETRAINED, UNTRAINED), (PRETRAINED, RIVAL), (JOINED, RIVAL))
+COMPARISONS = ((PRETRAINED, UNTRAINED), (PRETRAINED, SCRATCH), (PRETRAINED, RIVAL), (JOINED, RIVAL))
 RIVAL_SEEDS = (0, 1, 2)
 
 
@@ -50,11 +52,11 @@ class Encoder:
 class Protocols:
     """Settings of every protocol."""
 
+    attention: Settings
+    finetune: Settings
+    scratch: Settings
     neighbours: tuple[int, ...] = NEIGHBOURS  # numbers that are tried
     crops: int = 3  # evenly spaced crops of which a frozen representation is the mean
-
-
-DEFAULTS = Protocols()
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -74,14 +76,15 @@ def compared_methods(
     preprocessing: Preprocessing,
     *,
     protocol: str,
-    settings: Protocols = DEFAULTS,
+    settings: Protocols,
     beside: Sequence[str] = tuple(BESIDE),
     rival_seeds: Sequence[int] = RIVAL_SEEDS,
     store: Path | None = None,
 ) -> Methods:
     """The rows of a result, each with a run a seed; the rival alone where there is no encoder.
 
-    The rival always has the linear probe, the strongest that random convolutions are known to have.
+    The rival always has the linear probe, the strongest that random convolutions are known to have; so has
+    the untrained encoder beside a fine-tuned one, as fine-tuning it is training from scratch.
 
     Args:
       encoders: of the seeds of one configuration.
@@ -105,12 +108,17 @@ def compared_methods(
         require_same_preprocessing(encoder, preprocessing)
     frozen = [_frozen(encoder, encoder.pretrained, settings, store) for encoder in encoders]
     before = [_frozen(encoder, encoder.untrained, settings, store) for encoder in encoders]
-    fit = linear_of_one if protocol == "linear" else functools.partial(neighbours, tried=settings.neighbours)
+    before_protocol = "linear" if protocol == "finetune" else protocol
     rows = {
         UNTRAINED: [
-            Run(f"{encoder.name} before training", fit(extract)) for encoder, extract in zip(encoders, before)
+            Run(f"{e.name} before training", _fit(e, e.untrained, extract, before_protocol, settings))
+            for e, extract in zip(encoders, before)
         ],
-        PRETRAINED: [Run(encoder.name, fit(extract)) for encoder, extract in zip(encoders, frozen)],
+        PRETRAINED: [
+            Run(e.name, _fit(e, e.pretrained, extract, protocol, settings))
+            for e, extract in zip(encoders, frozen)
+        ],
+        SCRATCH: [Run(f"seed {e.seed}", _tuned(e, e.untrained, settings.scratch)) for e in encoders],
         RIVAL: rival_runs,
     }
     if protocol == "linear":
@@ -145,9 +153,18 @@ def require_same_preprocessing(encoder: Encoder, preprocessing: Preprocessing) -
         )
 
 
-def linear_of_one(extract: Extract) -> Fit:
-    """The linear probe of one representation."""
-    return linear([extract])
+def _fit(
+    encoder: Encoder, parameters: dict[str, Any], extract: Extract, protocol: str, settings: Protocols
+) -> Fit:
+    if protocol == "linear":
+        return linear([extract])
+    if protocol == "knn":
+        return neighbours(extract, settings.neighbours)
+    return _tuned(encoder, parameters, settings.attention if protocol == "attention" else settings.finetune)
+
+
+def _tuned(encoder: Encoder, parameters: dict[str, Any], settings: Settings) -> Fit:
+    return tuned(encoder.network, parameters, settings, crop_seconds=encoder.crop_seconds, seed=encoder.seed)
 
 
 def _frozen(encoder: Encoder, parameters: dict[str, Any], settings: Protocols, store: Path | None) -> Extract:

@@ -58,6 +58,16 @@ def attend(q_BHKd: jax.Array, k_BHKd: jax.Array, v_BHKd: jax.Array, bias_BHKK: j
     return jnp.einsum("bhqk,bhkd->bhqd", weights_BHKK.astype(v_BHKd.dtype), v_BHKd)
 
 
+def drop_path(key: jax.Array, rate: float, *, depth: int, batch: int) -> jax.Array:
+    """Multipliers float32[depth, batch] that drop whole layers of single recordings; of mean 1.
+
+    Stochastic depth (Huang et al. 2016): the rate rises linearly from 0 in the first layer to `rate` in the
+    last. What is kept is divided by its probability, so nothing changes when no layer is dropped.
+    """
+    keep_X1 = 1.0 - np.linspace(0.0, rate, depth, dtype=np.float32)[:, None]
+    return jax.random.bernoulli(key, keep_X1, (depth, batch)) / keep_X1
+
+
 class Block(nn.Module):
     """Pre-norm attention and MLP. Works as the body of a scan over layers."""
 
@@ -66,8 +76,17 @@ class Block(nn.Module):
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, x_BKD: jax.Array, bias_BHKK: jax.Array) -> tuple[jax.Array, None]:
+    def __call__(
+        self, x_BKD: jax.Array, bias_BHKK: jax.Array, keep_B: jax.Array | None = None
+    ) -> tuple[jax.Array, None]:
         batch, tokens, width = x_BKD.shape
+
+        def kept(branch: jax.Array) -> jax.Array:
+            """What a branch adds, times its recording's multiplier."""
+            if keep_B is None:
+                return branch
+            return branch * jnp.repeat(keep_B, tokens)[:, None].astype(branch.dtype)
+
         # Tokens are flattened for all that is done to each alone: on a CPU the MLP trains three times
         # faster on [B * K, D] than on [B, K, D] (docs/performance.md).
         x = x_BKD.reshape(batch * tokens, width)
@@ -75,32 +94,36 @@ class Block(nn.Module):
         qkv = dense(3 * width, dtype=self.dtype, name="qkv")(h)
         q, k, v = jnp.transpose(qkv.reshape(batch, tokens, 3, self.heads, -1), (2, 0, 3, 1, 4))
         h = jnp.transpose(attend(q, k, v, bias_BHKK), (0, 2, 1, 3)).reshape(batch * tokens, width)
-        x += dense(width, dtype=self.dtype, name="attention_out")(h)
+        x += kept(dense(width, dtype=self.dtype, name="attention_out")(h))
         h = layer_norm("mlp_norm")(x).astype(self.dtype)
         h = jax.nn.gelu(dense(self.mlp_ratio * width, dtype=self.dtype, name="mlp_in")(h))
-        x += dense(width, dtype=self.dtype, name="mlp_out")(h)
+        x += kept(dense(width, dtype=self.dtype, name="mlp_out")(h))
         return x.reshape(batch, tokens, width), None
 
 
 class Stack(nn.Module):
-    """`depth` blocks with stacked parameters (leading axis: layer), then a LayerNorm; float32 out."""
+    """`depth` blocks with stacked parameters (leading axis: layer), then a LayerNorm; float32 out.
+
+    `keep_XB` multiplies what each layer adds to each recording, X layers: 0 drops a layer (`drop_path`).
+    """
 
     depth: int
     heads: int
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, x_BKD: jax.Array, bias_BHKK: jax.Array) -> jax.Array:
+    def __call__(self, x_BKD: jax.Array, bias_BHKK: jax.Array, keep_XB: jax.Array | None = None) -> jax.Array:
+        dropping = () if keep_XB is None else (keep_XB,)
         layers = nn.scan(
             Block,
             variable_axes={"params": 0},
             split_rngs={"params": True},
-            in_axes=nn.broadcast,
+            in_axes=(nn.broadcast, 0) if dropping else nn.broadcast,
             length=self.depth,
             unroll=min(self.depth, UNROLLED_LAYERS),
         )
         x_BKD, _ = layers(heads=self.heads, dtype=self.dtype, name="layers")(
-            x_BKD.astype(self.dtype), bias_BHKK
+            x_BKD.astype(self.dtype), bias_BHKK, *dropping
         )
         return layer_norm("norm")(x_BKD)
 

@@ -127,8 +127,17 @@ class CoReECG(nn.Module):
             prediction_BSP = jnp.zeros(patches_BSP.shape, jnp.float32)
         return Output(prediction_BSP, self.project(encoded, seen_BK), encoded.global_BD)
 
-    def encode(self, patches_BSP: jax.Array, kept_BK: jax.Array, seen_BK: jax.Array) -> Encoded:
-        """The encoder on the kept tokens alone; tokens not kept or not seen change nothing."""
+    def encode(
+        self,
+        patches_BSP: jax.Array,
+        kept_BK: jax.Array,
+        seen_BK: jax.Array,
+        keep_XB: jax.Array | None = None,
+    ) -> Encoded:
+        """The encoder on the kept tokens alone; tokens not kept or not seen change nothing.
+
+        `keep_XB`, float32[depth, B], drops layers in fine-tuning (`layers.drop_path`).
+        """
         columns = patches_BSP.shape[1] // len(LEADS)
         x_BKP = jnp.take_along_axis(patches_BSP, kept_BK[:, :, None], axis=1)
         x_BKP = self.patch_norm(x_BKP) if self.normalise_patches else x_BKP
@@ -140,7 +149,7 @@ class CoReECG(nn.Module):
         bias = attention_bias(
             kept_BK % columns, seen_BK, heads=self.heads, free_tokens=free, time_bias=self.time_bias
         )
-        x = self.encoder_stack(jnp.concatenate([free_BRD, x_BKD], axis=1), bias)
+        x = self.encoder_stack(jnp.concatenate([free_BRD, x_BKD], axis=1), bias, keep_XB)
         return Encoded(x[:, 0], x[:, 1:free], x[:, free:])
 
     def decode(self, encoded: Encoded, kept_BK: jax.Array, seen_BK: jax.Array, columns: int) -> jax.Array:

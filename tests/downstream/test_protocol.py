@@ -9,17 +9,21 @@ from made_cohorts import PREPROCESSING, made_recordings
 
 from coreecg_jax.downstream import cohorts, fits, methods, protocol, results, tables
 from coreecg_jax.downstream.cohorts import joined_groups, labelled, read_cohort, without_shared
+from coreecg_jax.downstream.finetuning_settings import Settings
 from coreecg_jax.downstream.fits import linear
 from coreecg_jax.downstream.methods import (
     JOINED,
     PRETRAINED,
     RIVAL,
+    SCRATCH,
     UNTRAINED,
     Encoder,
+    Protocols,
     Run,
     compared_methods,
 )
 from coreecg_jax.downstream.predictions import read_predictions, write_predictions
+from coreecg_jax.downstream.probes import patient_folds
 from coreecg_jax.downstream.protocol import Seal, Subset, develop, evaluate, other_sources
 from coreecg_jax.downstream.provenance import digest_of_parameters
 from coreecg_jax.downstream.tasks import Task
@@ -353,24 +357,41 @@ def _encoder(seed=0, trained_on="elsewhere", **changes):
     return Encoder(f"runs/{seed}", *about, parameters, parameters, digest_of_parameters(parameters))
 
 
+HEAD = Settings("linear", False, 1e-2, warmup_epochs=0.0, epochs=2, batch_size=20, evaluate_crops=1)
+SETTINGS = Protocols(dataclasses.replace(HEAD, frozen=True), HEAD, HEAD)
+compared = functools.partial(compared_methods, preprocessing=PREPROCESSING, settings=SETTINGS)
+
+
 def test_methods_are_seeds_of_what_stands_beside():
     encoders = [_encoder(4), _encoder(5)]
-    rows = compared_methods(encoders, PREPROCESSING, protocol="linear", rival_seeds=(0, 1, 2))
-    assert list(rows) == [UNTRAINED, PRETRAINED, RIVAL, JOINED]
+    rows = compared(encoders, protocol="linear", rival_seeds=(0, 1, 2))
+    assert list(rows) == [UNTRAINED, PRETRAINED, SCRATCH, RIVAL, JOINED]
     assert [run.name for run in rows[RIVAL]] == ["kernels 0", "kernels 1", "kernels 2"]
-    assert list(compared_methods([], PREPROCESSING, protocol="linear")) == [RIVAL]
-    alone = compared_methods(encoders, PREPROCESSING, protocol="knn", beside=("untrained",))
+    assert list(compared([], protocol="linear")) == [RIVAL]
+    alone = compared(encoders, protocol="knn", beside=("untrained",))
     assert list(alone) == [UNTRAINED, PRETRAINED]
-    with pytest.raises(ValueError, match="protocol: expected one of knn, linear, got 'x'"):
-        compared_methods([], PREPROCESSING, protocol="x")
+    with pytest.raises(ValueError, match="protocol: expected one of knn, linear, attention, finetune, got"):
+        compared([], protocol="x")
     recordings = made_recordings(40)
     cohort = labelled(recordings, recordings.labels, load_label_set("ptbxl_superclass"), "made")
     assert rows[PRETRAINED][0].fit(cohort, None).judged.probabilities.shape == (40, 5)
 
 
+def test_without_validation_a_fifth_of_the_patients_chooses_the_epoch():
+    recordings = made_recordings(150)
+    cohort = labelled(recordings, recordings.labels, load_label_set("ptbxl_superclass"), "made")
+    fitted = compared([_encoder(4)], protocol="linear")[SCRATCH][0].fit(cohort, None)
+    assert fitted.judged.probabilities.shape == (30, 5)
+    assert fitted.chosen["epoch"] in (1, 2)
+    held_out = patient_folds(cohort.groups, seed=fits.HELD_OUT_SEED) == 0
+    asked = fitted.predict(cohort.take(held_out).recordings)
+    np.testing.assert_allclose(asked, fitted.judged.probabilities, atol=1e-6)
+    np.testing.assert_array_equal(cohort.labels[held_out], fitted.judged.labels)
+
+
 def test_other_preprocessing_is_refused_with_its_fields():
     with pytest.raises(ValueError, match=r"runs/0: .*: high_pass 0.05 / 0.67; low_pass 100.0 / 40.0; set"):
-        compared_methods([_encoder(high_pass=0.05, low_pass=100.0)], PREPROCESSING, protocol="linear")
+        compared([_encoder(high_pass=0.05, low_pass=100.0)], protocol="linear")
 
 
 def test_what_the_encoder_saw_of_the_test_is_refused_or_said(data, seal, monkeypatch):
@@ -386,7 +407,7 @@ def test_what_the_encoder_saw_of_the_test_is_refused_or_said(data, seal, monkeyp
 
 
 def test_comparisons_name_known_methods():
-    names = {UNTRAINED, PRETRAINED, RIVAL, JOINED}
+    names = {UNTRAINED, PRETRAINED, SCRATCH, RIVAL, JOINED}
     assert {name for pair in methods.COMPARISONS for name in pair} <= names
 
 

@@ -60,12 +60,13 @@ def ask(run: Path, data: Path, *flags: str) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(scope="module")
 def asked(run: Path, data: Path) -> subprocess.CompletedProcess[str]:
     """The first evaluation of the run."""
-    return ask(run, data, "--pooling=recording")
+    return ask(run, data, "--pooling=recording", "--protocols.scratch.epochs=5")
 
 
 def test_a_run_becomes_tables_and_files(asked: subprocess.CompletedProcess[str], run: Path) -> None:
     assert asked.returncode == 0, asked.stderr
     assert "| pretrained − untrained encoder |" in asked.stdout
+    assert "| pretrained − supervised from scratch |" in asked.stdout
     assert "opened 1 times so far." in asked.stdout
     numbers = json.loads((run / "evaluations" / "ptbxl_superclass_linear.json").read_text())
     assert numbers["protocol"] == "sealed test"
@@ -84,7 +85,8 @@ def test_a_second_look_is_refused_and_marked(run: Path, data: Path) -> None:
     again = ask(run, data, "--pooling=lead")
     assert again.returncode == 2
     assert "this run opened this test set once before" in again.stderr
-    allowed = ask(run, data, "--allow_retest", "--beside=untrained", "--pooling=recording")
+    few = "--beside=untrained,scratch", "--protocols.scratch.epochs=4"
+    allowed = ask(run, data, "--allow_retest", "--pooling=recording", *few)
     assert allowed.returncode == 0, allowed.stderr
     assert "**2 times by this run**" in allowed.stdout
     assert "**Incomplete: without random convolutions.**" in allowed.stdout
@@ -104,7 +106,7 @@ def test_flags_say_what_they_expect(tmp_path: Path) -> None:
     tasks = known_tasks()
     with pytest.raises(ValueError, match=r"did you mean ptbxl_superclass\?"):
         named_task(tasks, "ptbxl_superclas")
-    with pytest.raises(ValueError, match="--beside: expected some of untrained, rival, got x"):
+    with pytest.raises(ValueError, match="--beside: expected some of untrained, scratch, rival, got x"):
         Asked(tasks["ptbxl_superclass"], tmp_path, tmp_path, beside=("x",))
     with pytest.raises(ValueError, match="--fraction: expected more than 0"):
         Asked(tasks["ptbxl_superclass"], tmp_path, tmp_path, subset=Subset(fraction=0.0))

@@ -1,0 +1,370 @@
+import dataclasses
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from made_cohorts import CODES, made_recordings
+from made_encoders import CROP_SECONDS, NETWORK, PATCH, fresh_parameters, planted_labels
+
+from configs.downstream import protocols
+from coreecg_jax.downstream.augmentation import Crops, augment, mixup
+from coreecg_jax.downstream.finetuning import epoch_rows, fine_tune, predict
+from coreecg_jax.downstream.finetuning_settings import Settings
+from coreecg_jax.downstream.finetuning_step import (
+    Windows,
+    _compiled,
+    compiled,
+    make_tuner,
+    training_crops,
+)
+from coreecg_jax.downstream.scores import macro_auroc
+from coreecg_jax.downstream.tokens import ENCODER, leads_in_use
+from coreecg_jax.method.layers import drop_path
+from coreecg_jax.records.leads import LIMB_FROM_I_II
+
+# Everything is on, so that one compilation covers it.
+FULL = Settings(
+    head="linear",
+    frozen=False,
+    learning_rate=3e-3,
+    layer_decay=0.8,
+    epochs=6,
+    patience=6,
+    batch_size=32,
+    drop_path=0.1,
+    mixup=0.2,
+    augment=0.1,
+    evaluate_crops=2,
+)
+PLAIN = Settings(head="linear", frozen=False, learning_rate=1e-3)
+SAMPLES = round(CROP_SECONDS * 20)
+TRAIN, VALIDATION = made_recordings(160), made_recordings(100, first=1000)
+
+
+def tuned_on(train_labels, validation_labels, settings=FULL, seed=0):
+    data = TRAIN, train_labels, VALIDATION, validation_labels
+    return fine_tune(NETWORK, fresh_parameters(), *data, settings, crop_seconds=CROP_SECONDS, seed=seed)
+
+
+@pytest.fixture(scope="module")
+def planted():
+    """Tuned to recordings whose classes a lead tells."""
+    return tuned_on(planted_labels(TRAIN), planted_labels(VALIDATION))
+
+
+@pytest.fixture(scope="module")
+def unplanted():
+    """Tuned to labels that nothing tells, stopped early."""
+    rng = np.random.default_rng(5)
+    shuffled = [rng.permutation(planted_labels(each)) for each in (TRAIN, VALIDATION)]
+    settings = dataclasses.replace(FULL, patience=2, min_epochs=3, learning_rate=1e-2, epochs=12)
+    return tuned_on(*shuffled, settings), settings, shuffled[1]
+
+
+def same(one, two):
+    return jax.tree.all(
+        jax.tree.map(lambda a, b: np.asarray(a).tobytes() == np.asarray(b).tobytes(), one, two)
+    )
+
+
+def test_learns_a_planted_signal_and_moves_the_encoder_alone(planted):
+    fresh = made_recordings(100, first=5000)
+    probabilities = predict(NETWORK, planted, fresh, crop_seconds=CROP_SECONDS, settings=FULL)
+    assert (probabilities.shape, probabilities.dtype) == ((100, len(CODES)), np.float64)
+    assert macro_auroc(probabilities, planted_labels(fresh)) > 0.9
+    before = fresh_parameters()
+    assert planted.encoder.keys() == before.keys()
+    for name in before:
+        leaves = [
+            np.array_equal(*pair)
+            for pair in zip(*map(jax.tree.leaves, (before[name], planted.encoder[name])))
+        ]
+        assert not any(leaves) if name in ENCODER else all(leaves), name
+
+
+def test_labels_that_nothing_tells_score_about_a_half(unplanted):
+    tuned, _, _ = unplanted
+    assert abs(np.mean([epoch.validation_score for epoch in tuned.history]) - 0.5) < 0.07
+
+
+def test_stops_early_and_returns_the_best_epoch(unplanted):
+    tuned, settings, labels = unplanted
+    scores = [epoch.validation_score for epoch in tuned.history]
+    assert tuned.best_epoch == 1 + int(np.argmax(scores))
+    assert len(scores) == max(settings.min_epochs, tuned.best_epoch + settings.patience) < settings.epochs
+    again = predict(NETWORK, tuned, VALIDATION, crop_seconds=CROP_SECONDS, settings=settings)
+    assert macro_auroc(again, labels) == scores[tuned.best_epoch - 1]
+    assert len(set(scores)) == len(scores)  # so another epoch's parameters would not have passed
+
+
+def test_a_seed_decides_everything_and_nothing_compiles_twice(planted):
+    before = _compiled.cache_info().misses
+    labels = planted_labels(TRAIN), planted_labels(VALIDATION)
+    assert same(tuned_on(*labels)[:2], planted[:2])
+    short = dataclasses.replace(FULL, epochs=3, warmup_epochs=1.0, learning_rate=1e-3)
+    assert not same(tuned_on(*labels, short, seed=1).head, tuned_on(*labels, short, seed=2).head)
+    assert _compiled.cache_info().misses == before
+    step: Any = compiled(NETWORK, FULL, classes=len(CODES), places=tuple(range(12)), samples=SAMPLES).step
+    assert step._cache_size() == 1
+
+
+def test_each_layer_has_its_learning_rate():
+    parameters = fresh_parameters()
+    trained = {
+        "encoder": {name: each for name, each in parameters.items() if name in ENCODER},
+        "head": {"output": {"kernel": jnp.ones((3, 2)), "bias": jnp.ones(2)}, "query": jnp.ones(4)},
+    }
+    rng = np.random.default_rng(0)
+    gradient = jax.tree.map(lambda each: rng.normal(size=each.shape).astype(np.float32), trained)
+
+    def updates(decay):
+        tuner = make_tuner(NETWORK.depth, decay, 0.05)
+        return jax.jit(lambda tree: tuner.update(gradient, tuner.init(tree), tree)[0])(trained)
+
+    equal, decayed = updates(1.0), updates(0.5)
+    # Two layers: 0.5 ** 3 below them, 0.5 ** 2 and 0.5 ** 1 of them (powers of two: exact), 1 above.
+    by_layer = np.array([0.25, 0.5], np.float32)
+    for path, update in jax.tree_util.tree_leaves_with_path(equal):
+        name = jax.tree_util.keystr(path, simple=True, separator="/")
+        factor = np.float32(0.125)
+        if name.startswith("encoder/encoder_stack/layers"):
+            factor = by_layer.reshape(-1, *[1] * (update.ndim - 1))
+        elif name.startswith(("head", "encoder/encoder_stack/norm")):
+            factor = np.float32(1.0)
+        got = functools.reduce(lambda tree, key: tree[key.key], path, decayed)
+        np.testing.assert_array_equal(got, np.asarray(update) * factor, err_msg=name)
+
+
+def test_weight_decay_is_on_kernels_alone():
+    trained = {
+        "head": {
+            "output": {"kernel": np.full((3, 2), 2, np.float32), "bias": np.ones(2, np.float32)},
+            "query": np.ones(4, np.float32),
+        }
+    }
+    tuner = make_tuner(2, 0.5, 0.1)
+    still = jax.tree.map(np.zeros_like, trained)
+    updates: Any = jax.jit(lambda tree: tuner.update(still, tuner.init(tree), tree)[0])(trained)
+    np.testing.assert_allclose(updates["head"]["output"]["kernel"], 0.2, rtol=1e-6)
+    assert not updates["head"]["output"]["bias"].any()
+    assert not updates["head"]["query"].any()
+
+
+def test_drop_path_multipliers_have_mean_one():
+    keep_XB = np.asarray(drop_path(jax.random.key(0), 0.5, depth=3, batch=20_000))
+    np.testing.assert_allclose(keep_XB.mean(axis=1), 1.0, atol=0.03)  # SD of the last: 1 / sqrt(20,000)
+    for each, values in zip(keep_XB, ([1], [0, 4 / 3], [0, 2]), strict=True):
+        np.testing.assert_allclose(np.unique(each), values, rtol=1e-6)
+    assert (np.asarray(drop_path(jax.random.key(0), 0.0, depth=3, batch=50)) == 1.0).all()
+
+
+def test_a_dropped_layer_adds_nothing_to_its_recording():
+    parameters = fresh_parameters()
+    patches_BSP = np.random.default_rng(1).normal(size=(2, 24, PATCH)).astype(np.float32)
+    kept_BK, seen_BK = np.tile(np.arange(24), (2, 1)), np.ones((2, 24), bool)
+
+    @jax.jit
+    def tokens(parameters, keep_XB):
+        arrays = patches_BSP, kept_BK, seen_BK, keep_XB
+        arrays = (None if each is None else jnp.asarray(each) for each in arrays)
+        encoded: Any = NETWORK.apply({"params": parameters}, *arrays, method="encode")
+        return encoded.tokens_BKD
+
+    plain = tokens(parameters, None)
+    np.testing.assert_array_equal(tokens(parameters, np.ones((2, 2), np.float32)), plain)
+    dropped = tokens(parameters, np.array([[1, 1], [0, 1]], np.float32))
+    layers = parameters["encoder_stack"]["layers"]
+    silent = {
+        name: jax.tree.map(lambda each: each.at[1].set(0.0), layers[name])
+        for name in ("attention_out", "mlp_out")
+    }
+    stack = {**parameters["encoder_stack"], "layers": {**layers, **silent}}
+    without = tokens({**parameters, "encoder_stack": stack}, None)
+    np.testing.assert_allclose(dropped, np.stack([without[0], plain[1]]), atol=1e-6)
+    assert np.abs(without - plain).max() > 0.1
+
+
+def made_crops(batch=4, samples=8):
+    rng = np.random.default_rng(0)
+    chest, two = rng.normal(size=(batch, 6, samples)), rng.normal(size=(batch, 2, samples))
+    ecg = np.concatenate([np.einsum("li,bit->blt", LIMB_FROM_I_II, two), chest], axis=1)
+    length = np.arange(samples - batch + 1, samples + 1)
+    labels = np.eye(5)[:batch]
+    arrays = (
+        ecg.astype(np.float32),
+        np.ones((batch, 12), bool),
+        length.astype(np.int32),
+        labels.astype(np.float32),
+    )
+    return Crops(*map(jnp.asarray, arrays))
+
+
+def test_mixup_mixes_signals_and_labels_alike():
+    crops = made_crops()
+    available = np.ones((4, 12), bool)
+    available[1, 6:9] = False
+    available[2], available[3] = np.arange(12) < 6, np.arange(12) >= 6  # nothing in common
+    crops = crops._replace(
+        available_BL=jnp.asarray(available), ecg_BLT=jnp.where(available[:, :, None], crops.ecg_BLT, 0)
+    )
+    mixed = mixup(jax.random.key(3), crops, 5.0)
+    share = np.asarray(mixed.labels_BC)[np.arange(4), np.arange(4)]
+    assert share[3] == 1.0
+    assert ((share > 0) & (share < 1))[:3].all()
+    for b in range(3):
+        other = (b - 1) % 4
+        both = available[b] & available[other]
+        assert np.asarray(mixed.available_BL)[b].tolist() == both.tolist()
+        assert mixed.length_B[b] == min(crops.length_B[b], crops.length_B[other])
+        expected = share[b] * crops.ecg_BLT[b] + (1 - share[b]) * crops.ecg_BLT[other]
+        np.testing.assert_allclose(mixed.ecg_BLT[b], np.where(both[:, None], expected, 0), atol=1e-6)
+        np.testing.assert_allclose(mixed.labels_BC[b, other], 1 - share[b], atol=1e-6)
+    assert same(jax.tree.map(lambda each: each[3], mixed), jax.tree.map(lambda each: each[3], crops))
+
+
+def test_augmenting_leaves_limb_leads_sums_of_two():
+    crops = made_crops()._replace(available_BL=jnp.arange(48).reshape(4, 12) != 20)
+    ecg_BLT = np.asarray(augment(jax.random.key(0), crops, 0.3).ecg_BLT)
+    np.testing.assert_allclose(
+        np.einsum("li,bit->blt", LIMB_FROM_I_II, ecg_BLT[:, :2]), ecg_BLT[:, :6], atol=1e-5
+    )
+    assert (ecg_BLT[1, 8] == 0).all()  # not available
+    assert (np.abs(ecg_BLT - crops.ecg_BLT).max(axis=-1) > 1e-3).all()
+    tiny = np.asarray(augment(jax.random.key(0), made_crops(), 1e-6).ecg_BLT)
+    np.testing.assert_allclose(tiny, made_crops().ecg_BLT, atol=1e-5)
+
+
+def windows_of(recordings):
+    ecg, length, available, _ = recordings.batch(slice(None))
+    return Windows(*map(jnp.asarray, (ecg, length, available, planted_labels(recordings))))
+
+
+def test_without_changes_a_crop_is_a_part_of_its_window():
+    recordings = made_recordings(32)
+    recordings.length[:4] = SAMPLES - 7
+    crops = training_crops(jax.random.key(0), windows_of(recordings), PLAIN, SAMPLES, jnp.float32(1e-3))
+    np.testing.assert_array_equal(crops.labels_BC, planted_labels(recordings))
+    assert np.asarray(crops.length_B).tolist() == [SAMPLES - 7] * 4 + [SAMPLES] * 28
+    places = np.lib.stride_tricks.sliding_window_view(recordings.ecg, SAMPLES, axis=2) * np.float32(1e-3)
+    crop_BL1T = np.asarray(crops.ecg_BLT)[:, :, None]
+    matches = np.isclose(places, crop_BL1T, atol=1e-6).all(axis=(1, 3))  # (B, starts)
+    starts = matches.argmax(axis=1)
+    assert np.any(matches, axis=1).all()
+    assert (starts[:4] == 0).all()
+    assert len(set(starts[4:].tolist())) > 5
+
+
+def test_padding_and_missing_leads_take_part_in_nothing(planted):
+    recordings = made_recordings(32)
+    recordings.length[:] = 26
+    recordings.quality[:, 7] = 2
+    recordings.quality[:16, 2] = 2
+    spoilt = made_recordings(32)
+    rubbish = np.random.default_rng(0).integers(-9000, 9000, spoilt.ecg.shape)
+    spoilt.ecg[:] = np.where(np.arange(40)[None, None] < 26, recordings.ecg, rubbish)
+    spoilt.ecg[:, 7] = rubbish[:, 7]
+    spoilt.ecg[:16, 2] = rubbish[:16, 2]
+    spoilt.length[:], spoilt.quality[:] = recordings.length, recordings.quality
+    ask = functools.partial(predict, NETWORK, planted, crop_seconds=CROP_SECONDS, settings=FULL)
+    np.testing.assert_array_equal(ask(recordings), ask(spoilt))
+    functions = compiled(NETWORK, FULL, classes=len(CODES), places=tuple(range(12)), samples=SAMPLES)
+    fixed = {name: each for name, each in planted.encoder.items() if name not in ENCODER}
+    trained = {
+        "encoder": {name: planted.encoder[name] for name in planted.encoder if name in ENCODER},
+        "head": planted.head,
+    }
+    one, two = (
+        functions.step(
+            functions.start(trained),
+            fixed,
+            windows_of(each),
+            np.float32(1e-3),
+            np.float32(1e-3),
+            np.uint32(0),
+        )
+        for each in (recordings, spoilt)
+    )
+    assert same(one, two)
+
+
+def test_leads_that_nobody_has_are_not_computed(planted):
+    few = made_recordings(20)
+    few.quality[:, [1, 2, 3, 4, 5, 8, 9, 10, 11]] = 2
+    assert leads_in_use(few) == (0, 6, 7)
+    ask = functools.partial(predict, NETWORK, planted, crop_seconds=CROP_SECONDS, settings=FULL)
+    both = made_recordings(40)
+    both.ecg[:20], both.quality[:20] = few.ecg, few.quality
+    np.testing.assert_allclose(ask(few), ask(both)[:20], atol=1e-6)
+    few.quality[3, 1] = 0
+    assert leads_in_use(few) == (0, 1, 2, 3, 4, 5, 6, 7)
+    few.quality[:] = 2
+    with pytest.raises(ValueError, match="without any"):
+        leads_in_use(few)
+
+
+def test_an_epoch_sees_every_recording_once_and_fills_the_last_batch():
+    owner = np.array([0, 1, 1, 2, 0, 3, 4, 1])
+    rows = [epoch_rows(owner, 3, seed=0, epoch=epoch) for epoch in range(30)]
+    assert {each.shape for each in rows} == {(2, 3)}
+    for each in rows:
+        seen = owner[each.reshape(-1)]
+        assert sorted(seen[:5]) == [0, 1, 2, 3, 4]
+        assert seen[5] == seen[0]
+    assert {row for each in rows for row in each.reshape(-1).tolist()} == set(
+        range(8)
+    )  # every window, in time
+    assert epoch_rows(np.zeros(1, int), 4, seed=0, epoch=0).tolist() == [[0] * 4]
+
+
+def test_windows_of_a_recording_are_averaged(planted):
+    ask = functools.partial(predict, NETWORK, planted, crop_seconds=CROP_SECONDS, settings=FULL)
+    apart = made_recordings(3)
+    joined = made_recordings(3, recording_id=np.array(["a", "b", "a"]))
+    each = ask(apart)
+    np.testing.assert_allclose(ask(joined), [(each[0] + each[2]) / 2, each[1]], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"head": "mlp"}, "head: expected one of attention, linear, got 'mlp'"),
+        ({"learning_rate": 0.0}, "learning_rate: expected more than 0"),
+        ({"drop_path": -0.1}, "drop_path: expected 0 or more"),
+        ({"layer_decay": 1.5}, "layer_decay at most 1"),
+        ({"drop_path": 1.0}, "drop_path below 1"),
+        ({"epochs": 2}, "epochs: expected more than warmup_epochs"),
+        ({"learning_rate": float("nan")}, "learning_rate: expected more than 0"),
+        ({"frozen": True, "drop_path": 0.1}, "frozen: expected drop_path 0"),
+    ],
+)
+def test_wrong_settings_name_their_field(change, message):
+    with pytest.raises(ValueError, match=message):
+        dataclasses.replace(PLAIN, **change)
+
+
+def test_data_that_do_not_fit_are_refused():
+    labels, wanted = planted_labels(TRAIN), planted_labels(VALIDATION)
+    tune = functools.partial(fine_tune, NETWORK, fresh_parameters(), TRAIN, seed=0)
+    with pytest.raises(ValueError, match="train labels: expected bool of 160 recordings"):
+        tune(labels[:-1], VALIDATION, wanted, FULL, crop_seconds=CROP_SECONDS)
+    with pytest.raises(ValueError, match="validation labels: expected bool of 100 recordings and 5 classes"):
+        tune(labels, VALIDATION, wanted[:, :4], FULL, crop_seconds=CROP_SECONDS)
+    with pytest.raises(ValueError, match="whole number of patches"):
+        tune(labels, VALIDATION, wanted, FULL, crop_seconds=1.7)
+    with pytest.raises(ValueError, match="at most the stored 2 s"):
+        tune(labels, VALIDATION, wanted, FULL, crop_seconds=2.5)
+    with pytest.raises(ValueError, match="no class has 5 positives"):
+        tune(labels, VALIDATION.take(slice(0, 4)), wanted[:4], FULL, crop_seconds=CROP_SECONDS)
+
+
+def test_the_configured_protocols_are_settings():
+    config = protocols.get_config()
+    groups = {name: Settings(**config[name]) for name in ("attention", "finetune", "scratch")}
+    assert {name: each.frozen for name, each in groups.items()} == {
+        "attention": True,
+        "finetune": False,
+        "scratch": False,
+    }
