@@ -148,9 +148,9 @@ def _identity(asked: Asked, encoders: Sequence[Encoder]) -> dict[str, Any]:
 
 
 def _written(found: Evaluation, encoders: Sequence[Encoder], asked: Asked, file: Path) -> Done:
-    numbers = report(found, encoders, probe=asked.protocol)
     predictions = file.with_suffix(".parquet")
-    write_predictions(predictions_of(found), predictions)
+    write_predictions(predictions_of(found), predictions)  # first: a test may have been opened for them
+    numbers = report(found, encoders, probe=asked.protocol)
     write_report(numbers, file)
     return Done(file, predictions, markdown(numbers), numbers)
 

@@ -21,7 +21,7 @@ _PRETRAINING = config_flags.DEFINE_config_file(
     "config", pretraining.__file__, "Base and rows of pretraining."
 )
 _ONLY = flags.DEFINE_list("only", [], "Rows that are run now; all are in the table.")
-_SEEDS = flags.DEFINE_list("seeds", [], "Seeds that are run now; default: all of the table.")
+_SEEDS = flags.DEFINE_multi_integer("seeds", [], "Seeds that are run now; default: all of the table.")
 
 
 def main(argv: Sequence[str]) -> None:
@@ -30,7 +30,7 @@ def main(argv: Sequence[str]) -> None:
     sweep = Sweep(
         tables.get_config()[_TABLE.value].to_dict(), _PRETRAINING.value, Path(_WORKDIR.value), _TABLE.value
     )
-    text = run_sweep(sweep, only=_ONLY.value, seeds=[int(seed) for seed in _SEEDS.value])
+    text = run_sweep(sweep, only=_ONLY.value, seeds=_SEEDS.value)
     print(f"{text}\n\ntable: {sweep.workdir / _TABLE.value}.md, .csv, .png")
 
 

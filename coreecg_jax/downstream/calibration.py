@@ -9,8 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import expit, logit
 
-from coreecg_jax.downstream.ranking import ratio
-from coreecg_jax.downstream.scores import BINS, bin_of, require_probabilities
+from coreecg_jax.downstream.scores import require_probabilities
 
 # Probabilities are kept this far from 0 and 1, where the logit is infinite: logits within about 16.
 FLOOR = 1e-7
@@ -107,30 +106,3 @@ def _step_size(
     while loss(weights - size * step) > before - 1e-4 * size * slope + 1e-14 and size > 1e-6:
         size /= 2
     return size
-
-
-class Reliability(NamedTuple):
-    """A reliability curve of each class; `K` bins of equal width, NaN in a bin without a recording."""
-
-    edges: np.ndarray  # float (K + 1,)
-    predicted: np.ndarray  # float (K, C), mean probability
-    observed: np.ndarray  # float (K, C), share of positives
-    recordings: np.ndarray  # int (K, C)
-
-
-def reliability(probabilities: np.ndarray, labels: np.ndarray, bins: int = BINS) -> Reliability:
-    """The share of positives against the probability, from both (n, C).
-
-    The mean of |predicted − observed| over the recordings is `class_calibration_errors`.
-
-    Raises:
-      ValueError: when shapes disagree or probabilities are not.
-    """
-    require_probabilities(probabilities, labels)
-    number = bin_of(probabilities, bins)
-    inside_KnC = number[None] == np.arange(bins)[:, None, None]
-    recordings = inside_KnC.sum(axis=1)
-    predicted = np.where(inside_KnC, probabilities[None].astype(np.float64), 0.0).sum(axis=1)
-    observed = (inside_KnC & labels[None]).sum(axis=1)
-    edges = np.arange(bins + 1) / bins
-    return Reliability(edges, ratio(predicted, recordings), ratio(observed, recordings), recordings)

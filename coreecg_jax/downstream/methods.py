@@ -14,6 +14,7 @@ from coreecg_jax.downstream.features import Extract, crop_features
 from coreecg_jax.downstream.finetuning_settings import Settings
 from coreecg_jax.downstream.fits import Fit, linear, neighbours, tuned
 from coreecg_jax.downstream.neighbours import NEIGHBOURS
+from coreecg_jax.downstream.provenance import digest_of_code
 from coreecg_jax.method.network import CoReECG
 from coreecg_jax.method.representation import represent
 from coreecg_jax.records.schema import Preprocessing
@@ -139,7 +140,7 @@ def rival(seed: int, preprocessing: Preprocessing, store: Path | None = None) ->
         functools.partial(convolution_features, kernels),
         crop_seconds=preprocessing.window_seconds,
     )
-    return FeatureStore(extract, store and store / f"random_convolutions_{seed}.npz")
+    return FeatureStore(extract, _file(store, f"random_convolutions_{seed}"))
 
 
 def require_same_preprocessing(encoder: Encoder, preprocessing: Preprocessing) -> None:
@@ -177,8 +178,13 @@ def _frozen(encoder: Encoder, parameters: dict[str, Any], settings: Protocols, s
         crops=settings.crops,
     )
     which = "pretrained" if parameters is encoder.pretrained else f"untrained_{encoder.seed}"
-    name = f"{encoder.digest[:16]}_{which}_{encoder.pooling}_{settings.crops}.npz"
-    return FeatureStore(extract, store and store / name)
+    name = f"{encoder.digest[:16]}_{which}_{encoder.pooling}_{settings.crops}"
+    return FeatureStore(extract, _file(store, name))
+
+
+def _file(store: Path | None, name: str) -> Path | None:
+    """Where features are kept; those of other code are not found there."""
+    return store and store / f"{name}_{digest_of_code()[:16]}.npz"
 
 
 def _in_turn(rivals: Sequence[tuple[str, Extract]], count: int) -> list[tuple[str, Extract]]:

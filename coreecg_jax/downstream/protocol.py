@@ -10,7 +10,7 @@ import numpy as np
 from coreecg_jax.downstream.cohorts import Cohort, NothingLabelled, read_cohort, without_shared
 from coreecg_jax.downstream.fits import Fitted
 from coreecg_jax.downstream.judged import Judged
-from coreecg_jax.downstream.methods import Encoder, Methods
+from coreecg_jax.downstream.methods import Encoder, Methods, Run
 from coreecg_jax.downstream.openings import Opening, open_once
 from coreecg_jax.downstream.probes import patient_folds
 from coreecg_jax.downstream.provenance import (
@@ -81,6 +81,9 @@ class Evaluation:
 def develop(task: Task, root: Path | str, make_methods: MakeMethods, subset: Subset) -> Evaluation:
     """Scores on validation, or out of fold in the training set: for choosing settings. No test is opened.
 
+    Without a validation set, a method that holds part of the training set out for its choices is fitted once
+    more a fold, so that all methods are scored on the same recordings.
+
     Raises:
       ValueError: when the task has no test split, so that choosing on it would be choosing on its test.
     """
@@ -90,9 +93,9 @@ def develop(task: Task, root: Path | str, make_methods: MakeMethods, subset: Sub
         )
     train, validation = _cohorts(root, task, subset, None)
     preprocessing = train.recordings.preprocessing
-    fitted = _fit(make_methods(preprocessing), train, validation)
     methods = {
-        name: tuple(_outcome(run, each, each.judged) for run, each in runs) for name, runs in fitted.items()
+        name: tuple(_developed(run, train, validation) for run in runs)
+        for name, runs in make_methods(preprocessing).items()
     }
     return Evaluation(task, subset, preprocessing, train, validation, None, methods, None, {})
 
@@ -176,6 +179,13 @@ def other_sources(
         except NothingLabelled:
             held_out[source] = None
     return held_out
+
+
+def _developed(run: Run, train: Cohort, validation: Cohort | None) -> Outcome:
+    fitted = run.fit(train, validation)
+    if len(fitted.judged.labels) == len(validation or train):
+        return _outcome(run.name, fitted, fitted.judged)
+    return _nested_outcome(run.name, run.fit, train, patient_folds(train.groups))
 
 
 def _cohorts(

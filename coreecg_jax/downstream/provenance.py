@@ -57,13 +57,21 @@ def digest_of_data(recordings: Recordings) -> str:
 
 def code() -> dict[str, str | bool]:
     """Digest of the package's files, and the commit they are checked out from where there is one."""
-    package = resources.files(coreecg_jax)
-    root = Path(str(package))
+    return {"digest": digest_of_code(), **_commit(_package())}
+
+
+def digest_of_code() -> str:
+    """SHA-256 of the package's files."""
+    root = _package()
     total = hashlib.sha256()
     for file in sorted(path for path in root.rglob("*") if path.suffix in _CODE):
         total.update(str(file.relative_to(root)).encode())
         total.update(file.read_bytes())
-    return {"digest": total.hexdigest(), **_commit(root)}
+    return total.hexdigest()
+
+
+def _package() -> Path:
+    return Path(str(resources.files(coreecg_jax)))
 
 
 def _commit(folder: Path) -> dict[str, str | bool]:

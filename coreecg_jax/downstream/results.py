@@ -125,7 +125,7 @@ def _digests(evaluation: Evaluation) -> Report:
 
 def _fitted(run: Outcome) -> Report:
     moved = None
-    if scored_or_none(run.asked.labels) is not None:
+    if _scored_or_none(run.asked.labels) is not None:
         moved = transfer(run)
     return {
         "run": run.name,
@@ -135,7 +135,7 @@ def _fitted(run: Outcome) -> Report:
     }
 
 
-def scored_or_none(labels: np.ndarray) -> np.ndarray | None:
+def _scored_or_none(labels: np.ndarray) -> np.ndarray | None:
     """`scored_classes`, or None where no class is."""
     try:
         return scored_classes(labels)

@@ -15,7 +15,7 @@ from coreecg_jax.downstream.ranking import average_precision, ranked, ranking, r
 # reported with its count and left out of the mean.
 MIN_POSITIVES = 5
 
-# Of equal width in [0, 1], for the calibration error and the reliability curve.
+# Of equal width in [0, 1], for the calibration error.
 BINS = 15
 
 

@@ -3,7 +3,7 @@ import pytest
 from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
-from coreecg_jax.downstream.calibration import FLOOR, Platt, fit_platt, reliability
+from coreecg_jax.downstream.calibration import FLOOR, Platt, fit_platt
 from coreecg_jax.downstream.scores import class_calibration_errors
 
 
@@ -78,22 +78,3 @@ def test_slope_one_and_intercept_zero_change_nothing():
     np.testing.assert_allclose(same, np.clip(probabilities, FLOOR, 1 - FLOOR), rtol=1e-9)
     with pytest.raises(ValueError, match=r"\(n, 1\) of the classes"):
         Platt(np.ones(1), np.zeros(1))(np.full((3, 2), 0.5))
-
-
-@pytest.mark.parametrize("bins", [1, 10, 15])
-def test_reliability_is_that_of_each_bin(bins):
-    probabilities, labels = _cohort(3, recordings=60)
-    curve = reliability(probabilities, labels, bins)
-    assert curve.edges.tolist() == [b / bins for b in range(bins + 1)]
-    for c in range(3):
-        for b in range(bins):
-            inside = (probabilities[:, c] >= b / bins) & (probabilities[:, c] < (b + 1) / bins)
-            assert curve.recordings[b, c] == inside.sum()
-            if inside.any():
-                assert curve.predicted[b, c] == pytest.approx(probabilities[inside, c].mean(), abs=1e-12)
-                assert curve.observed[b, c] == pytest.approx(labels[inside, c].mean(), abs=1e-12)
-            else:
-                assert np.isnan([curve.predicted[b, c], curve.observed[b, c]]).all()
-    gaps = np.nan_to_num(np.abs(curve.predicted - curve.observed))
-    error = (gaps * curve.recordings).sum(axis=0) / 60
-    np.testing.assert_allclose(error, class_calibration_errors(probabilities, labels, bins), atol=1e-12)

@@ -255,6 +255,28 @@ def test_development_never_opens_the_test(data, seal):
         develop(NESTED, "root", _two_methods, Subset())
 
 
+def test_in_development_what_holds_recordings_out_is_scored_on_the_same_ones(data):
+    data[0]["train"] = made_recordings(300)
+
+    def holding_out(train, validation):
+        """As gradient descent does: a fifth of the patients chooses."""
+        held_out = patient_folds(train.groups, seed=fits.HELD_OUT_SEED) == 0
+        assert validation is None
+        return linear([_lead_powers])(train.take(~held_out), train.take(held_out))
+
+    def methods_of(preprocessing):
+        return {**_two_methods(preprocessing), UNTRAINED: (Run("held out", holding_out),)}
+
+    evaluation = develop(TASK, "root", methods_of, Subset())
+    outcome, whole = evaluation.methods[UNTRAINED][0], evaluation.methods[PRETRAINED][0]
+    np.testing.assert_array_equal(outcome.asked.labels, whole.asked.labels)
+    np.testing.assert_array_equal(outcome.asked.fold, whole.asked.fold)
+    assert len(outcome.chosen) == 5
+    differences = results.report(evaluation, [])["differences"]
+    pairs = [(each["method"], each["reference"]) for each in differences]
+    assert pairs == [(PRETRAINED, UNTRAINED), (PRETRAINED, RIVAL)]
+
+
 def test_nested_predictions_do_not_see_their_fold(data, ask):
     sets, read = data
     before = ask(NESTED)
@@ -375,6 +397,14 @@ def test_methods_are_seeds_of_what_stands_beside():
     recordings = made_recordings(40)
     cohort = labelled(recordings, recordings.labels, load_label_set("ptbxl_superclass"), "made")
     assert rows[PRETRAINED][0].fit(cohort, None).judged.probabilities.shape == (40, 5)
+
+
+def test_features_of_other_code_are_computed_again(tmp_path, monkeypatch):
+    recordings = made_recordings(3)
+    for code in ("a" * 64, "b" * 64, "b" * 64):
+        monkeypatch.setattr(methods, "digest_of_code", lambda code=code: code)
+        methods.rival(0, PREPROCESSING, tmp_path)(recordings)
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_without_validation_a_fifth_of_the_patients_chooses_the_epoch():
