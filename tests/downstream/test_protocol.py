@@ -9,6 +9,7 @@ from made_cohorts import PREPROCESSING, made_recordings
 
 from coreecg_jax.downstream import cohorts, fits, methods, protocol, results, tables
 from coreecg_jax.downstream.cohorts import joined_groups, labelled, read_cohort, without_shared
+from coreecg_jax.downstream.division import Subset
 from coreecg_jax.downstream.finetuning_settings import Settings
 from coreecg_jax.downstream.fits import linear
 from coreecg_jax.downstream.methods import (
@@ -24,7 +25,7 @@ from coreecg_jax.downstream.methods import (
 )
 from coreecg_jax.downstream.predictions import read_predictions, write_predictions
 from coreecg_jax.downstream.probes import patient_folds
-from coreecg_jax.downstream.protocol import Seal, Subset, develop, evaluate, other_sources
+from coreecg_jax.downstream.protocol import Seal, develop, evaluate, other_sources
 from coreecg_jax.downstream.provenance import digest_of_parameters
 from coreecg_jax.downstream.tasks import Task
 from coreecg_jax.method.network import CoReECG
