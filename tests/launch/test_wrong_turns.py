@@ -181,7 +181,7 @@ def test_a_shard_cut_short_is_named(tmp_path: Path) -> None:
     folder = write_data_set(tmp_path, "made", {"all": [records]})
     (shard,) = folder.glob("*.tfrecord*")
     shard.write_bytes(shard.read_bytes()[:-10])
-    with pytest.raises(ValueError, match=f"^{shard}: truncated data at byte .* write or copy it again$"):
+    with pytest.raises(ValueError, match=f"^{shard}, record 4: truncated data at byte .* it again$"):
         read_recordings(tmp_path, "made")
     with pytest.raises(ValueError, match=r"unknown data set 'maed' in .* \(did you mean made\?\): there are"):
         read_recordings(tmp_path, "maed")
