@@ -6,7 +6,7 @@ from pathlib import Path
 
 from coreecg_jax.training.checkpoints import Checkpoints
 from coreecg_jax.training.interruption import Interruption
-from coreecg_jax.training.journal import Journal, read_metrics
+from coreecg_jax.training.journal import METRICS_FILE, Journal, read_metrics
 from coreecg_jax.training.state import Parameters, TrainState
 from coreecg_jax.training.validation import Evaluator
 
@@ -38,5 +38,6 @@ class Watch:
 
 
 def was_watched(number: int, workdir: Path | str) -> bool:
-    """Whether the journal has what was seen at a step."""
-    return any(row["step"] == number and "validation/loss" in row for row in read_metrics(workdir))
+    """Whether the journal, where there is one, has what was seen at a step."""
+    rows = read_metrics(workdir) if (Path(workdir) / METRICS_FILE).is_file() else []
+    return any(row["step"] == number and "validation/loss" in row for row in rows)

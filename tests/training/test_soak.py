@@ -32,7 +32,12 @@ def root(tmp_path_factory):
 def launch(root, workdir):
     config = [f"--config.{change}" for change in (f"data.root={root}", *CHANGES)]
     command = [sys.executable, "-m", "launch.pretrain", "--config=configs/tiny.py", *config]
-    quiet = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
+    # Where there is a compile cache, everything is kept in it: most of a short life is compilation.
+    quiet = os.environ | {
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    }
     return subprocess.Popen(
         [*command, f"--workdir={workdir}"],
         cwd=ROOT,
