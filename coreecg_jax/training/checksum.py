@@ -1,7 +1,7 @@
 """A copy of a state on the host, and a checksum of each array: storage lets flipped bits through.
 
-Measured on Orbax 0.12.8: of 33 flips of one bit in the large files of a checkpoint none was reported, and all
-but five came back as other numbers.
+Measured on Orbax 0.12.8: of 40 flips of one bit in the data files of a checkpoint two were reported, five hit
+nothing that is read, and 33 came back as other numbers.
 """
 
 from typing import Any

@@ -1,6 +1,7 @@
 """What a tired person does wrong is told in one sentence, exit status 2. The list: docs/wrong_turns.md."""
 
 import errno
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -20,6 +21,8 @@ from coreecg_jax.records.one_recording import Settings
 from coreecg_jax.records.schema import Preprocessing
 from coreecg_jax.training.checkpoints import Checkpoints
 from coreecg_jax.training.experiment import build, resolved
+from coreecg_jax.training.interruption import Stopped
+from coreecg_jax.training.skipping import NotFinite
 from coreecg_jax.training.state import init_state
 from launch import shell
 
@@ -134,6 +137,13 @@ def test_ctrl_c_is_one_line_with_the_status_of_shells(told: Callable[..., str]) 
     assert told(CONFIG, WORKDIR, main=raising(KeyboardInterrupt()), status=130) == "interrupted"
     stopped = raising(InterruptedError("stopped at step 3 of 8"))
     assert told(CONFIG, WORKDIR, main=stopped, status=130) == "stopped at step 3 of 8"
+
+
+def test_what_a_scheduler_has_to_know_is_in_the_status(told: Callable[..., str]) -> None:
+    preempted = raising(Stopped("stopped at step 3 of 8", signal.SIGTERM))
+    assert told(CONFIG, WORKDIR, main=preempted, status=143) == "stopped at step 3 of 8"
+    diverged = raising(NotFinite("step 6: expected a finite loss"))
+    assert told(CONFIG, WORKDIR, main=diverged, status=3) == "error: step 6: expected a finite loss"
 
 
 def test_ctrl_c_during_the_imports_is_one_line() -> None:
