@@ -118,7 +118,11 @@ class Stored:
         """Turns whatever Orbax raises into one sentence: its errors are of many types, and fill pages."""
         try:
             yield
+        except (MemoryError, PermissionError):
+            raise  # says nothing about the checkpoint
         except Exception as error:
+            if "RESOURCE_EXHAUSTED" in str(error):  # the devices' memory
+                raise
             what = f"cannot be read ({type(error).__name__}): it is damaged or not whole"
             raise self._damaged(step, what) from error
 

@@ -14,6 +14,7 @@ from coreecg_jax.training import identity
 from coreecg_jax.training.checkpoints import Checkpoints, load_parameters
 from coreecg_jax.training.experiment import resolved
 from coreecg_jax.training.identity import commit_of
+from coreecg_jax.training.stored import Stored
 
 CONFIG = resolved(tiny_config())
 DATA = {"train": {"made": "ab"}, "validation": {"made": "ab"}}
@@ -223,6 +224,18 @@ def test_the_only_checkpoint_is_not_moved_though_it_is_damaged(tmp_path, fresh):
             ),
         ):
             checkpoints.restore_last(fresh)
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("RESOURCE_EXHAUSTED: out of memory")])
+def test_too_little_memory_is_not_taken_for_damage(saved, fresh, monkeypatch, error):
+    def fail(*args, **items):
+        raise error
+
+    with Checkpoints(saved, CONFIG, PREPROCESSING, DATA) as checkpoints:
+        monkeypatch.setattr(Stored, "_restore", fail)
+        with pytest.raises(type(error)):
+            checkpoints.restore_last(fresh)
+    assert (saved / "checkpoints" / "last" / "5").is_dir()
 
 
 def test_nothing_is_restored_in_part(saved, fresh):
