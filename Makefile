@@ -14,7 +14,7 @@ NO_INSTALL := not all packages could be installed (pip says why, above): \
 # The compile cache makes the second run of the tests and of a launcher start sooner.
 export JAX_COMPILATION_CACHE_DIR := $(CURDIR)/.cache/jax
 
-.PHONY: setup test test-slow lint demo bench results results-design results-probe results-ablation results-curves clean
+.PHONY: setup test test-slow soak lint demo bench results results-design results-probe results-ablation results-curves clean
 
 setup: .venv/.ready
 
@@ -42,6 +42,11 @@ test: lint
 
 test-slow: setup
 	$(BIN)/python -m pytest -m slow
+
+# Training, killed so often at random moments and started again, must end to the byte as never killed.
+SOAK ?= 50
+soak: setup
+	SOAK=$(SOAK) $(BIN)/python -m pytest -m slow tests/training/test_soak.py -k killed
 
 # The whole way once, in minutes: simulated recordings, or DATA=folder of WFDB recordings. Interrupted, it goes on.
 DATA ?=

@@ -19,6 +19,7 @@ def get_config() -> ml_collections.ConfigDict:
     data.batch_size = 256  # recordings, over all devices; each gives two views
     data.validation_batch_size = 64  # recordings
     data.shuffle_buffer = 10_000  # windows
+    data.on_corrupt = "error"  # or skip: a damaged record of training is left out and counted
 
     config.model = model = ml_collections.ConfigDict()
     model.patch = 75  # samples, 0.3 s
@@ -72,6 +73,7 @@ def get_config() -> ml_collections.ConfigDict:
     run.log_every = 50  # steps
     run.validate_every = 1000  # steps
     run.checkpoint_every = 1000  # steps
+    run.max_skipped_in_a_row = 10  # steps whose loss or gradient is not finite; at so many the run stops
     run.probe_task = (
         ""  # a task of launch.evaluate: a nearest-neighbour score on its training folds is logged
     )

@@ -1,6 +1,8 @@
 """Pretrains an encoder, or goes on where the run stopped.
 
 python -m launch.pretrain --config=configs/real_2core.py --workdir=runs/x [--config.FIELD=VALUE …]
+
+Exit statuses, for schedulers too: docs/running.md.
 """
 
 from collections.abc import Sequence

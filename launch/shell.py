@@ -1,5 +1,6 @@
 """What every launcher shares: a user's mistake is one sentence, not a traceback."""
 
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
@@ -8,11 +9,13 @@ from absl import app, flags, logging
 
 from launch.mistakes import config_file_mistake, failure, is_no_space, parse_mistake
 
-_INTERRUPTED = 130  # as shells have it: 128 + SIGINT
+# Exit statuses (docs/running.md): 2 a mistake, 3 a run whose updates stay NaN or infinite; interrupted, as
+# shells have it, 128 + the signal: 130 Ctrl-C, 143 SIGTERM.
+_MISTAKE, _NOT_FINITE = 2, 3
 
 
 def run_main(main: Callable[[Sequence[str]], None]) -> None:
-    """Runs an absl main: a user's mistake becomes ``error: …`` and exit status 2; Ctrl-C status 130."""
+    """Runs an absl main: what the user has to know becomes one line and an exit status."""
 
     def guarded(argv: Sequence[str]) -> None:
         if len(argv) > 1:
@@ -21,13 +24,15 @@ def run_main(main: Callable[[Sequence[str]], None]) -> None:
             main(argv)
         except (KeyboardInterrupt, InterruptedError) as error:
             print(f"\n{str(error) or 'interrupted'}", file=sys.stderr)
-            sys.exit(_INTERRUPTED)
+            sys.exit(128 + getattr(error, "signal", signal.SIGINT))
+        except FloatingPointError as error:
+            _give_up(str(error), _NOT_FINITE)
         except Exception as error:
-            if not (isinstance(error, (ValueError, OSError, FloatingPointError)) or is_no_space(error)):
+            if not (isinstance(error, (ValueError, OSError)) or is_no_space(error)):
                 raise  # ours to mend, not the user's: with its traceback
             _give_up(failure(error))
 
-    logging.set_verbosity(logging.ERROR)  # absl's default is to show what libraries tell themselves
+    logging.set_verbosity(logging.FATAL)  # absl's default is to show what libraries tell themselves, in pages
     app.run(guarded, flags_parser=_parse)
 
 
@@ -42,6 +47,6 @@ def _parse(argv: Sequence[str]) -> list[str]:
     return rest
 
 
-def _give_up(message: str) -> NoReturn:
+def _give_up(message: str, status: int = _MISTAKE) -> NoReturn:
     sys.stderr.write(f"error: {message}\n")  # in one piece: libraries' threads may write at the same time
-    sys.exit(2)
+    sys.exit(status)

@@ -14,9 +14,9 @@ from coreecg_jax.inputs.reader import Recordings, read_recordings
 from coreecg_jax.method.objective import Objective
 from coreecg_jax.records.leads import LEADS
 from coreecg_jax.training.experiment import build, network_of, resolved
-from coreecg_jax.training.loop import Draw
 from coreecg_jax.training.state import Parameters
 from coreecg_jax.training.validation import Evaluator
+from coreecg_jax.training.watching import Draw
 from launch.evaluating import known_tasks
 
 

@@ -9,6 +9,7 @@ TensorFlow is imported when the first batch is asked for, and kept away from the
 """
 
 import collections
+import dataclasses
 import functools
 import os
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from coreecg_jax.inputs.batch import Batch, available_leads
+from coreecg_jax.inputs.damage import ON_CORRUPT, Salvaged, salvage
 from coreecg_jax.inputs.examples import decode_all, decode_length, decode_window
 from coreecg_jax.inputs.selection import Selection, select
 from coreecg_jax.records.leads import LEADS
@@ -29,6 +31,80 @@ _RECORDS_IN_A_ROW = 16
 _RECORDS_IN_A_GROUP = 64
 
 
+@dataclasses.dataclass(frozen=True)
+class Stream:
+    """Batches without end, a function of (seed, step)."""
+
+    salvaged: Salvaged
+    min_length: int  # samples; 0 where every window is long enough
+    usable: int  # windows
+    batch_size: int
+    shuffle_buffer: int  # windows
+    seed: int
+    on_corrupt: str
+
+    @property
+    def selection(self) -> Selection:
+        """What is read."""
+        return self.salvaged.selection
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """For the metrics: records that no epoch sees because they are damaged, where that is allowed."""
+        return {} if self.on_corrupt == "error" else {"records_skipped": self.salvaged.skipped}
+
+    def __call__(self, start_step: int) -> Iterator[Batch]:
+        """The batches of that step, the next, ...; numpy arrays.
+
+        Raises:
+          ValueError: for a shard that is damaged since, or does not hold what was counted.
+        """
+        steps_per_epoch = self.usable // self.batch_size
+        epoch, first = divmod(start_step, steps_per_epoch)
+        while True:
+            step = first
+            for columns in self._epoch(epoch, first, _of_steps):
+                yield _batch(columns)
+                step += 1
+            # Shards that hold something else than was counted would shift every later batch.
+            if step != steps_per_epoch:
+                raise ValueError(
+                    f"expected {steps_per_epoch} batches an epoch, as many as the windows that "
+                    f"dataset_info.json or the count at the start promised, got {step}; write or copy the "
+                    "data set again"
+                )
+            epoch, first = epoch + 1, 0
+
+    def recordings(self, step: int) -> list[str]:
+        """What the batch of a step holds: 'ptbxl/00123, window 0'. Found by reading up to it again."""
+        epoch, first = divmod(step, self.usable // self.batch_size)
+        columns = next(self._epoch(epoch, first, _of_names))
+        names = (columns[name].tolist() for name in ("source", "recording_id", "window"))
+        return [f"{source.decode()}/{id_.decode()}, window {window}" for source, id_, window in zip(*names)]
+
+    def _epoch(
+        self, epoch: int, first: int, decode: Callable[[Any, Any, tuple[int, ...]], dict[str, Any]]
+    ) -> Iterator[dict[str, np.ndarray]]:
+        """The columns of an epoch's batches from its batch `first` on, as `decode(tf, serialised, shape)`."""
+        tf = _tensorflow()
+        shape = (self.batch_size, len(LEADS), self.selection.preprocessing.window_samples)
+        records = _epoch_records(tf, self.selection, self.min_length, self.shuffle_buffer, self.seed, epoch)
+        batches = records.skip(first * self.batch_size).batch(self.batch_size, drop_remainder=True)
+        batches = batches.map(
+            lambda serialised: decode(tf, serialised, shape),
+            num_parallel_calls=tf.data.AUTOTUNE,
+            deterministic=True,
+        )
+        try:
+            yield from batches.prefetch(tf.data.AUTOTUNE).as_numpy_iterator()
+        except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
+            # TensorFlow does not name the file: the strict reader does.
+            decode_strictly = functools.partial(decode_window, window_samples=shape[-1])
+            collections.deque(decode_all(self.selection, decode_strictly), maxlen=0)
+            names = ", ".join(self.selection.names)
+            raise ValueError(f"a shard of {names} is damaged: {error.message}") from error
+
+
 def training_batches(
     root: Path | str,
     spec: str,
@@ -37,21 +113,29 @@ def training_batches(
     seed: int,
     min_seconds: float,
     shuffle_buffer: int,
-) -> Callable[[int], Iterator[Batch]]:
+    on_corrupt: str = "error",
+) -> Stream:
     """A function of a step that gives the batches of that step, the next, ... without end; numpy arrays.
 
     Every window of at least `min_seconds` comes exactly once in an epoch, except the remainder that does
     not fill a batch: up to `batch_size` - 1 windows, others in every epoch. `shuffle_buffer` is a number of
-    windows, held in memory as they are stored. With `min_seconds` > 0 all shards are read once at the start,
-    to count the windows that are long enough.
+    windows, held in memory as they are stored. With `min_seconds` > 0, or where damaged records are to be
+    skipped, all shards are read once at the start.
+
+    Args:
+      root, spec: as `selection.select`.
+      on_corrupt: what a damaged record does: 'error', or 'skip' (`damage.salvage`).
 
     Raises:
       FileNotFoundError, ValueError: as `selection.select`; for a damaged shard; when there are fewer usable
         windows than `batch_size`. All but damage met while streaming are raised here, not by the stream.
     """
+    if on_corrupt not in ON_CORRUPT:
+        raise ValueError(f"data.on_corrupt: expected one of {', '.join(ON_CORRUPT)}, got {on_corrupt!r}")
     selection = select(root, spec)
     min_length = selection.minimum_length(min_seconds)
-    usable = count_usable(selection, min_length)
+    salvaged = salvage(selection) if on_corrupt == "skip" else Salvaged(selection, 0, ())
+    usable = count_usable(salvaged.selection, min_length)
     if not 1 <= batch_size <= usable:
         raise ValueError(
             f"data.batch_size: expected 1 to {usable}, the number of windows of at least {min_seconds:g} s "
@@ -59,14 +143,9 @@ def training_batches(
         )
     if shuffle_buffer < 1:
         raise ValueError(f"data.shuffle_buffer: expected at least 1 window, got {shuffle_buffer}")
-
-    if usable == selection.num_examples:
+    if usable == salvaged.selection.num_examples:
         min_length = 0  # spares the filter
-
-    def epoch_batches(epoch: int, first: int) -> Iterator[Batch]:
-        return _epoch_batches(selection, min_length, batch_size, shuffle_buffer, seed, epoch, first)
-
-    return functools.partial(_endless, epoch_batches, usable // batch_size)
+    return Stream(salvaged, min_length, usable, batch_size, shuffle_buffer, seed, on_corrupt)
 
 
 def count_usable(selection: Selection, min_length: int) -> int:
@@ -78,47 +157,6 @@ def count_usable(selection: Selection, min_length: int) -> int:
     if min_length == 0:
         return selection.num_examples
     return sum(length >= min_length for length in decode_all(selection, decode_length))
-
-
-def _endless(
-    epoch_batches: Callable[[int, int], Iterator[Batch]], steps_per_epoch: int, start_step: int
-) -> Iterator[Batch]:
-    epoch, first = divmod(start_step, steps_per_epoch)
-    while True:
-        step = first
-        for batch in epoch_batches(epoch, first):
-            yield batch
-            step += 1
-        # Shards that hold something else than was counted would shift every later batch.
-        if step != steps_per_epoch:
-            raise ValueError(
-                f"expected {steps_per_epoch} batches an epoch, as many as the windows that dataset_info.json "
-                f"or the count at the start promised, got {step}; write or copy the data set again"
-            )
-        epoch, first = epoch + 1, 0
-
-
-def _epoch_batches(
-    selection: Selection,
-    min_length: int,
-    batch_size: int,
-    shuffle_buffer: int,
-    seed: int,
-    epoch: int,
-    first: int,
-) -> Iterator[Batch]:
-    """The batches of one epoch from its batch `first` on."""
-    tf = _tensorflow()
-    records = _epoch_records(tf, selection, min_length, shuffle_buffer, seed, epoch)
-    batches = _decoded(tf, records.skip(first * batch_size), batch_size, selection)
-    damage = (tf.errors.DataLossError, tf.errors.InvalidArgumentError)
-    try:
-        yield from map(_batch, batches.as_numpy_iterator())
-    except damage as error:
-        # TensorFlow does not name the file: the strict reader does.
-        decode = functools.partial(decode_window, window_samples=selection.preprocessing.window_samples)
-        collections.deque(decode_all(selection, decode), maxlen=0)
-        raise ValueError(f"a shard of {', '.join(selection.names)} is damaged: {error.message}") from error
 
 
 def _tensorflow() -> Any:
@@ -161,24 +199,23 @@ def _long_enough(tf: Any, records: Any, min_length: int) -> Any:
     return groups.map(keep, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).unbatch()
 
 
-def _decoded(tf: Any, records: Any, batch_size: int, selection: Selection) -> Any:
-    """Batches of the features that a step needs."""
+def _of_steps(tf: Any, serialised: Any, shape: tuple[int, ...]) -> dict[str, Any]:
+    """The features that a step needs."""
     features = {
         "ecg": tf.io.FixedLenFeature((), tf.string),
         "length": tf.io.FixedLenFeature((), tf.int64),
         "quality": tf.io.FixedLenFeature((len(LEADS),), tf.int64),
         "patient_key": tf.io.FixedLenFeature((), tf.int64),
     }
-    shape = (batch_size, len(LEADS), selection.preprocessing.window_samples)
+    columns = tf.io.parse_example(serialised, features)
+    return {**columns, "ecg": tf.reshape(tf.io.decode_raw(columns["ecg"], tf.int16), shape)}
 
-    def decode(serialised: Any) -> dict[str, Any]:
-        columns = tf.io.parse_example(serialised, features)
-        return {**columns, "ecg": tf.reshape(tf.io.decode_raw(columns["ecg"], tf.int16), shape)}
 
-    batches = records.batch(batch_size, drop_remainder=True)
-    return batches.map(decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(
-        tf.data.AUTOTUNE
-    )
+def _of_names(tf: Any, serialised: Any, shape: tuple[int, ...]) -> dict[str, Any]:
+    """The features that tell which window it is."""
+    del shape
+    kinds = {"source": tf.string, "recording_id": tf.string, "window": tf.int64}
+    return tf.io.parse_example(serialised, {n: tf.io.FixedLenFeature((), kind) for n, kind in kinds.items()})
 
 
 def _batch(columns: dict[str, np.ndarray]) -> Batch:

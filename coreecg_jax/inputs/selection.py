@@ -7,13 +7,14 @@ A specification is a comma separated list of ``NAME[:SPLIT[+SPLIT...]]``. ``fold
 
 import dataclasses
 import difflib
+import hashlib
 import json
 import math
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from coreecg_jax.records.schema import PREPROCESSING_FILE, Preprocessing
+from coreecg_jax.records.schema import MANIFEST_FILE, PREPROCESSING_FILE, Preprocessing
 
 DATASET_INFO_FILE = "dataset_info.json"
 
@@ -29,11 +30,19 @@ class Selection:
     examples: tuple[int, ...]  # in each file
     preprocessing: Preprocessing
     names: tuple[str, ...]  # of the data sets, each once
+    folders: tuple[Path, ...]  # of the data sets, in the order of `names`
 
     @property
     def num_examples(self) -> int:
         """Examples (windows) in all files."""
         return sum(self.examples)
+
+    def manifest_digests(self) -> dict[str, str]:
+        """SHA-256 by data set of what says which recordings it holds, wherever the data set lies.
+
+        That is the manifest as `launch.prepare` writes it; where there is none, the list of shards.
+        """
+        return {name: _manifest_digest(folder) for name, folder in zip(self.names, self.folders)}
 
     def minimum_length(self, min_seconds: float) -> int:
         """The smallest `length` in samples that lasts `min_seconds`.
@@ -81,6 +90,7 @@ def select(root: Path | str, spec: str) -> Selection:
         examples=tuple(count for _, count in shards),
         preprocessing=preprocessing,
         names=tuple(folders),
+        folders=tuple(folders.values()),
     )
 
 
@@ -135,6 +145,12 @@ def _read_preprocessing(folder: Path) -> Preprocessing:
         return Preprocessing.from_json(text)
     except (ValueError, TypeError) as error:
         raise ValueError(f"{folder / PREPROCESSING_FILE}: {error}") from error
+
+
+def _manifest_digest(folder: Path) -> str:
+    manifest = folder / MANIFEST_FILE
+    path = manifest if manifest.is_file() else folder / DATASET_INFO_FILE
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _read_shard_lengths(folder: Path) -> dict[str, list[int]]:

@@ -6,7 +6,7 @@ contain is understood: anything else is reported, never skipped.
 """
 
 import struct
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 
 import google_crc32c
@@ -32,30 +32,56 @@ def read_records(path: Path | str) -> Iterator[bytes]:
     """The records of a TFRecord file, each checked against its CRC.
 
     Raises:
-      ValueError: when the file is truncated or corrupt, with its name and the byte offset of the record.
+      ValueError: when the file is truncated or corrupt, with its name, the record and its byte offset.
     """
-    size = Path(path).stat().st_size
+    for record in walk_records(path):
+        if isinstance(record, ValueError):
+            raise record
+        yield record
+
+
+def walk_records(path: Path | str) -> Iterator[bytes | ValueError]:
+    """As `read_records`, with an error in the place of each record that is damaged.
+
+    Where it is the length of a record that is damaged, nobody knows where the next begins: that error is the
+    last of its file.
+    """
+    size, number, offset = Path(path).stat().st_size, 0, 0
     with open(path, "rb") as file:
-        offset = 0
         while offset < size:
+            number += 1
             header = file.read(_HEADER.size)
             if len(header) < _HEADER.size:
-                raise _corrupt(path, offset, "truncated header")
+                yield _corrupt(path, number, offset, "truncated header")
+                return
             length, crc = _HEADER.unpack(header)
             if masked_crc32c(header[:8]) != crc:
-                raise _corrupt(path, offset, "wrong checksum of the length")
+                yield _corrupt(path, number, offset, "wrong checksum of the length")
+                return
             end = offset + _HEADER.size + length + _FOOTER.size
             if end > size:
-                raise _corrupt(path, offset, "truncated data")
+                yield _corrupt(path, number, offset, "truncated data")
+                return
             data = file.read(length)
-            if _FOOTER.pack(masked_crc32c(data)) != file.read(_FOOTER.size):
-                raise _corrupt(path, offset, "wrong checksum of the data")
-            yield data
+            whole = _FOOTER.pack(masked_crc32c(data)) == file.read(_FOOTER.size)
+            yield data if whole else _corrupt(path, number, offset, "wrong checksum of the data")
             offset = end
 
 
-def _corrupt(path: Path | str, offset: int, what: str) -> ValueError:
-    return ValueError(f"{path}: {what} at byte {offset}; the file is damaged, write or copy it again")
+def write_records(path: Path | str, records: Iterable[bytes]) -> None:
+    """Writes a TFRecord file."""
+    with open(path, "wb") as file:
+        for record in records:
+            length = struct.pack("<Q", len(record))
+            file.write(_HEADER.pack(len(record), masked_crc32c(length)))
+            file.write(record)
+            file.write(_FOOTER.pack(masked_crc32c(record)))
+
+
+def _corrupt(path: Path | str, number: int, offset: int, what: str) -> ValueError:
+    return ValueError(
+        f"{path}, record {number}: {what} at byte {offset}; the file is damaged, write or copy it again"
+    )
 
 
 def parse_example(record: bytes, names: Container[str] | None = None) -> dict[str, Feature]:

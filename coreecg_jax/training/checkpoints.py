@@ -1,28 +1,29 @@
 """Checkpoints of a run: `checkpoints/last` to go on from, `checkpoints/best` by validation loss.
 
-Orbax writes into a temporary folder and renames it, so a checkpoint is visible only when complete.
-Each says what it is: config, preprocessing, versions.
+Each says what it is (`identity`). Of both kinds two are kept: where the newer is damaged, the older is used,
+and that is told.
 """
 
 import contextlib
 import dataclasses
+import functools
 import json
-from collections.abc import Generator
-from importlib.metadata import version
+import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import jax
 import ml_collections
-import orbax.checkpoint as ocp
 
-from coreecg_jax.records.schema import OtherSettings, Preprocessing
+from coreecg_jax.records.schema import Preprocessing
+from coreecg_jax.training.checksum import path_of
+from coreecg_jax.training.identity import changed_code, describe, require_same_arrays, require_same_run
 from coreecg_jax.training.state import Parameters, TrainState
+from coreecg_jax.training.stored import Damaged, Stored, shaped
 
-PACKAGES = ("coreecg-jax", "jax", "flax", "optax", "orbax-checkpoint", "numpy")
-# Settings that may differ between the start of a run and its resumption: they change no result.
-FREE_ON_RESUME = ("config.run.log_every", "config.run.checkpoint_every", "config.data.root")
+Read = TypeVar("Read")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +35,10 @@ class Loaded:
     preprocessing: Preprocessing
     step: int
     versions: dict[str, str]  # of the packages that wrote it
-    devices: str  # that it was trained on; '' in checkpoints of before this was noted
+    # Empty in checkpoints of before these were noted.
+    devices: str  # that it was trained on
+    commit: str = ""  # of the code
+    data: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)  # digests of manifests
 
     @property
     def params(self) -> Parameters:
@@ -43,13 +47,26 @@ class Loaded:
 
 
 class Checkpoints:
-    """Saves and restores the state of one run; a context manager."""
+    """Saves and restores the state of one run; a context manager, at the end of which all is on disk.
 
-    def __init__(self, workdir: Path | str, config: ml_collections.ConfigDict, preprocessing: Preprocessing):
-        self._config, self._preprocessing = config, preprocessing
-        self._last, self._best = (_manager(workdir, which, create=True) for which in ("last", "best"))
-        step = self._best.latest_step()
-        self._best_loss = float("inf") if step is None else _metadata(self._best, step)["validation_loss"]
+    Args:
+      workdir: of the run.
+      config, preprocessing, data: as `identity.describe` takes them.
+    """
+
+    def __init__(
+        self,
+        workdir: Path | str,
+        config: ml_collections.ConfigDict,
+        preprocessing: Preprocessing,
+        data: Mapping[str, Mapping[str, str]] | None = None,
+    ):
+        self._workdir = workdir
+        self._about = describe(config, preprocessing, data or {})
+        self._last, self._best = (Stored(_folder(workdir, which), writes=True) for which in ("last", "best"))
+        self._best_loss = float("inf")
+        if self._best.steps():
+            self._best_loss = _first_whole(self._best, self._best.about, _set_aside)["validation_loss"]
 
     def __enter__(self) -> Self:
         return self
@@ -57,27 +74,33 @@ class Checkpoints:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        for manager in (self._last, self._best):
-            manager.close()
+        for stored in (self._best, self._last):
+            # What is raised already says why the run ends; what cannot be written now is not seen later.
+            with contextlib.suppress(Exception) if error else contextlib.nullcontext():
+                stored.close()
 
     def restore_last(self, fresh: TrainState) -> TrainState:
-        """The newest state of the run in the shardings of `fresh`, or `fresh` where there is none.
+        """The newest whole state of the run in the shardings of `fresh`, or `fresh` where there is none.
+
+        A damaged checkpoint that has one before it is moved to `checkpoints/set_aside`, with a message.
 
         Raises:
-          ValueError: when that run had other settings; the differing fields are listed.
+          OtherSettings: when that run had other settings, data or arrays; the differing fields are listed.
+          Damaged: when no checkpoint is whole.
         """
-        step = self._last.latest_step()
-        if step is None:
+        if not self._last.steps():
             return fresh
-        saved, asked = _metadata(self._last, step), self._about()
-        settings = [{name: about[name] for name in ("config", "preprocessing")} for about in (saved, asked)]
-        require_same_settings(*settings, str(self._last.directory.parent.parent))
-        shape = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), fresh)
-        return _restore(self._last, step, state=ocp.args.StandardRestore(shape)).state
+        return _first_whole(self._last, functools.partial(self._restored, fresh), _set_aside)
 
     def save_last(self, state: TrainState) -> None:
-        """Saves the state, once a step."""
-        self._save(self._last, state, float("nan"))
+        """Saves the state, once a step; returns while it is still being written.
+
+        Raises:
+          OSError and others: when this or an earlier save failed, as on a full disk.
+        """
+        # Nothing is seen of a step before its best: a run that goes on from it would not look for that again.
+        self._best.wait()
+        self._last.save(int(state.step), state, self._about)
 
     def save_if_best(self, state: TrainState, validation_loss: float) -> bool:
         """Saves the state when its validation loss is lower than any before; says whether it was."""
@@ -85,31 +108,29 @@ class Checkpoints:
         if not validation_loss < self._best_loss:
             return False
         self._best_loss = validation_loss
-        self._save(self._best, state, validation_loss)
+        self._best.save(int(state.step), state, self._about | {"validation_loss": validation_loss})
         return True
 
-    def _save(self, manager: ocp.CheckpointManager, state: TrainState, validation_loss: float) -> None:
-        step = int(state.step)
-        if step in manager.all_steps():
-            return
-        about = self._about() | {"validation_loss": validation_loss}
-        manager.save(
-            step,
-            args=ocp.args.Composite(state=ocp.args.StandardSave(state), about=ocp.args.JsonSave(about)),
-        )
+    def require_written(self) -> None:
+        """Raises what went wrong so far while a checkpoint was written in the background."""
+        for stored in (self._last, self._best):
+            stored.require_written()
 
-    def _about(self) -> dict[str, Any]:
-        """What the run says of itself."""
-        return {
-            "config": json.loads(self._config.to_json_best_effort()),
-            "preprocessing": json.loads(self._preprocessing.to_json()),
-            "versions": {name: version(name) for name in PACKAGES},
-            "devices": f"{jax.device_count()} x {jax.devices()[0].device_kind}",
-        }
+    def _restored(self, fresh: TrainState, step: int) -> TrainState:
+        about = self._last.about(step)
+        require_same_run(about, self._about, str(self._workdir))
+        require_same_arrays(_kinds(self._last.shapes(step)), _kinds(fresh), str(self._last.path(step)))
+        state = self._last.state(step, shaped(fresh))
+        if changes := changed_code(about, self._about):
+            _tell(f"step {step} is of other code ({changes}): what follows may differ in its last bits")
+        return state
 
 
 def load_parameters(workdir: Path | str, which: str = "last") -> Loaded:
     """Parameters of a finished or running run, for evaluation, on one device.
+
+    Where the newest checkpoint is damaged the one before is used, with a message; nothing is moved, for the
+    run may be somebody else's, or still going.
 
     Args:
       workdir: of the run.
@@ -117,81 +138,60 @@ def load_parameters(workdir: Path | str, which: str = "last") -> Loaded:
 
     Raises:
       FileNotFoundError: when there is no such checkpoint.
-      ValueError: when it is damaged.
+      Damaged: when none is whole.
     """
-    folder = Path(workdir) / "checkpoints" / which
-    manager = _manager(workdir, which, create=False) if folder.is_dir() else None
-    step = manager.latest_step() if manager else None
-    if manager is None or step is None:
+    folder = _folder(workdir, which)
+    stored = Stored(folder, writes=False) if folder.is_dir() else None
+    if stored is None or not stored.steps():
         raise FileNotFoundError(
             f"no {which} checkpoint under {workdir}: expected {folder} as written by launch.pretrain"
         )
-    about = _metadata(manager, step)
+    with contextlib.closing(stored):
+        return _first_whole(stored, functools.partial(_loaded, stored), lambda stored, step: "is left out")
+
+
+def _loaded(stored: Stored, step: int) -> Loaded:
+    about = stored.about(step)
     device = jax.sharding.SingleDeviceSharding(jax.devices()[0])
-    with _damage_told(manager, step):
-        saved = manager.item_metadata(step).state
-    shape = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=device), saved)
-    state = _restore(manager, step, state=ocp.args.StandardRestore(shape)).state
-    manager.close()
-    preprocessing = Preprocessing.from_json(json.dumps(about["preprocessing"]))
+    state = stored.state(step, shaped(stored.shapes(step), device))
     return Loaded(
         state["parameters"],
         ml_collections.ConfigDict(about["config"]),
-        preprocessing,
+        Preprocessing.from_json(json.dumps(about["preprocessing"])),
         step,
         about["versions"],
         about.get("devices", ""),
+        about.get("commit", ""),
+        about.get("data", {}),
     )
 
 
-def require_same_settings(saved: dict[str, Any], asked: dict[str, Any], workdir: str) -> None:
-    """Raises ValueError, listing fields, when a run would go on with other settings than it began with."""
-    before, now = _flat(saved), _flat(asked)
-    differing = [
-        f"{name}: {before.get(name)!r} in the run, {now.get(name)!r} asked"
-        for name in sorted(set(before) | set(now))
-        if before.get(name) != now.get(name) and name not in FREE_ON_RESUME
-    ]
-    if differing:
-        raise OtherSettings(
-            f"{workdir} holds a run with other settings ({'; '.join(differing)}): "
-            "choose another --workdir, or the settings of that run"
-        )
+def _first_whole(stored: Stored, read: Callable[[int], Read], leave: Callable[[Stored, int], str]) -> Read:
+    """What `read` makes of the newest whole checkpoint; `leave` does and says what becomes of others."""
+    newest, *older = stored.steps()
+    for step in older:
+        try:
+            return read(newest)
+        except Damaged as error:
+            reason, _, _ = str(error).partition(":")
+            _tell(f"{reason}; it {leave(stored, newest)}, step {step} is used")
+            newest = step
+    return read(newest)
 
 
-def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in tree.items():
-        flat.update(_flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value})
-    return flat
+def _set_aside(stored: Stored, step: int) -> str:
+    return f"is set aside as {stored.set_aside(step)}"
 
 
-def _manager(workdir: Path | str, which: str, *, create: bool) -> ocp.CheckpointManager:
-    folder = (Path(workdir) / "checkpoints" / which).absolute()
-    # Synchronous: the step donates the state's buffers, which a write in the background would still read.
-    options = ocp.CheckpointManagerOptions(
-        max_to_keep=1, create=create, read_only=not create, enable_async_checkpointing=False
-    )
-    handlers = {"state": ocp.StandardCheckpointHandler(), "about": ocp.JsonCheckpointHandler()}
-    return ocp.CheckpointManager(folder, options=options, item_handlers=handlers)
+def _tell(message: str) -> None:
+    sys.stderr.write(f"warning: {message}\n")
 
 
-def _metadata(manager: ocp.CheckpointManager, step: int) -> dict[str, Any]:
-    return _restore(manager, step, about=ocp.args.JsonRestore()).about
+def _kinds(tree: Any) -> dict[str, str]:
+    """'float32[8,3]' of each array by its path."""
+    flat = jax.tree_util.tree_leaves_with_path(tree)
+    return {path_of(path): f"{leaf.dtype}[{','.join(map(str, leaf.shape))}]" for path, leaf in flat}
 
 
-def _restore(manager: ocp.CheckpointManager, step: int, **items: ocp.args.CheckpointArgs) -> Any:
-    with _damage_told(manager, step):
-        return manager.restore(step, args=ocp.args.Composite(**items))
-
-
-@contextlib.contextmanager
-def _damage_told(manager: ocp.CheckpointManager, step: int) -> Generator[None]:
-    """Turns whatever Orbax raises into one sentence: its errors are of many types, and fill pages."""
-    try:
-        yield
-    except Exception as error:
-        raise ValueError(
-            f"{manager.directory / str(step)} cannot be read ({type(error).__name__}): it is damaged or not "
-            "whole; copy the run again, or train in another --workdir"
-        ) from error
+def _folder(workdir: Path | str, which: str) -> Path:
+    return Path(workdir) / "checkpoints" / which

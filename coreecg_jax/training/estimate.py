@@ -10,7 +10,7 @@ import ml_collections
 import numpy as np
 
 from coreecg_jax.inputs.batch import Batch
-from coreecg_jax.inputs.pipeline import count_usable
+from coreecg_jax.inputs.pipeline import count_usable, training_batches
 from coreecg_jax.inputs.selection import Selection, select
 from coreecg_jax.records.leads import LEADS
 from coreecg_jax.training.experiment import Experiment, build, resolved
@@ -19,8 +19,8 @@ from coreecg_jax.training.mesh import Placement, data_parallel, require_divisibl
 from coreecg_jax.training.state import TrainState, init_state
 from coreecg_jax.training.step import make_train_step
 
-# Last and best, and the one that is being written while the older still stands.
-_CHECKPOINTS_AT_ONCE = 3
+# Two of the last, two of the best, and of each the one that is being written while the older still stand.
+_CHECKPOINTS_AT_ONCE = 6
 _JOURNAL_BYTES = 5_000  # a line of metrics with its TensorBoard events
 _PICTURE_BYTES = 300_000  # at each validation
 # The share of the matrix rate that steps of ours reached on CPUs, from the smallest to size S
@@ -82,12 +82,21 @@ def estimate(config: ml_collections.ConfigDict, workdir: Path | str) -> Estimate
     require_divisible("data.batch_size", data.batch_size, placement)
     require_divisible("data.validation_batch_size", data.validation_batch_size, placement)
     seconds = experiment.objective.window_seconds
-    windows, validation = (_usable(data.root, spec, seconds) for spec in (data.train, data.validation))
-    for field, most in (("batch_size", windows), ("validation_batch_size", validation)):
-        if data[field] > most:
-            raise ValueError(
-                f"data.{field}: expected at most the {most} windows there are, got {data[field]}"
-            )
+    stream = training_batches(
+        data.root,
+        data.train,
+        batch_size=data.batch_size,
+        seed=config.seed,
+        min_seconds=seconds,
+        shuffle_buffer=data.shuffle_buffer,
+        on_corrupt=data.on_corrupt,
+    )
+    windows, validation = stream.usable, _usable(data.root, data.validation, seconds)
+    if data.validation_batch_size > validation:
+        raise ValueError(
+            f"data.validation_batch_size: expected at most the {validation} windows there are, "
+            f"got {data.validation_batch_size}"
+        )
     state = jax.eval_shape(
         lambda: init_state(experiment.objective, experiment.optimizer, jax.random.key(config.seed))
     )

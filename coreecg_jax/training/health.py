@@ -1,10 +1,8 @@
 """Is it learning, and is it fast: figures beside the losses."""
 
 import contextlib
-import math
 import time
-from collections.abc import Generator, Iterable, Iterator, Mapping
-from typing import SupportsFloat
+from collections.abc import Generator, Iterable, Iterator
 
 import jax
 import jax.numpy as jnp
@@ -14,16 +12,6 @@ from coreecg_jax.inputs.batch import Batch
 from coreecg_jax.method.network import CoReECG
 from coreecg_jax.method.objective import Objective
 from coreecg_jax.records.leads import LEADS
-
-
-def require_finite(number: int, metrics: Mapping[str, SupportsFloat]) -> None:
-    """Raises FloatingPointError, naming the step, when its loss or gradient is NaN or infinite."""
-    for name in ("loss", "gradient_norm"):
-        if not math.isfinite(float(metrics[name])):
-            raise FloatingPointError(
-                f"step {number}: expected a finite {name}, got {float(metrics[name])}; the checkpoint before "
-                "it is kept. Lower optimizer.learning_rate or optimizer.clip, or look at the data"
-            )
 
 
 def representation_health(z1_BE: np.ndarray, z2_BE: np.ndarray, global_BD: np.ndarray) -> dict[str, float]:

@@ -1,21 +1,45 @@
-"""Ctrl-C and SIGTERM end a run after the step in hand, with its state saved."""
+"""Ctrl-C, SIGTERM and a cluster's preemption notice end a run after the step in hand, its state saved."""
 
 import signal
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+import jax
+from jax.experimental import multihost_utils
+
+
+class Stopped(InterruptedError):
+    """A run that stopped because it was asked to; its state is saved.
+
+    Args:
+      message: what it says.
+      signal: the number of the signal that asked.
+    """
+
+    def __init__(self, message: str, signal: int) -> None:
+        super().__init__(message)
+        self.signal = signal
 
 
 class Interruption:
-    """While active, the first signal is noted in `asked`; the second acts as it would have anyway."""
+    """While active, the first signal is noted in `asked`; the second acts as it would have anyway.
+
+    Where `jax.distributed` runs, SIGTERM belongs to it: it passes the notice on to all processes, which then
+    stop at the same step, found by `look`; Ctrl-C is not held back, as each process would stop at its own.
+    """
 
     def __init__(self) -> None:
-        self.asked = False
+        self.signal = 0  # that asked
         self._before: dict[int, Any] = {}
 
+    @property
+    def asked(self) -> bool:
+        """Whether the run shall stop."""
+        return self.signal != 0
+
     def __enter__(self) -> Self:
-        self._before = {number: signal.signal(number, self._note) for number in _SIGNALS}
+        numbers = () if jax.distributed.is_initialized() else (signal.SIGINT, signal.SIGTERM)
+        self._before = {number: signal.signal(number, self._note) for number in numbers}
         return self
 
     def __exit__(
@@ -24,7 +48,12 @@ class Interruption:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
+    def look(self, number: int) -> None:
+        """Asks the cluster, at each step, whether all processes shall stop at this one."""
+        if jax.distributed.is_initialized() and multihost_utils.reached_preemption_sync_point(number):
+            self.signal = signal.SIGTERM
+
     def _note(self, number: int, frame: FrameType | None) -> None:
         del frame
-        self.asked = True
+        self.signal = number
         signal.signal(number, self._before[number])

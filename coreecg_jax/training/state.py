@@ -16,11 +16,13 @@ Parameters = dict[str, Any]
 
 
 class TrainState(struct.PyTreeNode):
-    """Steps done, parameters {'network', 'fda'} and the optimizer's state. Keys are not carried."""
+    """Steps done, parameters {'network', 'fda'}, the optimizer's state. Keys are not carried."""
 
     step: jax.Array  # int32
     parameters: Parameters
     optimizer: optax.OptState
+    skipped: jax.Array  # int32, steps whose loss or gradient was not finite: they changed nothing else
+    skipped_in_a_row: jax.Array  # int32, of them those since the last that was finite
 
 
 def init_parameters(network: CoReECG, key: jax.Array) -> Parameters:
@@ -37,4 +39,5 @@ def init_state(objective: Objective, optimizer: optax.GradientTransformation, ke
         "network": init_parameters(objective.network, key),
         "fda": objective.fda.init(objective.crop_samples, objective.sampling_rate),
     }
-    return TrainState(jnp.zeros((), jnp.int32), parameters, jax.jit(optimizer.init)(parameters))
+    step, skipped, in_a_row = (jnp.zeros((), jnp.int32) for _ in range(3))
+    return TrainState(step, parameters, jax.jit(optimizer.init)(parameters), skipped, in_a_row)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import optax
 
 from coreecg_jax.inputs.batch import Batch
@@ -20,21 +21,42 @@ def make_train_step(
     """The jitted step `(state, batch) -> (state, metrics)`; crops, FDA and STDM are drawn inside.
 
     Every random number is a function of (seed, state.step), so a resumed run goes on as if it had
-    not been stopped. The given state is donated.
+    not been stopped. A loss or gradient that is not finite changes neither parameters nor optimizer; it is
+    counted. The given state is donated.
     """
 
     def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
         key = jax.random.fold_in(jax.random.key(seed), state.step)
         gradient_of = jax.value_and_grad(objective, has_aux=True)
-        (_, metrics), gradient = gradient_of(state.parameters, key, **batch._asdict())
+        (loss, metrics), gradient = gradient_of(state.parameters, key, **batch._asdict())
         updates, optimizer_state = optimizer.update(gradient, state.optimizer, state.parameters)
         parameters: Any = optax.apply_updates(state.parameters, updates)
         metrics["gradient_norm"] = optax.tree.norm(gradient)
-        metrics["parameter_norm"] = optax.tree.norm(parameters["network"])
-        return TrainState(state.step + 1, parameters, optimizer_state), metrics
+        finite = jnp.isfinite(loss) & jnp.isfinite(metrics["gradient_norm"])
+        state = _next_state(state, finite, parameters, optimizer_state)
+        metrics["parameter_norm"] = optax.tree.norm(state.parameters["network"])
+        metrics["skipped"], metrics["skipped_in_a_row"] = state.skipped, state.skipped_in_a_row
+        return state, metrics
 
     everywhere, divided = placement
     return jax.jit(train_step, in_shardings=(everywhere, divided), out_shardings=everywhere, donate_argnums=0)
+
+
+def _next_state(
+    state: TrainState, finite: jax.Array, parameters: Parameters, optimizer_state: optax.OptState
+) -> TrainState:
+    """The state with these parameters where `finite`; otherwise the same, with one more step skipped."""
+
+    def chosen(new: Any, old: Any) -> Any:
+        return jax.tree.map(lambda new, old: jnp.where(finite, new, old), new, old)
+
+    return TrainState(
+        state.step + 1,
+        chosen(parameters, state.parameters),
+        chosen(optimizer_state, state.optimizer),
+        state.skipped + ~finite,
+        jnp.where(finite, 0, state.skipped_in_a_row + 1),
+    )
 
 
 class Validated(NamedTuple):

@@ -111,7 +111,7 @@ def damage(folder, position: int) -> None:
 @pytest.mark.parametrize("min_seconds", [0.0, 1.5])
 def test_a_damaged_shard_is_told_with_its_name_and_place(tmp_path, min_seconds):
     damage(write_data_set(tmp_path, "ludb", {"all": [records(0, 20)]}), position=3000)
-    with pytest.raises(ValueError, match=r"ludb-all.* wrong checksum of the data at byte 0;"):
+    with pytest.raises(ValueError, match=r"ludb-all.*, record 1: wrong checksum of the data at byte 0;"):
         take(stream(tmp_path, "ludb", min_seconds=min_seconds), 2)
 
 
@@ -120,6 +120,19 @@ def test_a_window_of_another_shape_is_told_with_its_place(tmp_path):
     write_data_set(tmp_path, "ludb", {"all": [odd]})
     with pytest.raises(ValueError, match="record 2: ecg: expected one value of 4800 bytes"):
         next(stream(tmp_path, "ludb", batch_size=2, min_seconds=0.0))
+
+
+def test_the_recordings_of_a_step_are_told_by_name(data_root, uninterrupted):
+    names = {
+        ecg.tobytes(): f"{source}/{recording}, window {window}"
+        for recordings in [read_recordings(data_root, ALL)]
+        for ecg, source, recording, window in zip(
+            recordings.ecg, recordings.source, recordings.recording_id, recordings.window
+        )
+    }
+    for step in (0, 1, STEPS + 2):
+        told = training_batches(data_root, ALL, batch_size=10, seed=3, min_seconds=1.5, shuffle_buffer=20)
+        assert told.recordings(step) == [names[window] for window in windows([uninterrupted[step]])]
 
 
 @pytest.mark.parametrize("promised", ["30", "3"])

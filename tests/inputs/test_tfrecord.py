@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_shards import example, serialise
 
-from coreecg_jax.inputs.tfrecord import masked_crc32c, parse_example, read_records
+from coreecg_jax.inputs.tfrecord import masked_crc32c, parse_example, read_records, write_records
 
 
 def tensorflow_values(record: bytes) -> dict:
@@ -53,9 +53,14 @@ def test_the_checksum_is_that_of_the_published_vector():
 @pytest.mark.parametrize("size", [1, 11, 14, 20, 36, 5000])
 def test_a_truncated_file_is_told_with_the_place_of_the_record(file, size):
     file.write_bytes(file.read_bytes()[:size])
-    offset = 0 if size < 21 else 21 if size < 37 else 37
-    with pytest.raises(ValueError, match=f"records: truncated .* at byte {offset};"):
+    number, offset = (1, 0) if size < 21 else (2, 21) if size < 37 else (3, 37)
+    with pytest.raises(ValueError, match=f"records, record {number}: truncated .* at byte {offset};"):
         list(read_records(file))
+
+
+def test_what_is_written_is_what_tensorflow_writes(file, tmp_path):
+    write_records(tmp_path / "again", read_records(file))
+    assert (tmp_path / "again").read_bytes() == file.read_bytes()
 
 
 @settings(deadline=None)
@@ -69,7 +74,7 @@ def test_a_flipped_bit_is_told(tmp_path_factory, data):
     damaged[bit // 8] ^= 1 << bit % 8
     path = tmp_path_factory.getbasetemp() / "flipped"
     path.write_bytes(damaged)
-    with pytest.raises(ValueError, match=r"flipped: .* at byte 0;"):
+    with pytest.raises(ValueError, match=r"flipped, record 1: .* at byte 0;"):
         list(read_records(path))
 
 

@@ -1,6 +1,7 @@
 """What a tired person does wrong is told in one sentence, exit status 2. The list: docs/wrong_turns.md."""
 
 import errno
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -20,6 +21,8 @@ from coreecg_jax.records.one_recording import Settings
 from coreecg_jax.records.schema import Preprocessing
 from coreecg_jax.training.checkpoints import Checkpoints
 from coreecg_jax.training.experiment import build, resolved
+from coreecg_jax.training.interruption import Stopped
+from coreecg_jax.training.skipping import NotFinite
 from coreecg_jax.training.state import init_state
 from launch import shell
 
@@ -136,6 +139,13 @@ def test_ctrl_c_is_one_line_with_the_status_of_shells(told: Callable[..., str]) 
     assert told(CONFIG, WORKDIR, main=stopped, status=130) == "stopped at step 3 of 8"
 
 
+def test_what_a_scheduler_has_to_know_is_in_the_status(told: Callable[..., str]) -> None:
+    preempted = raising(Stopped("stopped at step 3 of 8", signal.SIGTERM))
+    assert told(CONFIG, WORKDIR, main=preempted, status=143) == "stopped at step 3 of 8"
+    diverged = raising(NotFinite("step 6: expected a finite loss"))
+    assert told(CONFIG, WORKDIR, main=diverged, status=3) == "error: step 6: expected a finite loss"
+
+
 def test_ctrl_c_during_the_imports_is_one_line() -> None:
     command = [sys.executable, "-c", "import sys; sys.argv[0] = '-m'; import launch; raise KeyboardInterrupt"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -181,7 +191,7 @@ def test_a_shard_cut_short_is_named(tmp_path: Path) -> None:
     folder = write_data_set(tmp_path, "made", {"all": [records]})
     (shard,) = folder.glob("*.tfrecord*")
     shard.write_bytes(shard.read_bytes()[:-10])
-    with pytest.raises(ValueError, match=f"^{shard}: truncated data at byte .* write or copy it again$"):
+    with pytest.raises(ValueError, match=f"^{shard}, record 4: truncated data at byte .* it again$"):
         read_recordings(tmp_path, "made")
     with pytest.raises(ValueError, match=r"unknown data set 'maed' in .* \(did you mean made\?\): there are"):
         read_recordings(tmp_path, "maed")

@@ -1,15 +1,24 @@
 import json
 import os
+import random
 import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 from made_runs import PREPROCESSING, assert_same, tiny_config
 from made_shards import example, serialise, write_data_set
 
+from coreecg_jax.inputs.pipeline import training_batches
 from coreecg_jax.training import loop
 from coreecg_jax.training.checkpoints import load_parameters
+from coreecg_jax.training.interruption import Stopped
 from coreecg_jax.training.journal import METRICS_FILE, read_metrics
 from coreecg_jax.training.loop import train
+from coreecg_jax.training.skipping import SKIPPED_FILE, NotFinite
+from coreecg_jax.training.watching import was_watched
 
 SPEED = ("train/recordings_per_second", "train/input_wait", "train/mfu")
 
@@ -28,16 +37,20 @@ def config_of(root, changes=None):
 
 
 class Importance:
-    """An evaluator that calls `at_last` the `last`-th time that it is asked."""
+    """An evaluator that calls `at_last` the `last`-th time that it is asked, or with -100 each time."""
 
     def __init__(self, last=0, at_last=lambda: None):
         self._left, self._at_last = last, at_last
 
     def __call__(self, parameters):
         self._left -= 1
-        if self._left == 0:
+        if self._left == 0 or self._left < -100:
             self._at_last()
         return {"importance": float(parameters["fda"]["s"].max())}
+
+
+def probes(last=0, at_last=lambda: None):
+    return {"probe": Importance(last, at_last), "after": Importance()}
 
 
 def die():
@@ -60,7 +73,7 @@ def whole(root, tmp_path_factory):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(loop, "make_train_step", noting)
-        state = train(config_of(root), workdir, {"probe": Importance()})
+        state = train(config_of(root), workdir, probes())
     return workdir, state, steps
 
 
@@ -69,13 +82,45 @@ def resumed(root, tmp_path_factory):
     """A run killed in step 5, its last checkpoint being of step 4; stopped by Ctrl-C in step 6; ended."""
     workdir = tmp_path_factory.mktemp("resumed")
     with pytest.raises(RuntimeError, match="killed"):
-        train(config_of(root), workdir, {"probe": Importance(5, die)})
+        train(config_of(root), workdir, probes(5, die))
     assert load_parameters(workdir).step == 4
     assert max(row["step"] for row in read_metrics(workdir)) == 5
-    with pytest.raises(InterruptedError, match="stopped at step 7 of 8; the same command"):
-        train(config_of(root), workdir, {"probe": Importance(2, press_ctrl_c)})
-    assert load_parameters(workdir).step == 7
-    return workdir, train(config_of(root), workdir, {"probe": Importance()})
+    with pytest.raises(Stopped, match="stopped at step 6 of 8; the same command") as stopped:
+        train(config_of(root), workdir, probes(2, press_ctrl_c))
+    assert stopped.value.signal == signal.SIGINT
+    assert load_parameters(workdir).step == 6
+    assert not was_watched(6, workdir)  # not all were asked: made up for at the next start
+    return workdir, train(config_of(root), workdir, probes())
+
+
+# The same run in a process of its own; its evaluator takes its time, so that the run does not end unkilled.
+CHILD = """
+import sys, time
+sys.path[:0] = sys.argv[3:]
+import conftest
+conftest.pytest_configure(None)
+from pathlib import Path
+import test_loop
+test_loop.train(
+    test_loop.config_of(Path(sys.argv[1])), sys.argv[2], test_loop.probes(-100, lambda: time.sleep(0.3))
+)
+"""
+
+
+def test_killed_at_a_random_moment_and_resumed_is_as_never_killed(root, whole, tmp_path):
+    here = Path(__file__).parent
+    child = subprocess.Popen([sys.executable, "-c", CHILD, root, tmp_path, here, here.parent])
+    journal, moment = tmp_path / METRICS_FILE, random.uniform(0, 2)
+    while child.poll() is None and not (journal.is_file() and len(journal.read_bytes().splitlines()) > 3):
+        time.sleep(0.02)
+    time.sleep(moment)
+    child.kill()
+    assert child.wait() == -signal.SIGKILL
+    assert max(row["step"] for row in read_metrics(tmp_path)) < 8
+    state = train(config_of(root), tmp_path, probes())
+    assert_same(state, whole[1])
+    assert without_speed(tmp_path) == without_speed(whole[0])
+    assert_same(load_parameters(tmp_path, "best").parameters, load_parameters(whole[0], "best").parameters)
 
 
 def without_speed(workdir):
@@ -158,7 +203,7 @@ def test_mistakes_are_found_before_anything_is_trained(root, tmp_path, changes, 
     assert not (tmp_path / "run").exists()
 
 
-def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_checkpoint(root, tmp_path, monkeypatch):
+def test_a_loss_that_stays_not_finite_stops_the_run_and_tells_the_recordings(root, tmp_path, monkeypatch):
     make_train_step = loop.make_train_step
 
     def diverging(*args, **kwargs):
@@ -166,12 +211,64 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_checkpoint(r
 
         def diverge(state, batch):
             state, metrics = step(state, batch)
-            return state, metrics | ({"loss": float("nan")} if int(state.step) == 6 else {})
+            in_a_row = max(0, int(state.step) - 4)
+            poison = {"loss": float("nan"), "skipped_in_a_row": in_a_row} if in_a_row else {}
+            return state, metrics | poison
 
         return diverge
 
     monkeypatch.setattr(loop, "make_train_step", diverging)
-    with pytest.raises(FloatingPointError, match="step 6: expected a finite loss, got nan"):
-        train(config_of(root), tmp_path)
+    changes = {"run.max_skipped_in_a_row": 2, "run.validate_every": 4}
+    with pytest.raises(
+        NotFinite, match=r"step 6: .* got nan and .* last 2 steps \(run\.max_skipped_in_a_row = 2"
+    ):
+        train(config_of(root, changes), tmp_path)
     assert load_parameters(tmp_path).step == 4
-    assert max(row["step"] for row in read_metrics(tmp_path)) == 5
+    stream = training_batches(
+        root,
+        "made",
+        batch_size=8,
+        seed=0,
+        min_seconds=9.0,
+        shuffle_buffer=config_of(root).data.shuffle_buffer,
+    )
+    expected = [{"step": step, "recordings": stream.recordings(step - 1)} for step in (5, 6)]
+    assert json.loads((tmp_path / SKIPPED_FILE).read_text()) == expected
+    assert all(len(set(row["recordings"])) == 8 for row in expected)
+    # A loss that is not finite is journalled as null.
+    assert [row["train/loss"] for row in read_metrics(tmp_path) if row["step"] == 5] == [None]
+
+
+def test_damaged_records_of_training_are_left_out_and_counted(tmp_path, monkeypatch, capsys):
+    records = [serialise(example(number, "made", samples=1000)) for number in range(9)]
+    data = {"train": tmp_path / "data" / "train", "validation": tmp_path / "data" / "validation"}
+    for use in data:
+        write_data_set(tmp_path / "data", use, {"all": [records]}, preprocessing=PREPROCESSING)
+    (shard,) = data["train"].rglob("*.tfrecord*")
+    content = bytearray(shard.read_bytes())
+    content[-1000] ^= 1
+    shard.write_bytes(content)
+    figures = {"loss": 1.0, "gradient_norm": 1.0, "skipped_in_a_row": 0}
+
+    def make_step(*args, **kwargs):
+        return lambda state, batch: (state.replace(step=state.step + 1), figures)
+
+    monkeypatch.setattr(loop, "make_train_step", make_step)
+    monkeypatch.setattr(loop, "_validator", lambda *args: lambda parameters: {"loss": 1.0})
+    config = config_of(
+        tmp_path / "data",
+        {"data.train": "train", "data.validation": "validation", "run.steps": 3, "data.on_corrupt": "skip"},
+    )
+    train(config, tmp_path / "run")
+    assert f"warning: {shard}, record 9: wrong checksum of the data" in capsys.readouterr().err
+    counts = [row["train/records_skipped"] for row in read_metrics(tmp_path / "run") if "train/loss" in row]
+    assert counts == [1.0, 1.0, 1.0]
+    config.data.on_corrupt = "error"
+    with pytest.raises(ValueError, match=rf"{shard}, record 9: wrong checksum of the data"):
+        train(config, tmp_path / "other")
+
+
+def test_patience_is_checked_before_anything_is_trained(root, tmp_path):
+    with pytest.raises(ValueError, match=r"run\.max_skipped_in_a_row: expected more than 0, got 0"):
+        train(config_of(root, {"run.max_skipped_in_a_row": 0}), tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -1,6 +1,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from made_runs import (
     assert_same,
@@ -13,6 +14,8 @@ from made_runs import (
 )
 
 from coreecg_jax.inputs.transfer import to_devices
+from coreecg_jax.training.state import TrainState
+from coreecg_jax.training.step import make_train_step
 
 STEPS = 3
 
@@ -68,6 +71,45 @@ def test_it_is_a_pure_function_of_state_and_batch(experiment, on_eight):
     later = later.replace(step=later.step + 1)
     other = step(later, on_devices(made_batch(5), placement))[1]
     assert other["loss"] != results[0][1]["loss"]  # other crops, views and masks
+
+
+def poisoned(parameters, key, ecg, length, available, patient):
+    """A small objective; patient 1 makes its loss NaN, patient 2 its gradient too large for float32."""
+    del key, length, available
+    scale = jnp.where(patient[0] == 1, jnp.nan, jnp.where(patient[0] == 2, 1e30, 1.0))
+    loss = scale * ((parameters["network"]["kernel"] - ecg.mean() * 1e-2) ** 2).sum()
+    return loss, {"loss": loss}
+
+
+def test_a_loss_or_gradient_that_is_not_finite_changes_nothing_but_counts():
+    placement = placement_of(8)
+    optimizer = optax.adamw(optax.linear_schedule(1e-2, 1e-3, 10))
+    parameters = {"network": {"kernel": jnp.arange(3.0)}}
+    step, *counts = (jnp.zeros((), jnp.int32) for _ in range(3))  # each a buffer of its own to give away
+    fresh = TrainState(step, parameters, optimizer.init(parameters), *counts)
+    state = jax.device_put(fresh, placement.replicated)
+    step = make_train_step(poisoned, optimizer, seed=0, placement=placement)
+    expected, counts = jax.tree.map(np.array, state), []
+    for number, poison in enumerate([0, 1, 2, 0, 1]):
+        batch = made_batch(number)._replace(patient=np.full(8, poison, np.uint32))
+        state, metrics = step(state, on_devices(batch, placement))
+        if poison:
+            assert np.isfinite(metrics["loss"]) == (poison == 2)
+            assert not np.isfinite(metrics["gradient_norm"])
+            assert_same([state.parameters, state.optimizer], [expected.parameters, expected.optimizer])
+        else:
+            assert not np.array_equal(
+                state.parameters["network"]["kernel"], expected.parameters["network"]["kernel"]
+            )
+        expected = jax.tree.map(np.array, state)
+        assert int(state.step) == number + 1
+        assert (int(state.skipped), int(state.skipped_in_a_row)) == (
+            metrics["skipped"],
+            metrics["skipped_in_a_row"],
+        )
+        counts.append((int(state.skipped), int(state.skipped_in_a_row)))
+    assert counts == [(0, 0), (1, 1), (2, 2), (2, 0), (3, 1)]
+    assert step._cache_size() == 1
 
 
 @pytest.mark.slow

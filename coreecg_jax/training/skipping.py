@@ -1,0 +1,65 @@
+"""When updates are skipped too often in a row: the step and its recordings are told, and the run stops."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import SupportsFloat
+
+SKIPPED_FILE = "skipped.json"
+
+
+class NotFinite(FloatingPointError):
+    """A run that stops because its loss or gradient stays NaN or infinite."""
+
+
+class Patience:
+    """Counts, step by step, how many updates in a row were skipped.
+
+    It looks at the step before the one that was just sent off, so that the devices are never waited for.
+
+    Args:
+      most: in a row at which `look` raises.
+      workdir: of the run; the recordings of the skipped steps are written there.
+      recordings_of: the ids of the recordings of a step, counted from 0.
+
+    Raises:
+      ValueError: when `most` is not positive.
+    """
+
+    def __init__(self, most: int, workdir: Path | str, recordings_of: Callable[[int], Sequence[str]]) -> None:
+        if most < 1:
+            raise ValueError(f"run.max_skipped_in_a_row: expected more than 0, got {most}")
+        self._most, self._workdir, self._recordings_of = most, Path(workdir), recordings_of
+        self._before: tuple[int, Mapping[str, SupportsFloat]] | None = None
+
+    def look(self, number: int, metrics: Mapping[str, SupportsFloat]) -> None:
+        """Raises NotFinite when the step before `number` was the last of too many."""
+        before, self._before = self._before, (number, metrics)
+        self._check(before)
+
+    def finish(self) -> None:
+        """The same for the last step that was looked at; its result is waited for."""
+        self._check(self._before)
+
+    def _check(self, seen: tuple[int, Mapping[str, SupportsFloat]] | None) -> None:
+        if seen is None:
+            return
+        number, metrics = seen
+        in_a_row = int(float(metrics["skipped_in_a_row"]))
+        if in_a_row < self._most:
+            return
+        path = self._write(range(number - in_a_row + 1, number + 1))
+        loss, norm = (float(metrics[name]) for name in ("loss", "gradient_norm"))
+        raise NotFinite(
+            f"step {number}: expected a finite loss and gradient norm, got {loss} and {norm}, as in the "
+            f"last {in_a_row} steps (run.max_skipped_in_a_row = {self._most}); the checkpoint before is "
+            f"kept, the recordings of these steps are in {path}. Look at them, or lower "
+            "optimizer.learning_rate or optimizer.clip"
+        )
+
+    def _write(self, numbers: range) -> Path:
+        """The recordings of the skipped steps."""
+        rows = [{"step": number, "recordings": list(self._recordings_of(number - 1))} for number in numbers]
+        path = self._workdir / SKIPPED_FILE
+        path.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+        return path

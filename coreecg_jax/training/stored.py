@@ -1,0 +1,137 @@
+"""A folder of checkpoints on disk; the only place that knows Orbax.
+
+Orbax writes into a temporary folder and renames it, so a checkpoint is visible only when complete; it does so
+in a thread of its own. It does not notice flipped bits, so each array carries a checksum.
+"""
+
+import contextlib
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import jax
+import orbax.checkpoint as ocp
+
+from coreecg_jax.training.checksum import checksums, on_host
+
+KEPT = 2  # where the newer is damaged, the older is used
+SET_ASIDE = "set_aside"
+
+
+class Damaged(ValueError):
+    """A checkpoint that cannot be read, or is read as something else than was saved."""
+
+
+class Stored:
+    """The checkpoints of one kind, by step; each a tree of arrays and what it says about itself.
+
+    Args:
+      folder: `runs/x/checkpoints/last`.
+      writes: whether checkpoints are saved here; otherwise nothing on disk is changed.
+    """
+
+    def __init__(self, folder: Path, *, writes: bool) -> None:
+        options = ocp.CheckpointManagerOptions(
+            max_to_keep=KEPT,
+            create=writes,
+            read_only=not writes,
+            enable_async_checkpointing=writes,
+            cleanup_tmp_directories=writes,  # of a run that was killed while it saved
+        )
+        handlers = {"state": ocp.StandardCheckpointHandler(), "about": ocp.JsonCheckpointHandler()}
+        self._folder = folder.absolute()
+        self._manager = ocp.CheckpointManager(self._folder, options=options, item_handlers=handlers)
+
+    def steps(self) -> list[int]:
+        """Of the complete checkpoints, the newest first."""
+        return sorted(self._manager.all_steps(), reverse=True)
+
+    def path(self, step: int) -> Path:
+        """The folder of a checkpoint."""
+        return self._folder / str(step)
+
+    def save(self, step: int, state: Any, about: dict[str, Any]) -> None:
+        """Saves a checkpoint, once; returns when the state is copied, before it is written."""
+        self.wait()
+        if step in self.steps():
+            return
+        # The next step is given these buffers to write into: what is written in the background is a copy.
+        held = on_host(state)
+        items = ocp.args.Composite(
+            state=ocp.args.StandardSave(held),
+            about=ocp.args.JsonSave(about | {"checksums": checksums(held)}),
+        )
+        self._manager.save(step, args=items, force=True)
+
+    def wait(self) -> None:
+        """Until all is written; raises what went wrong meanwhile."""
+        self._manager.wait_until_finished()
+
+    def require_written(self) -> None:
+        """Raises what went wrong so far while a checkpoint was written in the background."""
+        self._manager.check_for_errors()
+
+    def close(self) -> None:
+        """Waits, and lets go of the threads."""
+        self._manager.close()
+
+    def about(self, step: int) -> dict[str, Any]:
+        """What a checkpoint says about itself."""
+        with self._damage_told(step):
+            about = self._restore(step, about=ocp.args.JsonRestore()).about
+            return {**about, "config": dict(about["config"])}
+
+    def shapes(self, step: int) -> Any:
+        """The tree of a checkpoint, with a shape and type for each array."""
+        with self._damage_told(step):
+            return self._manager.item_metadata(step).state.tree
+
+    def state(self, step: int, wanted: Any) -> Any:
+        """The arrays of a checkpoint, in the shardings of `wanted`, checked against their checksums."""
+        with self._damage_told(step):
+            state = self._restore(step, state=ocp.args.StandardRestore(wanted)).state
+        expected = self.about(step).get("checksums")  # none in checkpoints of before there were any
+        wrong = [
+            name for name, number in checksums(state).items() if expected and expected.get(name) != number
+        ]
+        if wrong:
+            more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+            raise self._damaged(step, f"has a wrong checksum of {wrong[0]}{more}: it is damaged")
+        return state
+
+    def set_aside(self, step: int) -> Path:
+        """Moves a checkpoint to where nothing looks for it; says where."""
+        folder = self._folder.parent / SET_ASIDE
+        folder.mkdir(exist_ok=True)
+        name = f"{self._folder.name}_{step}"
+        times = len(list(folder.glob(f"{name}*")))
+        aside = folder / (f"{name}_{times}" if times else name)
+        self.path(step).rename(aside)
+        self._manager.reload()
+        return aside
+
+    def _restore(self, step: int, **items: Any) -> Any:
+        return self._manager.restore(step, args=ocp.args.Composite(**items))
+
+    @contextlib.contextmanager
+    def _damage_told(self, step: int) -> Generator[None]:
+        """Turns whatever Orbax raises into one sentence: its errors are of many types, and fill pages."""
+        try:
+            yield
+        except (MemoryError, PermissionError):
+            raise  # says nothing about the checkpoint
+        except Exception as error:
+            if "RESOURCE_EXHAUSTED" in str(error):  # the devices' memory
+                raise
+            what = f"cannot be read ({type(error).__name__}): it is damaged or not whole"
+            raise self._damaged(step, what) from error
+
+    def _damaged(self, step: int, what: str) -> Damaged:
+        return Damaged(f"{self.path(step)} {what}; copy the run again, or train in another --workdir")
+
+
+def shaped(tree: Any, sharding: jax.sharding.Sharding | None = None) -> Any:
+    """What to ask `Stored.state` for: arrays as in `tree`, in their own shardings or all in one."""
+    return jax.tree.map(
+        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding or x.sharding), tree
+    )

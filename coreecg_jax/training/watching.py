@@ -1,0 +1,43 @@
+"""What is looked at from time to time while a run trains."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from coreecg_jax.training.checkpoints import Checkpoints
+from coreecg_jax.training.interruption import Interruption
+from coreecg_jax.training.journal import METRICS_FILE, Journal, read_metrics
+from coreecg_jax.training.state import Parameters, TrainState
+from coreecg_jax.training.validation import Evaluator
+
+Draw = Callable[[Parameters], bytes]  # a picture (PNG) of what the parameters do
+
+
+@dataclasses.dataclass(frozen=True)
+class Watch:
+    """Journals what evaluators say and pictures show; a checkpoint is the best by validation loss."""
+
+    evaluators: Mapping[str, Evaluator]
+    pictures: Mapping[str, Draw]
+    journal: Journal
+    checkpoints: Checkpoints
+    interruption: Interruption
+
+    def __call__(self, number: int, state: TrainState) -> None:
+        """All of it or nothing: where the run shall stop, this is made up for at the next start."""
+        told: dict[str, dict[str, float]] = {}
+        for name, evaluator in self.evaluators.items():
+            if self.interruption.asked:
+                return
+            told[name] = evaluator(state.parameters)
+        for name, figures in told.items():
+            self.journal.write(number, figures, prefix=name)
+        for name, draw in self.pictures.items():
+            self.journal.draw(number, name, draw(state.parameters))
+        self.checkpoints.save_if_best(state, told["validation"]["loss"])
+
+
+def was_watched(number: int, workdir: Path | str) -> bool:
+    """Whether the journal, where there is one, has what was seen at a step."""
+    rows = read_metrics(workdir) if (Path(workdir) / METRICS_FILE).is_file() else []
+    return any(row["step"] == number and "validation/loss" in row for row in rows)
