@@ -1,0 +1,167 @@
+"""Missing leads and hidden spans, filled in by the decoder and marked as generated.
+
+The decoder says a patch's shape, (x - mean) / sqrt(variance + floor): its mean and its size are found here.
+Of a patch predicted with variance q, variance + floor = floor / (1 - q), as q = variance / (variance +
+floor). Means are those that let neighbouring patches meet, by least squares, drawn weakly to zero, the mean
+of a filtered lead.
+"""
+
+import functools
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from coreecg_jax.export.description import Description
+from coreecg_jax.export.recordings import derivable
+from coreecg_jax.method.network import CoReECG, patchify
+from coreecg_jax.method.normalisation import as_read, derive_limb_leads, normalise
+
+LARGEST_SHARE = 0.99  # of q: a patch is taken to be at most sqrt(0.99 / 0.01 * floor) recording scales large
+MEAN_WEIGHT = 0.05  # of the pull of a patch's mean to zero, beside 1 for meeting a neighbour
+
+
+class Reconstruction(NamedTuple):
+    """All twelve leads of one crop of each recording."""
+
+    ecg_BLT: np.ndarray  # float32 mV, conditioned; NaN after the end of a recording
+    generated_BLT: np.ndarray  # bool: the decoder's, not measured
+    derived_BL: np.ndarray  # bool: computed from two other limb leads; generated where those were hidden
+    sampling_rate: float  # Hz
+
+
+class Seen(NamedTuple):
+    """What the encoder is given of crops."""
+
+    patches_BSP: jax.Array
+    normalised_BLT: jax.Array  # on the recording's scale
+    scale_B: jax.Array  # mV
+    mean_BL: jax.Array  # mV, that was subtracted
+    available_BL: jax.Array
+    seen_BLN: jax.Array
+
+
+def normalised_patches(
+    network: CoReECG,
+    ecg_BLT: np.ndarray,
+    available_BL: np.ndarray,
+    length_B: np.ndarray,
+    hidden: Sequence[tuple[int, int]],
+) -> Seen:
+    """Normalised by what is seen alone: not by what is hidden, spans of columns [from, to)."""
+    patch = network.patch
+    columns = ecg_BLT.shape[-1] // patch
+    open_N = np.ones(columns, bool)
+    for first, last in hidden:
+        open_N[first:last] = False
+    valid_BT = (np.arange(ecg_BLT.shape[-1])[None] < length_B[:, None]) & np.repeat(open_N, patch)[None]
+    complete = derive_limb_leads(jnp.asarray(ecg_BLT), jnp.asarray(available_BL))
+    normalised = normalise(*complete, jnp.asarray(valid_BT))
+    samples_B1 = np.maximum(valid_BT.sum(-1, keepdims=True), 1)
+    mean_BL = jnp.where(valid_BT[:, None], complete[0], 0.0).sum(-1) / samples_B1
+    whole_BN = valid_BT.reshape(len(ecg_BLT), columns, patch).all(-1)
+    seen_BLN = normalised.available_BL[:, :, None] & whole_BN[:, None]
+    read_BLT = as_read(normalised.ecg_BLT, normalised.scale_B, millivolts=network.voltage)
+    return Seen(patchify(read_BLT, patch), *normalised[::2], mean_BL, normalised.available_BL, seen_BLN)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def encode(network: CoReECG, parameters: Any, seen: Seen) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Tokens float32[B, 12, N, D], 0 where not seen, the global token [B, D], and which were seen."""
+    encoded, seen_BS = _encoded(network, parameters, seen)
+    tokens_BSD = jnp.where(seen_BS[:, :, None], encoded.tokens_BKD, 0.0)
+    shape = (*seen.seen_BLN.shape, tokens_BSD.shape[-1])
+    return tokens_BSD.reshape(shape), encoded.global_BD, seen.seen_BLN
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _decode(network: CoReECG, parameters: Any, seen: Seen) -> jax.Array:
+    encoded, seen_BS = _encoded(network, parameters, seen)
+    columns = seen.seen_BLN.shape[-1]
+    decoded: Any = network.apply(
+        {"params": parameters}, encoded, _all_tokens(seen), seen_BS, columns, method="decode"
+    )
+    return decoded
+
+
+def reconstruct(
+    description: Description,
+    parameters: dict[str, Any],
+    ecg_BLT: np.ndarray,
+    available_BL: np.ndarray,
+    length_B: np.ndarray,
+    hidden: Sequence[tuple[float, float]],
+) -> Reconstruction:
+    """Fills crops float32[B, 12, T] in mV; `hidden` in seconds of the crop."""
+    network, rate = description.network, description.preprocessing.sampling_rate
+    spans = _columns(hidden, ecg_BLT.shape[-1] // network.patch, network.patch / rate)
+    seen = normalised_patches(network, ecg_BLT, available_BL, length_B, spans)
+    seen_BLN = np.asarray(seen.seen_BLN)
+    if not seen_BLN.any((1, 2)).all():
+        raise ValueError("hidden: expected something to be left of each recording, got nothing in one")
+    predicted_BSP = np.asarray(_decode(network, parameters, seen), np.float64)
+    shape_BLNP = (*seen_BLN.shape, network.patch)
+    generated_BLNP = _sized(predicted_BSP.reshape(shape_BLNP), description.training.target_floor)
+    known_BLNP = np.asarray(seen.normalised_BLT, np.float64).reshape(shape_BLNP)
+    filled_BLNP = _joined(known_BLNP, generated_BLNP, seen_BLN)
+    filled_BLT = filled_BLNP.reshape(ecg_BLT.shape) * np.asarray(seen.scale_B)[:, None, None]
+    filled_BLT = filled_BLT + np.asarray(seen.mean_BL)[:, :, None]
+    after_BT = np.arange(ecg_BLT.shape[-1])[None] >= length_B[:, None]
+    open_BLT = np.repeat(seen_BLN, network.patch, axis=-1)
+    measured_BLT = open_BLT & available_BL[:, :, None]
+    ecg = np.where(measured_BLT, ecg_BLT, filled_BLT)
+    derived_BL = np.stack([derivable(row) & ~row for row in available_BL])
+    return Reconstruction(
+        np.where(after_BT[:, None], np.nan, ecg).astype(np.float32),
+        ~open_BLT & ~after_BT[:, None],
+        derived_BL,
+        rate,
+    )
+
+
+def _encoded(network: CoReECG, parameters: Any, seen: Seen) -> tuple[Any, jax.Array]:
+    seen_BS = seen.seen_BLN.reshape(len(seen.seen_BLN), -1)
+    kept_BS = _all_tokens(seen)
+    return network.apply({"params": parameters}, seen.patches_BSP, kept_BS, seen_BS, method="encode"), seen_BS
+
+
+def _all_tokens(seen: Seen) -> jax.Array:
+    batch, tokens = seen.patches_BSP.shape[:2]
+    return jnp.broadcast_to(jnp.arange(tokens, dtype=jnp.int32)[None], (batch, tokens))
+
+
+def _columns(hidden: Sequence[tuple[float, float]], columns: int, seconds: float) -> list[tuple[int, int]]:
+    """Spans of whole columns that hold the spans in seconds."""
+    for first, last in hidden:
+        if not 0 <= first < last <= columns * seconds + 1e-6:
+            raise ValueError(
+                f"hidden: expected spans (from, to) in the crop of {columns * seconds:g} s, got {first:g} "
+                f"to {last:g} s after its start"
+            )
+    return [(int(first / seconds + 1e-6), int(np.ceil(last / seconds - 1e-6))) for first, last in hidden]
+
+
+def _sized(predicted_BLNP: np.ndarray, floor: float) -> np.ndarray:
+    """Predicted shapes on the recording's scale, each of mean zero."""
+    centred_BLNP = predicted_BLNP - predicted_BLNP.mean(-1, keepdims=True)
+    share = np.minimum((centred_BLNP**2).mean(-1, keepdims=True), LARGEST_SHARE)
+    return centred_BLNP * np.sqrt(floor / (1.0 - share))
+
+
+def _joined(known_BLNP: np.ndarray, generated_BLNP: np.ndarray, seen_BLN: np.ndarray) -> np.ndarray:
+    """Seen patches as they are, the others at the levels at which neighbours meet."""
+    x = np.where(seen_BLN[..., None], known_BLNP, generated_BLNP)
+    columns = seen_BLN.shape[-1]
+    # Each border n asks level[n + 1] - level[n] to be its jump; each row of `differences` is one border.
+    differences = np.diff(np.eye(columns), axis=0)
+    jump_BLJ = x[:, :, :-1, -1] - x[:, :, 1:, 0]
+    normal = differences.T @ differences + MEAN_WEIGHT * np.eye(columns)
+    right_BLN = jump_BLJ @ differences
+    # A seen patch has level 0: its equation is replaced by just that.
+    identity = np.eye(columns)
+    free_BLN1 = ~seen_BLN[..., None]
+    matrix = np.where(free_BLN1, np.where(~seen_BLN[:, :, None], normal, 0.0), identity)
+    level_BLN = np.linalg.solve(matrix, np.where(seen_BLN, 0.0, right_BLN)[..., None])[..., 0]
+    return x + level_BLN[..., None]

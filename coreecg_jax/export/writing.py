@@ -1,0 +1,89 @@
+"""Writes a bundle: every file, each run again from the disk before the folder is given its name."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from coreecg_jax.export import folder
+from coreecg_jax.export.bundle import Bundle, read_bundle
+from coreecg_jax.export.card import model_card
+from coreecg_jax.export.crops import embed_full_windows
+from coreecg_jax.export.description import Description
+from coreecg_jax.export.tensors import flat, tensors_to_bytes
+from coreecg_jax.export.vectors import Vectors, made_inputs, read_vectors, require_same, write_vectors
+
+# Format -> (file name, writes the file, runs it: (file, ecg, available) -> embedding).
+Write = Callable[[Path, Bundle], None]
+Run = Callable[[Path, np.ndarray, np.ndarray], np.ndarray]
+PORTABLE: Mapping[str, tuple[str, Write, Run]] = {}
+
+
+def write_bundle(
+    out: Path | str,
+    description: Description,
+    parameters: Mapping[str, Any],
+    *,
+    formats: Sequence[str] = tuple(PORTABLE),
+) -> dict[str, float]:
+    """Writes the folder `out`, whole or not at all.
+
+    Args:
+      out: must not be there yet.
+      description: of the encoder.
+      parameters: {'network': …, 'fda': …}.
+      formats: some of `PORTABLE`, beside the safetensors.
+
+    Returns:
+      Format -> largest difference of an embedding from the test vectors, when run from the written file.
+
+    Raises:
+      FileExistsError: when `out` is there.
+      ValueError: when a format is unknown, a parameter not finite, or a difference larger than
+        `vectors.TOLERANCE`.
+      ImportError: when a format needs a package that is not there.
+    """
+    unknown = [name for name in formats if name not in PORTABLE]
+    if unknown:
+        raise ValueError(f"formats: expected some of {', '.join(PORTABLE)}, got {', '.join(unknown)}")
+    with folder.new_folder(Path(out)) as new:
+        tensors = {name: np.asarray(leaf) for name, leaf in flat(parameters).items()}
+        (new / folder.CONFIG).write_text(description.to_json(), encoding="utf-8")
+        (new / folder.TENSORS).write_bytes(tensors_to_bytes(tensors))
+        _write_vectors(new / folder.VECTORS, description, parameters["network"])
+        bundle, vectors = read_bundle(new), read_vectors(new / folder.VECTORS)
+        differences = {"safetensors": require_same(_embedded(bundle, vectors), vectors, folder.TENSORS)}
+        for name in formats:
+            file, write, run = PORTABLE[name]
+            write(new / file, bundle)
+            again = run(new / file, vectors.ecg, vectors.available)
+            differences[name] = require_same(again, vectors, file)
+        card = model_card(description, differences, vectors.embedding.shape[1])
+        (new / folder.CARD).write_text(card, encoding="utf-8")
+    return differences
+
+
+def _write_vectors(path: Path, description: Description, parameters: Any) -> None:
+    ecg_BLW, available_BL = made_inputs(description.preprocessing)
+    embed = jax.jit(embed_full_windows, static_argnums=(0, 4))
+    embedding_BF = embed(description.network, parameters, ecg_BLW, available_BL, description.representation)
+    write_vectors(path, Vectors(ecg_BLW, available_BL, np.asarray(embedding_BF)))
+
+
+def _embedded(bundle: Bundle, vectors: Vectors) -> np.ndarray:
+    """What the bundle makes of the test vectors, as a user calls it: missing leads are left out."""
+    rate = bundle.description.preprocessing.sampling_rate
+    leads = bundle.description.preprocessing.leads
+    prepared = [
+        bundle.prepare(
+            ecg_LW[there],
+            fs=rate,
+            leads=[lead for lead, is_there in zip(leads, there) if is_there],
+            bad_leads="mask",
+            conditioned=True,
+        )
+        for ecg_LW, there in zip(vectors.ecg, vectors.available)
+    ]
+    return bundle.embed_windows([one for several in prepared for one in several])

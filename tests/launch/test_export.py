@@ -1,0 +1,81 @@
+"""From a checkpoint to a bundle, as a user sees it."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from made_run import write_made_data, write_made_run
+
+import coreecg_jax
+from coreecg_jax.records.leads import LEADS
+from launch.exporting import accuracy_of, description_of
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny experiment before its first step, with its data beside it."""
+    root = tmp_path_factory.mktemp("data")
+    write_made_data(root)
+    (root / "made" / "1.0.0" / "manifest.jsonl").write_text("{}\n")
+    workdir = tmp_path_factory.mktemp("run")
+    write_made_run(workdir, root)
+    return workdir
+
+
+@pytest.fixture(scope="module")
+def exported(run: Path, tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProcess[str]:
+    out = tmp_path_factory.mktemp("bundles") / "x"
+    result = launch("export", f"--checkpoint={run}", f"--out={out}", "--formats=", "--crops=2")
+    assert result.returncode == 0, result.stderr
+    return result
+
+
+def launch(verb: str, *flags: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", f"launch.{verb}", *flags]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def where(exported: subprocess.CompletedProcess[str]) -> Path:
+    return Path(exported.stdout.splitlines()[-1].removeprefix("bundle: "))
+
+
+def test_a_run_becomes_a_bundle(run: Path, exported: subprocess.CompletedProcess[str]) -> None:
+    assert "| safetensors | " in exported.stdout
+    description = coreecg_jax.load(where(exported)).description
+    assert description.training.manifests == {"made": hashlib.sha256(b"{}\n").hexdigest()}
+    assert description.training.fewest_leads == 10
+    assert description.representation.crops == 2
+    assert description.project_version == coreecg_jax.__version__
+    assert (description.training.data, description.training.step) == ("made", 0)
+    again = launch("export", f"--checkpoint={run}", f"--out={where(exported)}", "--formats=")
+    assert again.returncode == 2
+    assert again.stderr.startswith(f"error: --out: {where(exported)} is there already")
+
+
+def test_data_that_moved_and_known_accuracy(run: Path, tmp_path: Path, capsys) -> None:
+    report = {
+        **{part: {} for part in ("train", "test", "methods")},
+        "task": {"name": "t"},
+        "protocol": "sealed test",
+        "probe": "linear",
+        "subset": {"leads": ["I", "II"]},
+        "scores": {"pretrained": {"macro_auroc": {"value": 0.9, "low": 0.8, "high": 1.0}}},
+    }
+    file = tmp_path / "report.json"
+    file.write_text(json.dumps(report))
+    accuracy = accuracy_of(str(file))
+    assert (accuracy.task, accuracy.leads, accuracy.macro_auroc) == ("t", ("I", "II"), 0.9)
+    gone = str(tmp_path / "gone")
+    description, _ = description_of(str(run), pooling="lead", crops=3, data_root=gone, accuracy=(accuracy,))
+    assert description.training.manifests == {}
+    assert "no manifests of the training data" in capsys.readouterr().err
+    assert description.accuracy == (accuracy,)
+    assert description.preprocessing.leads == LEADS
+    file.write_text(json.dumps({**report, "scores": {}}))
+    with pytest.raises(ValueError, match="no score of a pretrained encoder"):
+        accuracy_of(str(file))
