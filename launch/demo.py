@@ -63,7 +63,7 @@ def _prepare(root: Path, sampling_rate: float) -> list[str]:
 
 def _probe(run: Path, task: Task, root: Path) -> Report | None:
     """The numbers of the probe, which are written beside the run once for its last step."""
-    file, encoder = run / EVALUATIONS / "demo.json", encoder_of(str(run), "lead")
+    file, encoder = run / EVALUATIONS / "demo.json", encoder_of(str(run))
     if file.is_file() and (numbers := read_report(file))["encoders"][0]["step"] == encoder.step:
         print(f"was there already: {file}", flush=True)
         return numbers

@@ -33,7 +33,7 @@ _BESIDE = flags.DEFINE_list("beside", list(BESIDE), f"What stands beside it: som
 _LEADS = flags.DEFINE_string("leads", "12", "12, 8, 6, 3, 2, 1, or names: I,II,V2.")
 _FRACTION = flags.DEFINE_float("fraction", 1.0, "Share of the labelled recordings.", 0.0, 1.0)
 _REPEAT = flags.DEFINE_integer("repeat", 0, "Seed of that share.", lower_bound=0)
-_POOLING = flags.DEFINE_enum("pooling", "lead", POOLINGS, "Patch tokens are pooled by lead or all together.")
+_POOLING = flags.DEFINE_enum("pooling", "rhythm", POOLINGS, "What a frozen encoder's tokens are made into.")
 _DEVELOPMENT = flags.DEFINE_bool("development", False, "Score by validation; do not read the test.")
 _OUT = flags.DEFINE_string("out", None, "JSON file of all numbers; default: in the first run's folder.")
 _OPENINGS = flags.DEFINE_string("openings", None, f"Log of test openings; default: {FILE} in --data_root.")

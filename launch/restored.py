@@ -12,7 +12,7 @@ from coreecg_jax.training.experiment import build, network_of
 from coreecg_jax.training.state import init_parameters
 
 
-def encoder_of(workdir: str, pooling: str) -> Encoder:
+def encoder_of(workdir: str, pooling: str = "rhythm") -> Encoder:
     """The encoder of a run, as trained and as drawn before its first step."""
     loaded = load_parameters(workdir)
     network = network_of(loaded.config)

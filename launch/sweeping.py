@@ -93,7 +93,7 @@ def _run_row(sweep: Sweep, row: str, seed: int) -> bool:
         return False
     print(f"{row}, seed {seed}", flush=True)
     train(config, run)
-    encoder = encoder_of(str(run), "lead")
+    encoder = encoder_of(str(run))
     root = Path(config.data.root)
     for cell, task, subset in missing:
         asked = Asked(

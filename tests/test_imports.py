@@ -39,7 +39,7 @@ assert metrics["loss"] > 0
 validate = make_validator(experiment.objective, made_recordings(8), batch_size=8, placement=placement)
 assert validate(state.parameters)["loss"] > 0
 apply = jax.jit(functools.partial(represent, experiment.objective.network, state.parameters["network"]))
-assert crop_features(apply, made_recordings(3), crop_seconds=9.0, crops=1).shape == (3, 25 * 16)
+assert crop_features(apply, made_recordings(3), crop_seconds=9.0, crops=1).shape == (3, 49 * 16 + 30)
 assert not any(name.split(".")[0] == "tensorflow" for name in sys.modules)
 print("done")
 """

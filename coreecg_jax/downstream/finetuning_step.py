@@ -14,10 +14,10 @@ from flax import struct
 from coreecg_jax.downstream.augmentation import Crops, augment, mixup
 from coreecg_jax.downstream.finetuning_settings import Settings
 from coreecg_jax.downstream.heads import make_head
-from coreecg_jax.downstream.tokens import crop_tokens
 from coreecg_jax.method.layers import drop_path
 from coreecg_jax.method.network import CoReECG
 from coreecg_jax.method.normalisation import crop, derive_limb_leads, random_starts
+from coreecg_jax.method.unmasked import encode_unmasked, read
 from coreecg_jax.training.optimizer import is_matrix
 
 Parameters = dict[str, Any]
@@ -69,7 +69,7 @@ def _compiled(
     optimizer = make_tuner(network.depth, settings.layer_decay, settings.weight_decay)
 
     def logits(parameters: Parameters, head_parameters: Parameters, crops: Crops, keep_XB: Any) -> jax.Array:
-        tokens = crop_tokens(network, parameters, *crops[:3], places=places, keep_XB=keep_XB)
+        tokens = encode_unmasked(network, parameters, read(network, *crops[:3]), places, keep_XB)
         logits_BC: Any = head.apply({"params": head_parameters}, tokens)
         return logits_BC
 

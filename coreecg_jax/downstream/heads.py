@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
-from coreecg_jax.downstream.tokens import Tokens
 from coreecg_jax.method.layers import HIDDEN_KEY, attend, dense, layer_norm
 from coreecg_jax.method.network import pool
+from coreecg_jax.method.unmasked import Tokens
 from coreecg_jax.records.leads import LEADS
 
 HEADS = ("attention", "linear")
@@ -84,7 +84,8 @@ def init_head(head: nn.Module, key: jax.Array, width: int, leads: int, labels: n
       leads: number of those in use.
       labels: bool (n, C), of the recordings that will be fitted; one half is added to either count.
     """
-    tokens = Tokens(jnp.zeros((1, width)), jnp.zeros((1, leads, 1, width)), jnp.ones((1, leads, 1), bool))
+    none_BUND, seen_BUN = jnp.zeros((1, leads, 1, width)), jnp.ones((1, leads, 1), bool)
+    tokens = Tokens(jnp.zeros((1, width)), none_BUND, seen_BUN, none_BUND)
     parameters: dict[str, Any] = jax.jit(head.init)(key, tokens)["params"]
     positives_C = labels.sum(axis=0) + 0.5
     parameters["output"]["bias"] = jnp.log(positives_C / (len(labels) + 1.0 - positives_C))

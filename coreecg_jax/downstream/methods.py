@@ -39,14 +39,14 @@ class Encoder:
     name: str  # of the run, for the report
     step: int  # of the checkpoint
     seed: int
-    crop_seconds: float
+    crop_seconds: float  # that it was trained on
     preprocessing: Preprocessing  # of the data it was trained on
     trained_on: str  # data specification
     network: CoReECG
     pretrained: dict[str, Any]  # parameters of the network
     untrained: dict[str, Any]  # as drawn before the first step
     digest: str  # of the pretrained parameters
-    pooling: str = "lead"  # of the representation
+    pooling: str = "rhythm"  # of the representation
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Protocols:
     finetune: Settings
     scratch: Settings
     neighbours: tuple[int, ...] = NEIGHBOURS  # numbers that are tried
-    crops: int = 3  # evenly spaced crops of which a frozen representation is the mean
+    crops: int = 3  # of which a frozen representation is the mean; 'rhythm' reads whole windows
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -171,15 +171,21 @@ def _tuned(encoder: Encoder, parameters: dict[str, Any], settings: Settings) -> 
 def _frozen(encoder: Encoder, parameters: dict[str, Any], settings: Protocols, store: Path | None) -> Extract:
     """The representation of an encoder with these parameters."""
     apply = jax.jit(functools.partial(represent, encoder.network, pooling=encoder.pooling))
+    seconds, crops = _frozen_crops(encoder, settings.crops)
     extract = functools.partial(
-        crop_features,
-        functools.partial(apply, parameters),
-        crop_seconds=encoder.crop_seconds,
-        crops=settings.crops,
+        crop_features, functools.partial(apply, parameters), crop_seconds=seconds, crops=crops
     )
     which = "pretrained" if parameters is encoder.pretrained else f"untrained_{encoder.seed}"
-    name = f"{encoder.digest[:16]}_{which}_{encoder.pooling}_{settings.crops}"
+    name = f"{encoder.digest[:16]}_{which}_{encoder.pooling}_{crops}"
     return FeatureStore(extract, _file(store, name))
+
+
+def _frozen_crops(encoder: Encoder, crops: int) -> tuple[float, int]:
+    """Seconds and number of crops; rhythm needs all beats, so one crop of all whole patches of a window."""
+    if encoder.pooling != "rhythm":
+        return encoder.crop_seconds, crops
+    patch, about = encoder.network.patch, encoder.preprocessing
+    return about.window_samples // patch * patch / about.sampling_rate, 1
 
 
 def _file(store: Path | None, name: str) -> Path | None:

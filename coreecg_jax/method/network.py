@@ -21,6 +21,7 @@ class Encoded(NamedTuple):
     global_BD: jax.Array
     registers_BRD: jax.Array
     tokens_BKD: jax.Array
+    embedded_BKD: jax.Array  # before the first layer, place and lead not yet added
 
 
 class Output(NamedTuple):
@@ -141,8 +142,8 @@ class CoReECG(nn.Module):
         columns = patches_BSP.shape[1] // len(LEADS)
         x_BKP = jnp.take_along_axis(patches_BSP, kept_BK[:, :, None], axis=1)
         x_BKP = self.patch_norm(x_BKP) if self.normalise_patches else x_BKP
-        x_BKD = self.embed(x_BKP.reshape(-1, self.patch)).reshape(*kept_BK.shape, self.width)
-        x_BKD += jnp.asarray(sin_cos_positions(columns, self.width))[kept_BK % columns]
+        embedded_BKD = self.embed(x_BKP.reshape(-1, self.patch)).reshape(*kept_BK.shape, self.width)
+        x_BKD = embedded_BKD + jnp.asarray(sin_cos_positions(columns, self.width))[kept_BK % columns]
         x_BKD += self.lead_embedding[kept_BK // columns]
         free_BRD = jnp.broadcast_to(self.free_tokens[None], (len(x_BKD), *self.free_tokens.shape))
         free = 1 + self.registers
@@ -150,7 +151,7 @@ class CoReECG(nn.Module):
             kept_BK % columns, seen_BK, heads=self.heads, free_tokens=free, time_bias=self.time_bias
         )
         x = self.encoder_stack(jnp.concatenate([free_BRD, x_BKD], axis=1), bias, keep_XB)
-        return Encoded(x[:, 0], x[:, 1:free], x[:, free:])
+        return Encoded(x[:, 0], x[:, 1:free], x[:, free:], embedded_BKD)
 
     def decode(self, encoded: Encoded, kept_BK: jax.Array, seen_BK: jax.Array, columns: int) -> jax.Array:
         """Predicted patches float32[B, S, P] for every token, hidden or not."""

@@ -1,5 +1,6 @@
-"""What a frozen encoder says of a recording: the global token, and each lead's tokens by mean and maximum."""
+"""What a frozen encoder says of a recording: the global token, tokens pooled by lead, and their rhythm."""
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,11 +8,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from coreecg_jax.method.network import CoReECG, patchify, pool
-from coreecg_jax.method.normalisation import as_read, normalise
+from coreecg_jax.method.network import CoReECG, pool
+from coreecg_jax.method.rhythm import LAG_COLUMNS, SHIFTS, autocorrelation, encode_shifted
+from coreecg_jax.method.unmasked import Tokens, encode_unmasked, read
 from coreecg_jax.records.leads import LEADS, LIMB_LEADS, lead_indices
 
-POOLINGS = ("lead", "recording")
+POOLINGS = ("rhythm", "lead", "recording")
 
 
 def represent(
@@ -22,9 +24,9 @@ def represent(
     length_B: jax.Array,
     *,
     leads: Sequence[str] = LEADS,
-    pooling: str = "lead",
+    pooling: str = "rhythm",
 ) -> jax.Array:
-    """The representation of unmasked crops: [global token, means, maxima] of the patch tokens.
+    """The representation of unmasked crops: [global token, means, maxima, autocorrelation] of patch tokens.
 
     Args:
       network: the network.
@@ -35,11 +37,17 @@ def represent(
       length_B: int32, valid samples from the start; columns not wholly valid take part in nothing.
       leads: names of the leads, any subset in any order.
       pooling: 'lead' pools each lead's tokens over time, as ST segments and voltages matter by lead;
-        'recording' pools all tokens together, where a short vector is wanted.
+        'rhythm' does so from `SHIFTS` starts within a patch (one column less), adds the tokens before the
+        first layer, pooled alike, and the autocorrelation of the last, which says what means and maxima
+        cannot: rate and regularity; 'recording' pools all tokens together, for a short vector.
 
     Returns:
-      float32[B, 25 * width], or float32[B, 3 * width] pooled over the recording: global token, then means
-      (of all twelve leads in the order of `LEADS`, 0 where a lead is not available), then maxima.
+      float32[B, F], by pooling:
+      'lead', 25 widths: global token, then means (of all twelve leads in the order of `LEADS`, 0 where a
+        lead is not available), then maxima;
+      'rhythm', 49 widths + `SHIFTS * LAG_COLUMNS`: the same, then means and maxima of the tokens before the
+        first layer, then the autocorrelation at lags of 1, 2, … shifts;
+      'recording', 3 widths: global token, mean, maximum.
 
     Raises:
       ValueError: when the leads are not those named, T is no multiple of the patch, or `pooling` is unknown.
@@ -53,27 +61,28 @@ def represent(
             f"expected a multiple of model.patch = {network.patch} samples, got {samples}: crop or pad (with "
             "`length_B`) to one"
         )
-    valid_BT = jnp.arange(samples)[None] < length_B[:, None]
-    normalised = normalise(ecg_BLT, available_BL, valid_BT)
-    read_BLT = as_read(normalised.ecg_BLT, normalised.scale_B, millivolts=network.voltage)
-    seen_BLN = normalised.available_BL[:, :, None] & valid_BT[:, None, network.patch - 1 :: network.patch]
-    used = _leads_in_use(leads)
-    kept_S = (np.array(used)[:, None] * columns + np.arange(columns)[None]).reshape(-1)
-    kept_BS = jnp.broadcast_to(kept_S.astype(np.int32), (len(ecg_BLT), len(kept_S)))
-    seen_BS = seen_BLN.reshape(len(ecg_BLT), -1)[:, kept_S]
-    encoded: Any = network.apply(
-        {"params": parameters}, patchify(read_BLT, network.patch), kept_BS, seen_BS, method="encode"
-    )
+    used, crops = _leads_in_use(leads), read(network, ecg_BLT, available_BL, length_B)
+    encode = functools.partial(encode_unmasked, network, parameters, places=used)
     if pooling == "recording":
-        pooled = pool(encoded.tokens_BKD, seen_BS)
-    else:
-        by_lead = len(ecg_BLT), len(used), columns
-        pooled = _all_leads(pool(encoded.tokens_BKD.reshape(*by_lead, -1), seen_BS.reshape(by_lead)), used)
-    return jnp.concatenate([encoded.global_BD, *pooled], axis=-1)
+        return _pooled_together(encode(crops))
+    if pooling == "lead":
+        tokens = encode(crops)
+        return jnp.concatenate([tokens.global_BD, *_by_lead(tokens.tokens_BUND, tokens, used)], axis=-1)
+    tokens = encode_shifted(encode, crops, network.patch)
+    last, embedded = (_by_lead(x, tokens, used) for x in (tokens.tokens_BUND, tokens.embedded_BUND))
+    rhythm_BK = autocorrelation(tokens.tokens_BUND, tokens.seen_BUN, SHIFTS * LAG_COLUMNS)
+    return jnp.concatenate([tokens.global_BD, *last, *embedded, rhythm_BK], axis=-1)
 
 
-def _all_leads(pooled: Sequence[jax.Array], used: Sequence[int]) -> list[jax.Array]:
-    """Each float[B, used leads, D] as float[B, 12 * D], zeros for the leads that are not used."""
+def _pooled_together(tokens: Tokens) -> jax.Array:
+    batch, width = tokens.global_BD.shape
+    pooled = pool(tokens.tokens_BUND.reshape(batch, -1, width), tokens.seen_BUN.reshape(batch, -1))
+    return jnp.concatenate([tokens.global_BD, *pooled], axis=-1)
+
+
+def _by_lead(x_BUND: jax.Array, tokens: Tokens, used: Sequence[int]) -> list[jax.Array]:
+    """Mean and maximum over time, each float[B, 12 * D], zeros for the leads that are not used."""
+    pooled = pool(x_BUND, tokens.seen_BUN)
     full = [jnp.zeros((len(x), len(LEADS), x.shape[-1])).at[:, np.array(used)].set(x) for x in pooled]
     return [x.reshape(len(x), -1) for x in full]
 

@@ -9,8 +9,9 @@ from coreecg_jax.downstream.finetuning import fine_tune, predict
 from coreecg_jax.downstream.finetuning_settings import Settings
 from coreecg_jax.downstream.heads import AttentionHead, LinearHead, init_head
 from coreecg_jax.downstream.scores import macro_auroc
-from coreecg_jax.downstream.tokens import ENCODER, Tokens, crop_tokens
+from coreecg_jax.downstream.tokens import ENCODER
 from coreecg_jax.method.representation import represent
+from coreecg_jax.method.unmasked import Tokens, encode_unmasked, read
 
 PROBE = Settings(
     head="attention", frozen=True, learning_rate=1e-2, epochs=6, patience=6, batch_size=32, evaluate_crops=2
@@ -29,7 +30,8 @@ def tokens_of(*, batch=3, leads=4, columns=3, width=8):
     rng = np.random.default_rng(0)
     seen = rng.random((batch, leads, columns)) < 0.7
     arrays = rng.normal(size=(batch, width)), rng.normal(size=(batch, leads, columns, width))
-    return Tokens(*(jnp.asarray(each, jnp.float32) for each in arrays), jnp.asarray(seen))
+    global_BD, tokens_BUND = (jnp.asarray(each, jnp.float32) for each in arrays)
+    return Tokens(global_BD, tokens_BUND, jnp.asarray(seen), jnp.zeros_like(tokens_BUND))
 
 
 @pytest.fixture(scope="module")
@@ -110,18 +112,20 @@ def test_tokens_are_those_of_the_representation_and_of_the_encoder_alone():
         jnp.array([30, 21]),
     )
     parameters = fresh_parameters()
-    read = jax.jit(lambda given: crop_tokens(NETWORK, given, *crops, places=tuple(range(12))))
-    tokens = read(parameters)
+    encode = jax.jit(lambda given: encode_unmasked(NETWORK, given, read(NETWORK, *crops), range(12)))
+    tokens = encode(parameters)
     assert tokens.tokens_BUND.shape == (2, 12, 3, 16)
     assert np.asarray(tokens.seen_BUN)[:, 0].tolist() == [[True] * 3, [True, True, False]]
-    represented = np.asarray(jax.jit(lambda given: represent(NETWORK, given, *crops))(parameters))
+    represented = np.asarray(
+        jax.jit(lambda given: represent(NETWORK, given, *crops, pooling="lead"))(parameters)
+    )
     weight = np.asarray(tokens.seen_BUN)[..., None]
     means = (np.asarray(tokens.tokens_BUND) * weight).sum(axis=2) / weight.sum(axis=2)
     expected = np.concatenate([tokens.global_BD, means.reshape(2, -1)], axis=1)
     np.testing.assert_allclose(represented[:, : 13 * 16], expected, atol=1e-5)
 
     def total(parameters):
-        return sum((jnp.sin(x) * jnp.arange(x.size).reshape(x.shape)).sum() for x in read(parameters)[:2])
+        return sum((jnp.sin(x) * jnp.arange(x.size).reshape(x.shape)).sum() for x in encode(parameters)[:2])
 
     gradient = jax.jit(jax.grad(total))(parameters)
     for name, each in gradient.items():

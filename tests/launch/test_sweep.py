@@ -41,7 +41,7 @@ def sweep(tmp_path, monkeypatch):
 
     monkeypatch.setattr(sweeping, "train", train)
     monkeypatch.setattr(sweeping, "evaluated", evaluated)
-    monkeypatch.setattr(sweeping, "encoder_of", lambda run, pooling: run)
+    monkeypatch.setattr(sweeping, "encoder_of", lambda run: run)
     monkeypatch.setattr(sweeping, "_tokens_kept", lambda config: 70)
     table = tables.get_config()["ablation"].to_dict() | {"rows": ("full", "fda_off"), "seeds": (0, 1)}
     return Sweep(table, pretraining.get_config(), tmp_path / "sweep", "ablation"), done

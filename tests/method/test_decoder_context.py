@@ -18,7 +18,7 @@ def _encoded():
         jax.random.normal(key, (3, *shape, 16)) for key, shape in zip(keys, ((), (2,), (K,)))
     )
     kept_BK = np.stack([np.random.default_rng(b).permutation(12 * N)[:K] for b in range(3)])
-    return Encoded(global_BD, registers_BRD, tokens_BKD), kept_BK, np.ones((3, K), bool)
+    return Encoded(global_BD, registers_BRD, tokens_BKD, tokens_BKD), kept_BK, np.ones((3, K), bool)
 
 
 @pytest.mark.parametrize("decoder", ["joint", "lead_wise"])

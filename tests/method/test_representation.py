@@ -129,7 +129,7 @@ def test_voltage_is_seen_unless_the_recordings_own_scale_is_asked_for():
 
 def test_an_unknown_pooling_is_refused():
     ecg, available = full_ecg()
-    with pytest.raises(ValueError, match="pooling: expected one of lead, recording, got 'mean'"):
+    with pytest.raises(ValueError, match="pooling: expected one of rhythm, lead, recording, got 'mean'"):
         represent(TINY, {}, ecg, available, LENGTH, pooling="mean")
 
 
