@@ -17,7 +17,7 @@ _CHECKPOINT = flags.DEFINE_string("checkpoint", None, "Folder of a training run.
 _OUT = flags.DEFINE_string("out", None, "Folder of the bundle; must not be there yet.", required=True)
 _FORMATS = flags.DEFINE_list("formats", list(PORTABLE), f"Beside safetensors: some of {', '.join(PORTABLE)}.")
 _POOLING = flags.DEFINE_enum("pooling", POOLINGS[0], POOLINGS, "How an embedding is pooled.")
-_CROPS = flags.DEFINE_integer("crops", 3, "Evenly spaced crops of a window whose mean it is.", lower_bound=1)
+_CROPS = flags.DEFINE_integer("crops", 3, "Of a window, whose mean it is; rhythm has one.", lower_bound=1)
 _DATA_ROOT = flags.DEFINE_string("data_root", None, "Folder of the training data; default: that of the run.")
 _EVALUATION = flags.DEFINE_multi_string(
     "evaluation",

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 import coreecg_jax
-from coreecg_jax.downstream.methods import PRETRAINED
+from coreecg_jax.downstream.methods import PRETRAINED, frozen_crops
 from coreecg_jax.downstream.results import read_report
 from coreecg_jax.export.description import Accuracy, Description, Normalisation, Representation, Training
 from coreecg_jax.export.folder import digest_of_file
@@ -47,11 +47,13 @@ def description_of(
         target_floor=objective.target_floor,
         fewest_leads=_fewest_leads(objective.stdm, objective.columns),
     )
+    about, patch = loaded.preprocessing, objective.network.patch
+    seconds, crops = frozen_crops(pooling, patch, about, config.data.crop_seconds, crops)
     description = Description(
         network=objective.network.clone(dtype="float32"),
-        preprocessing=loaded.preprocessing,
+        preprocessing=about,
         normalisation=Normalisation(),
-        representation=Representation(pooling, objective.crop_samples, crops),
+        representation=Representation(pooling, round(seconds * about.sampling_rate), crops),
         training=training,
         accuracy=accuracy,
         project_version=coreecg_jax.__version__,

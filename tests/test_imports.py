@@ -23,7 +23,8 @@ import coreecg_jax.inputs, coreecg_jax.method, coreecg_jax.training
 for room in ("baselines", "downstream", "export", "figures", "inputs", "method", "training"):
     package = sys.modules[f"coreecg_jax.{room}"]
     for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
-        importlib.import_module(module.name)
+        if module.name != "coreecg_jax.export.pytorch":  # which needs torch, and none of ours
+            importlib.import_module(module.name)
 import launch.evaluate
 
 import functools

@@ -16,6 +16,7 @@ from coreecg_jax.export.recordings import Windows
 from coreecg_jax.export.tensors import Shapes, flat, nested, read_tensors
 from coreecg_jax.method.network import CoReECG
 from coreecg_jax.method.representation import represent
+from coreecg_jax.method.unmasked import encode_unmasked, read
 from coreecg_jax.method.views import FDA
 from coreecg_jax.records.leads import LEADS, lead_indices
 from coreecg_jax.records.refusals import RecordingRefused
@@ -101,11 +102,12 @@ class Bundle:
         """The encoder's tokens of one crop of each recording, from `start` seconds on; else as `embed`."""
         prepared = self.prepare(signal, fs=fs, leads=leads, bad_leads=bad_leads, conditioned=conditioned)
         self.warn_of_unseen(prepared)
-        ecg_BLT, available_BL, length_B = self._one_crop(prepared, start)
-        seen = filling.normalised_patches(self.description.network, ecg_BLT, available_BL, length_B, ())
-        return Tokens(
-            *(np.asarray(x) for x in filling.encode(self.description.network, self.parameters, seen))
-        )
+        samples = self.description.representation.crop_samples
+        ecg_BLT, available_BL, length_B = self._one_crop(prepared, start, samples)
+        network: Any = self.description.network
+        encoded = _encoder(network)(self.parameters, ecg_BLT, available_BL, length_B)
+        tokens_BLND, global_BD, seen_BLN = (np.asarray(x) for x in encoded)
+        return Tokens(np.where(seen_BLN[..., None], tokens_BLND, 0.0), global_BD, seen_BLN)
 
     def reconstruct(
         self,
@@ -118,7 +120,9 @@ class Bundle:
         bad_leads: str = "refuse",
         conditioned: bool = False,
     ) -> filling.Reconstruction:
-        """All twelve leads of one crop of each recording: measured, derived or generated.
+        """All twelve leads of one crop of each recording, as long as those of training.
+
+        Each sample is measured, derived from other limb leads, or generated.
 
         Args:
           signal, fs, leads, bad_leads, conditioned: as of `embed`.
@@ -132,7 +136,8 @@ class Bundle:
         prepared = self.prepare(signal, fs=fs, leads=leads, bad_leads=bad_leads, conditioned=conditioned)
         self.warn_of_unseen(prepared)
         spans = tuple((first - start, last - start) for first, last in hidden)
-        return filling.reconstruct(self.description, self.parameters, *self._one_crop(prepared, start), spans)
+        crop = self._one_crop(prepared, start, self.description.training.crop_samples)
+        return filling.reconstruct(self.description, self.parameters, *crop, spans)
 
     def importance(self) -> Importance:
         """Which frequencies FDA protects, for a recording whose energy is neutral."""
@@ -193,10 +198,10 @@ class Bundle:
         )
 
     def _one_crop(
-        self, prepared: Sequence[Windows], start: float
+        self, prepared: Sequence[Windows], start: float, samples: int
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """One crop of each recording: float32[B, 12, T], bool[B, 12] and its valid samples int32[B]."""
-        p, samples = self.description.preprocessing, self.description.representation.crop_samples
+        p = self.description.preprocessing
         window, first = divmod(round(start * p.sampling_rate), p.window_samples)
         for number, one in enumerate(prepared):
             if not (start >= 0 and window < len(one.length_X) and first < one.length_X[window]):
@@ -213,6 +218,18 @@ def _compiled(network: CoReECG, places: tuple[int, ...], pooling: str) -> Callab
     """`represent` of the leads at these places, compiled once a process for each shape."""
     leads = [LEADS[place] for place in places]
     return jax.jit(functools.partial(represent, network, leads=leads, pooling=pooling))
+
+
+@functools.lru_cache(maxsize=8)
+def _encoder(network: CoReECG) -> Callable[..., Any]:
+    """Every token of crops of all twelve leads, compiled once a process for each shape."""
+
+    def encoded(parameters: Any, *crops: Any) -> tuple[jax.Array, ...]:
+        places = range(len(LEADS))
+        tokens = encode_unmasked(network, parameters, read(network, *crops), places)
+        return tokens.tokens_BUND, tokens.global_BD, tokens.seen_BUN
+
+    return jax.jit(encoded)
 
 
 def load(path: Path | str) -> Bundle:

@@ -32,7 +32,7 @@ class Reconstruction(NamedTuple):
     sampling_rate: float  # Hz
 
 
-class Seen(NamedTuple):
+class _Seen(NamedTuple):
     """What the encoder is given of crops."""
 
     patches_BSP: jax.Array
@@ -43,13 +43,13 @@ class Seen(NamedTuple):
     seen_BLN: jax.Array
 
 
-def normalised_patches(
+def _normalised(
     network: CoReECG,
     ecg_BLT: np.ndarray,
     available_BL: np.ndarray,
     length_B: np.ndarray,
     hidden: Sequence[tuple[int, int]],
-) -> Seen:
+) -> _Seen:
     """Normalised by what is seen alone: not by what is hidden, spans of columns [from, to)."""
     patch = network.patch
     columns = ecg_BLT.shape[-1] // patch
@@ -64,25 +64,18 @@ def normalised_patches(
     whole_BN = valid_BT.reshape(len(ecg_BLT), columns, patch).all(-1)
     seen_BLN = normalised.available_BL[:, :, None] & whole_BN[:, None]
     read_BLT = as_read(normalised.ecg_BLT, normalised.scale_B, millivolts=network.voltage)
-    return Seen(patchify(read_BLT, patch), *normalised[::2], mean_BL, normalised.available_BL, seen_BLN)
+    return _Seen(patchify(read_BLT, patch), *normalised[::2], mean_BL, normalised.available_BL, seen_BLN)
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def encode(network: CoReECG, parameters: Any, seen: Seen) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Tokens float32[B, 12, N, D], 0 where not seen, the global token [B, D], and which were seen."""
-    encoded, seen_BS = _encoded(network, parameters, seen)
-    tokens_BSD = jnp.where(seen_BS[:, :, None], encoded.tokens_BKD, 0.0)
-    shape = (*seen.seen_BLN.shape, tokens_BSD.shape[-1])
-    return tokens_BSD.reshape(shape), encoded.global_BD, seen.seen_BLN
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _decode(network: CoReECG, parameters: Any, seen: Seen) -> jax.Array:
-    encoded, seen_BS = _encoded(network, parameters, seen)
-    columns = seen.seen_BLN.shape[-1]
-    decoded: Any = network.apply(
-        {"params": parameters}, encoded, _all_tokens(seen), seen_BS, columns, method="decode"
-    )
+def _decode(network: CoReECG, parameters: Any, seen: _Seen) -> jax.Array:
+    """Predicted patches float32[B, 12 * N, P] of all tokens, from those that are seen."""
+    batch, leads, columns = seen.seen_BLN.shape
+    seen_BS = seen.seen_BLN.reshape(batch, -1)
+    kept_BS = jnp.broadcast_to(jnp.arange(leads * columns, dtype=jnp.int32)[None], seen_BS.shape)
+    variables: Any = {"params": parameters}
+    encoded = network.apply(variables, seen.patches_BSP, kept_BS, seen_BS, method="encode")
+    decoded: Any = network.apply(variables, encoded, kept_BS, seen_BS, columns, method="decode")
     return decoded
 
 
@@ -97,7 +90,7 @@ def reconstruct(
     """Fills crops float32[B, 12, T] in mV; `hidden` in seconds of the crop."""
     network, rate = description.network, description.preprocessing.sampling_rate
     spans = _columns(hidden, ecg_BLT.shape[-1] // network.patch, network.patch / rate)
-    seen = normalised_patches(network, ecg_BLT, available_BL, length_B, spans)
+    seen = _normalised(network, ecg_BLT, available_BL, length_B, spans)
     seen_BLN = np.asarray(seen.seen_BLN)
     if not seen_BLN.any((1, 2)).all():
         raise ValueError("hidden: expected something to be left of each recording, got nothing in one")
@@ -119,17 +112,6 @@ def reconstruct(
         derived_BL,
         rate,
     )
-
-
-def _encoded(network: CoReECG, parameters: Any, seen: Seen) -> tuple[Any, jax.Array]:
-    seen_BS = seen.seen_BLN.reshape(len(seen.seen_BLN), -1)
-    kept_BS = _all_tokens(seen)
-    return network.apply({"params": parameters}, seen.patches_BSP, kept_BS, seen_BS, method="encode"), seen_BS
-
-
-def _all_tokens(seen: Seen) -> jax.Array:
-    batch, tokens = seen.patches_BSP.shape[:2]
-    return jnp.broadcast_to(jnp.arange(tokens, dtype=jnp.int32)[None], (batch, tokens))
 
 
 def _columns(hidden: Sequence[tuple[float, float]], columns: int, seconds: float) -> list[tuple[int, int]]:

@@ -10,6 +10,7 @@ import pytest
 from made_run import write_made_data, write_made_run
 
 import coreecg_jax
+from coreecg_jax.export.description import Representation
 from coreecg_jax.records.leads import LEADS
 from launch.exporting import accuracy_of, description_of
 
@@ -30,7 +31,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def exported(run: Path, tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProcess[str]:
     out = tmp_path_factory.mktemp("bundles") / "x"
-    result = launch("export", f"--checkpoint={run}", f"--out={out}", "--formats=", "--crops=2")
+    result = launch(
+        "export", f"--checkpoint={run}", f"--out={out}", "--formats=", "--pooling=lead", "--crops=2"
+    )
     assert result.returncode == 0, result.stderr
     return result
 
@@ -71,7 +74,8 @@ def test_data_that_moved_and_known_accuracy(run: Path, tmp_path: Path, capsys) -
     accuracy = accuracy_of(str(file))
     assert (accuracy.task, accuracy.leads, accuracy.macro_auroc) == ("t", ("I", "II"), 0.9)
     gone = str(tmp_path / "gone")
-    description, _ = description_of(str(run), pooling="lead", crops=3, data_root=gone, accuracy=(accuracy,))
+    description, _ = description_of(str(run), pooling="rhythm", crops=3, data_root=gone, accuracy=(accuracy,))
+    assert description.representation == Representation("rhythm", 1000, 1)
     assert description.training.manifests == {}
     assert "no manifests of the training data" in capsys.readouterr().err
     assert description.accuracy == (accuracy,)
