@@ -8,14 +8,16 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from coreecg_jax.export.writing import PORTABLE, write_bundle
+from coreecg_jax.export.writing import PORTABLE, WITHOUT_ASKING, write_bundle
 from coreecg_jax.method.representation import POOLINGS
 from launch.exporting import accuracy_of, description_of
 from launch.shell import run_main
 
 _CHECKPOINT = flags.DEFINE_string("checkpoint", None, "Folder of a training run.", required=True)
 _OUT = flags.DEFINE_string("out", None, "Folder of the bundle; must not be there yet.", required=True)
-_FORMATS = flags.DEFINE_list("formats", list(PORTABLE), f"Beside safetensors: some of {', '.join(PORTABLE)}.")
+_FORMATS = flags.DEFINE_list(
+    "formats", list(WITHOUT_ASKING), f"Beside safetensors: some of {', '.join(PORTABLE)}."
+)
 _POOLING = flags.DEFINE_enum("pooling", POOLINGS[0], POOLINGS, "How an embedding is pooled.")
 _CROPS = flags.DEFINE_integer("crops", 3, "Of a window, whose mean it is; rhythm has one.", lower_bound=1)
 _DATA_ROOT = flags.DEFINE_string("data_root", None, "Folder of the training data; default: that of the run.")

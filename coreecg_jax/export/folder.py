@@ -79,10 +79,11 @@ def read_sums(folder: Path) -> dict[str, str]:
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"no bundle {folder}: expected a folder that launch.export wrote")
-    lines = _checked_file(folder, SUMS, 1 << 16).read_text(encoding="ascii", errors="replace").splitlines()
+    text = _checked_file(folder, SUMS, 1 << 16).read_bytes().decode("ascii", errors="replace")
+    *lines, end = text.split("\n")
     found = [_LINE.fullmatch(line) for line in lines]
     sums = {match[2]: match[1] for match in found if match}
-    if not all(found) or len(sums) < len(lines) or not set(NEEDED) <= set(sums) <= set(FILES):
+    if end or not all(found) or len(sums) < len(lines) or not set(NEEDED) <= set(sums) <= set(FILES):
         raise BundleRefused(
             f"{SUMS}: expected one line of digest and name for each file, among them {', '.join(NEEDED)}, "
             f"and no others than {', '.join(FILES)}; got {[line[:120] for line in lines[:8]]}"

@@ -12,13 +12,37 @@ from coreecg_jax.export.bundle import Bundle, read_bundle
 from coreecg_jax.export.card import model_card
 from coreecg_jax.export.crops import embed_full_windows
 from coreecg_jax.export.description import Description
+from coreecg_jax.export.onnx_file import run_onnx, write_onnx
+from coreecg_jax.export.refusal import MissingPackage
+from coreecg_jax.export.stablehlo import run_stablehlo, write_stablehlo
 from coreecg_jax.export.tensors import flat, tensors_to_bytes
 from coreecg_jax.export.vectors import Vectors, made_inputs, read_vectors, require_same, write_vectors
 
 # Format -> (file name, writes the file, runs it: (file, ecg, available) -> embedding).
 Write = Callable[[Path, Bundle], None]
 Run = Callable[[Path, np.ndarray, np.ndarray], np.ndarray]
-PORTABLE: Mapping[str, tuple[str, Write, Run]] = {}
+
+
+def run_pytorch(path: Path, ecg: np.ndarray, available: np.ndarray) -> np.ndarray:
+    """The embedding by `export/pytorch.py`, from the folder of the file."""
+    try:
+        import torch
+
+        from coreecg_jax.export import pytorch
+    except ImportError as error:
+        raise MissingPackage(
+            f"format pytorch: expected torch and safetensors ({error}): pip install 'coreecg-jax[torch]'"
+        ) from error
+    with torch.no_grad():
+        return pytorch.load(path.parent)(torch.tensor(ecg), torch.tensor(available)).numpy()
+
+
+PORTABLE: Mapping[str, tuple[str, Write, Run]] = {
+    "onnx": (folder.ONNX, write_onnx, run_onnx),
+    "stablehlo": (folder.STABLEHLO, write_stablehlo, run_stablehlo),
+    "pytorch": (folder.TENSORS, lambda path, bundle: None, run_pytorch),  # reads what is there already
+}
+WITHOUT_ASKING = ("onnx", "stablehlo")
 
 
 def write_bundle(
@@ -26,7 +50,7 @@ def write_bundle(
     description: Description,
     parameters: Mapping[str, Any],
     *,
-    formats: Sequence[str] = tuple(PORTABLE),
+    formats: Sequence[str] = WITHOUT_ASKING,
 ) -> dict[str, float]:
     """Writes the folder `out`, whole or not at all.
 
@@ -43,7 +67,7 @@ def write_bundle(
       FileExistsError: when `out` is there.
       ValueError: when a format is unknown, a parameter not finite, or a difference larger than
         `vectors.TOLERANCE`.
-      ImportError: when a format needs a package that is not there.
+      MissingPackage: when a format needs a package that is not there.
     """
     unknown = [name for name in formats if name not in PORTABLE]
     if unknown:
