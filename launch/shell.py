@@ -11,11 +11,14 @@ from launch.mistakes import config_file_mistake, failure, is_no_space, parse_mis
 _INTERRUPTED = 130  # as shells have it: 128 + SIGINT
 
 
-def run_main(main: Callable[[Sequence[str]], None]) -> None:
-    """Runs an absl main: a user's mistake becomes ``error: …`` and exit status 2; Ctrl-C status 130."""
+def run_main(main: Callable[[Sequence[str]], None], *, files: bool = False) -> None:
+    """Runs an absl main: a user's mistake becomes ``error: …`` and exit status 2; Ctrl-C status 130.
+
+    With `files`, what stands on the command line beside the flags is handed on; else it is a mistake.
+    """
 
     def guarded(argv: Sequence[str]) -> None:
-        if len(argv) > 1:
+        if len(argv) > 1 and not files:
             _give_up(f"unexpected argument {argv[1]!r}: every setting is a --flag=value")
         try:
             main(argv)

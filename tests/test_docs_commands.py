@@ -16,6 +16,7 @@ RUN_BY = {
     "prepare": "tests/launch/test_prepare.py",
     "pretrain": "tests/launch/test_pretrain.py",
     "evaluate": "tests/launch/test_evaluate.py",
+    "embed": "tests/launch/test_embed.py",
     "export": "tests/launch/test_export.py",
     "sweep": "tests/launch/test_sweep.py",
     "demo": "tests/launch/test_demo.py",

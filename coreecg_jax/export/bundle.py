@@ -3,26 +3,21 @@
 import dataclasses
 import functools
 import warnings
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 
-from coreecg_jax.export import crops, filling, folder, recordings
-from coreecg_jax.export.description import Description, read_description
-from coreecg_jax.export.recordings import Windows
-from coreecg_jax.export.tensors import Shapes, flat, nested, read_tensors
-from coreecg_jax.method.network import CoReECG
-from coreecg_jax.method.representation import represent
-from coreecg_jax.method.unmasked import encode_unmasked, read
+from coreecg_jax.export import crops, filling, programs, recordings
+from coreecg_jax.export.description import Description
+from coreecg_jax.export.recordings import Conditioned, Windows
 from coreecg_jax.method.views import FDA
 from coreecg_jax.records.leads import LEADS, lead_indices
 from coreecg_jax.records.refusals import RecordingRefused
 
 # float[L, T], or float[n, L, T], or a sequence of float[L, T] of any lengths; mV.
 Signal = np.ndarray | Sequence[np.ndarray]
+AT_ONCE = 64  # recordings whose windows are in memory
 
 
 class UnseenLeads(UserWarning):
@@ -47,7 +42,7 @@ class Importance(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Bundle:
-    """A loaded bundle; `load` makes it.
+    """A loaded bundle; `loading.load` makes it.
 
     Attributes:
       description: all of its config.json.
@@ -85,9 +80,16 @@ class Bundle:
           RecordingRefused: when a recording is too short, or cannot be used for another reason.
           ValueError: when leads, shape, rate or type make no sense.
         """
-        prepared = self.prepare(signal, fs=fs, leads=leads, bad_leads=bad_leads, conditioned=conditioned)
-        self.warn_of_unseen(prepared)
-        return self.embed_windows(prepared)
+        several = several_of(signal)
+        parts = []
+        for first in range(0, len(several), AT_ONCE):  # windows of so many are held, not of all
+            some = several[first : first + AT_ONCE]
+            asked: Any = {"fs": fs, "leads": leads, "bad_leads": bad_leads, "conditioned": conditioned}
+            done = self.condition(some, **asked, first=first)
+            self.warn_of_unseen(done)
+            preprocessing = self.description.preprocessing
+            parts.append(self.embed_windows([recordings.windows_of(one, preprocessing) for one in done]))
+        return np.concatenate(parts)
 
     def tokens(
         self,
@@ -100,12 +102,12 @@ class Bundle:
         conditioned: bool = False,
     ) -> Tokens:
         """The encoder's tokens of one crop of each recording, from `start` seconds on; else as `embed`."""
-        prepared = self.prepare(signal, fs=fs, leads=leads, bad_leads=bad_leads, conditioned=conditioned)
-        self.warn_of_unseen(prepared)
+        done = self.condition(signal, fs=fs, leads=leads, bad_leads=bad_leads, conditioned=conditioned)
+        self.warn_of_unseen(done)
         samples = self.description.representation.crop_samples
-        ecg_BLT, available_BL, length_B = self._one_crop(prepared, start, samples)
+        ecg_BLT, available_BL, length_B = self._crop(done, start, samples)
         network: Any = self.description.network
-        encoded = _encoder(network)(self.parameters, ecg_BLT, available_BL, length_B)
+        encoded = programs.tokens(network)(self.parameters, ecg_BLT, available_BL, length_B)
         tokens_BLND, global_BD, seen_BLN = (np.asarray(x) for x in encoded)
         return Tokens(np.where(seen_BLN[..., None], tokens_BLND, 0.0), global_BD, seen_BLN)
 
@@ -133,10 +135,10 @@ class Bundle:
         Raises:
           RecordingRefused, ValueError: as `embed`; also when spans or start lie outside, or nothing is left.
         """
-        prepared = self.prepare(signal, fs=fs, leads=leads, bad_leads=bad_leads, conditioned=conditioned)
-        self.warn_of_unseen(prepared)
+        done = self.condition(signal, fs=fs, leads=leads, bad_leads=bad_leads, conditioned=conditioned)
+        self.warn_of_unseen(done)
         spans = tuple((first - start, last - start) for first, last in hidden)
-        crop = self._one_crop(prepared, start, self.description.training.crop_samples)
+        crop = self._crop(done, start, self.description.training.crop_samples)
         return filling.reconstruct(self.description, self.parameters, *crop, spans)
 
     def importance(self) -> Importance:
@@ -148,43 +150,63 @@ class Bundle:
         hertz_M = FDA(mode=training.fda_mode).centres(training.crop_samples, rate)
         return Importance(hertz_M, logit_M, float(self.fda["a"]))
 
-    def prepare(
-        self, signal: Signal, *, fs: float, leads: Sequence[str], bad_leads: str, conditioned: bool
-    ) -> list[Windows]:
-        """Each recording as windows of the bundle's rate and band; arguments and errors as of `embed`."""
-        several = [signal] if isinstance(signal, np.ndarray) and signal.ndim == 2 else list(signal)
-        if not several:
-            raise ValueError("signal: expected at least one recording, got none")
-        prepared = []
-        for number, one in enumerate(several):
+    @functools.cached_property
+    def width(self) -> int:
+        """Numbers of an embedding."""
+        return programs.width(self.description, self.parameters)
+
+    def condition(
+        self,
+        signal: Signal,
+        *,
+        fs: float,
+        leads: Sequence[str],
+        bad_leads: str,
+        conditioned: bool,
+        first: int = 0,
+    ) -> list[Conditioned]:
+        """Each recording at the bundle's rate and band; arguments and errors as of `embed`.
+
+        `first` is the number that errors give to the first recording.
+        """
+        done = []
+        for number, one in enumerate(several_of(signal), first):
             raw = recordings.placed(one, fs, leads)
             try:
-                windows = recordings.windows_of(
-                    raw, self.description.preprocessing, bad_leads=bad_leads, conditioned=conditioned
+                done.append(
+                    recordings.conditioned_of(
+                        raw, self.description.preprocessing, bad_leads=bad_leads, conditioned=conditioned
+                    )
                 )
             except RecordingRefused as refusal:
-                which = f"recording {number} of {len(several)}: {refusal.sentence}"
+                which = f"recording {number}: {refusal.sentence}"
                 raise RecordingRefused(refusal.reason, which) from None
-            prepared.append(windows)
-        return prepared
+        return done
 
-    def embed_windows(self, prepared: Sequence[Windows]) -> np.ndarray:
-        """Embeddings float32[n, F] of recordings that were prepared; says nothing of unseen leads."""
-        used = tuple(np.flatnonzero(np.any([one.available_L for one in prepared], axis=0)).tolist())
+    def embed_windows(self, prepared: Sequence[Windows], places: Sequence[int] = ()) -> np.ndarray:
+        """Embeddings float32[n, F] of recordings that were prepared; says nothing of unseen leads.
+
+        One program is compiled for each set of leads, those that any recording has and those at `places`.
+        """
+        there_L = np.any([one.available_L for one in prepared], axis=0)
+        used = tuple(sorted({*places, *np.flatnonzero(there_L).tolist()}))
         network: Any = self.description.network
-        compiled = _compiled(network, used, self.description.representation.pooling)
+        compiled = programs.representation(network, used, self.description.representation.pooling)
         embed = functools.partial(compiled, self.parameters)
         return crops.mean_over_crops(embed, prepared, self.description.representation, used)
 
-    def warn_of_unseen(self, prepared: Sequence[Windows]) -> None:
+    def warn_of_unseen(self, done: Sequence[Conditioned]) -> None:
         """Warns of every set of leads that is smaller than any that the encoder saw in training."""
-        fewest = self.description.training.fewest_leads
-        sets = {tuple(one.available_L.tolist()) for one in prepared}
+        sets = {tuple(one.available_L.tolist()) for one in done}
         for available in sorted(sets):
             there = np.array(available)
-            if recordings.derivable(there).sum() < fewest:
+            if self.is_unseen(there):
                 names = tuple(lead for lead, is_there in zip(LEADS, there) if is_there)
                 warnings.warn(self._unseen(names), UnseenLeads, stacklevel=3)
+
+    def is_unseen(self, available_L: np.ndarray) -> bool:
+        """Whether training never left the encoder so few leads, those that can be derived counted."""
+        return bool(recordings.derivable(available_L).sum() < self.description.training.fewest_leads)
 
     def _unseen(self, names: tuple[str, ...]) -> str:
         known = [
@@ -197,76 +219,24 @@ class Bundle:
             f"{self.description.training.fewest_leads} leads. Known of these: {'; '.join(known) or 'nothing'}"
         )
 
-    def _one_crop(
-        self, prepared: Sequence[Windows], start: float, samples: int
+    def _crop(
+        self, done: Sequence[Conditioned], start: float, samples: int
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """One crop of each recording: float32[B, 12, T], bool[B, 12] and its valid samples int32[B]."""
-        p = self.description.preprocessing
-        window, first = divmod(round(start * p.sampling_rate), p.window_samples)
-        for number, one in enumerate(prepared):
-            if not (start >= 0 and window < len(one.length_X) and first < one.length_X[window]):
-                last = sum(one.length_X.tolist()) / p.sampling_rate
+        first = round(start * self.description.preprocessing.sampling_rate)
+        for number, one in enumerate(done):
+            if not 0 <= first < one.ecg_LT.shape[1]:
+                last = one.ecg_LT.shape[1] / self.description.preprocessing.sampling_rate
                 raise ValueError(f"start: expected 0 to {last:g} s in recording {number}, got {start:g} s")
-        rest = [one.ecg_XLW[window, :, first : first + samples] for one in prepared]
+        rest = [one.ecg_LT[:, first : first + samples] for one in done]
         ecg_BLT = np.stack([np.pad(x, ((0, 0), (0, samples - x.shape[1]))) for x in rest])
-        length_B = np.array([min(samples, int(one.length_X[window]) - first) for one in prepared], np.int32)
-        return ecg_BLT, np.stack([one.available_L for one in prepared]), length_B
+        length_B = np.array([x.shape[1] for x in rest], np.int32)
+        return ecg_BLT.astype(np.float32), np.stack([one.available_L for one in done]), length_B
 
 
-@functools.lru_cache(maxsize=64)
-def _compiled(network: CoReECG, places: tuple[int, ...], pooling: str) -> Callable[..., Any]:
-    """`represent` of the leads at these places, compiled once a process for each shape."""
-    leads = [LEADS[place] for place in places]
-    return jax.jit(functools.partial(represent, network, leads=leads, pooling=pooling))
-
-
-@functools.lru_cache(maxsize=8)
-def _encoder(network: CoReECG) -> Callable[..., Any]:
-    """Every token of crops of all twelve leads, compiled once a process for each shape."""
-
-    def encoded(parameters: Any, *crops: Any) -> tuple[jax.Array, ...]:
-        places = range(len(LEADS))
-        tokens = encode_unmasked(network, parameters, read(network, *crops), places)
-        return tokens.tokens_BUND, tokens.global_BD, tokens.seen_BUN
-
-    return jax.jit(encoded)
-
-
-def load(path: Path | str) -> Bundle:
-    """A bundle that `launch.export` wrote, from its folder.
-
-    Nothing in it is executed; sizes, names, types and shapes are checked before anything is allocated.
-
-    Raises:
-      FileNotFoundError: when there is none.
-      BundleRefused: when it was damaged or changed, or is of a newer version; says what.
-    """
-    where = Path(path)
-    sums = folder.read_sums(where)
-    for name in folder.NEEDED:
-        folder.intact(where, name, sums)
-    return read_bundle(where)
-
-
-def read_bundle(where: Path) -> Bundle:
-    """A bundle from its two needed files, whatever their digests; `load` asks for those."""
-    description = read_description((where / folder.CONFIG).read_bytes())
-    tensors = read_tensors(where / folder.TENSORS, expected_tensors(description))
-    tree = nested(tensors)
-    return Bundle(description, tree["network"], tree["fda"])
-
-
-def expected_tensors(description: Description) -> Shapes:
-    """Name -> shape of every tensor that the network of a description has; nothing is allocated."""
-    network, training = description.network, description.training
-    rate = description.preprocessing.sampling_rate
-    shapes = jax.eval_shape(functools.partial(_initial, network))
-    fda = jax.eval_shape(lambda: FDA(mode=training.fda_mode).init(training.crop_samples, rate))
-    return {name: leaf.shape for name, leaf in flat({"network": shapes, "fda": fda}).items()}
-
-
-def _initial(network: CoReECG) -> Any:
-    patches = jax.numpy.zeros((1, len(LEADS), network.patch))
-    kept = jax.numpy.arange(len(LEADS), dtype=jax.numpy.int32)[None]
-    seen = jax.numpy.ones((1, len(LEADS)), bool)
-    return network.init(jax.random.key(0), patches, kept, seen)["params"]
+def several_of(signal: Signal) -> list[np.ndarray]:
+    """The recordings of what `embed` is given."""
+    several = [signal] if isinstance(signal, np.ndarray) and signal.ndim == 2 else list(signal)
+    if not several:
+        raise ValueError("signal: expected at least one recording, got none")
+    return several

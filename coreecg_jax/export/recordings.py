@@ -15,6 +15,14 @@ from coreecg_jax.records.schema import Preprocessing
 BAD_LEADS = ("refuse", "mask")
 
 
+class Conditioned(NamedTuple):
+    """One recording at the bundle's rate and band."""
+
+    ecg_LT: np.ndarray  # float64 mV, leads in the order of LEADS; 0 where not available
+    available_L: np.ndarray  # bool
+    flags_L: np.ndarray  # int64, LeadFlag bits
+
+
 class Windows(NamedTuple):
     """One recording, conditioned and cut as preparing does, X windows."""
 
@@ -48,10 +56,19 @@ def placed(signal_LT: np.ndarray, fs: float, leads: Sequence[str]) -> Recording:
     return Recording(ecg_LT, present_L, float(fs), (), ())
 
 
-def windows_of(
+def windows_of(recording: Conditioned, preprocessing: Preprocessing) -> Windows:
+    """The windows of a recording, cut by what prepared the training data."""
+    spans = conditioning.window_spans(recording.ecg_LT.shape[1], preprocessing, Settings.max_windows)
+    size = preprocessing.window_samples
+    cut = [conditioning.cut(recording.ecg_LT, start, length, size) for _, start, length in spans]
+    lengths = np.array([length for *_, length in spans], np.int32)
+    return Windows(np.stack(cut).astype(np.float32), lengths, recording.available_L, recording.flags_L)
+
+
+def conditioned_of(
     raw: Recording, preprocessing: Preprocessing, *, bad_leads: str = "refuse", conditioned: bool = False
-) -> Windows:
-    """The windows of a recording, checked, resampled, filtered and cut by what prepared the training data.
+) -> Conditioned:
+    """A recording checked, resampled and filtered by what prepared the training data.
 
     Unlike those, samples are not rounded to stored units.
 
@@ -82,10 +99,7 @@ def windows_of(
     usable_LT = np.where((flags_L == 0)[:, None], raw.ecg_LT, 0.0)
     if not conditioned:
         usable_LT = conditioning.condition(usable_LT, raw.sampling_rate, preprocessing)
-    spans = conditioning.window_spans(usable_LT.shape[1], preprocessing, Settings.max_windows)
-    cut = [conditioning.cut(usable_LT, start, n, preprocessing.window_samples) for _, start, n in spans]
-    lengths = np.array([length for *_, length in spans], np.int32)
-    return Windows(np.stack(cut).astype(np.float32), lengths, flags_L == 0, flags_L)
+    return Conditioned(usable_LT, flags_L == 0, flags_L)
 
 
 def derivable(available_L: np.ndarray) -> np.ndarray:

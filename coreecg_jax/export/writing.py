@@ -8,11 +8,13 @@ import jax
 import numpy as np
 
 from coreecg_jax.export import folder
-from coreecg_jax.export.bundle import Bundle, read_bundle
+from coreecg_jax.export.bundle import Bundle
 from coreecg_jax.export.card import model_card
 from coreecg_jax.export.crops import embed_full_windows
 from coreecg_jax.export.description import Description
+from coreecg_jax.export.loading import read_bundle
 from coreecg_jax.export.onnx_file import run_onnx, write_onnx
+from coreecg_jax.export.recordings import windows_of
 from coreecg_jax.export.refusal import MissingPackage
 from coreecg_jax.export.stablehlo import run_stablehlo, write_stablehlo
 from coreecg_jax.export.tensors import flat, tensors_to_bytes
@@ -98,10 +100,9 @@ def _write_vectors(path: Path, description: Description, parameters: Any) -> Non
 
 def _embedded(bundle: Bundle, vectors: Vectors) -> np.ndarray:
     """What the bundle makes of the test vectors, as a user calls it: missing leads are left out."""
-    rate = bundle.description.preprocessing.sampling_rate
-    leads = bundle.description.preprocessing.leads
-    prepared = [
-        bundle.prepare(
+    rate, leads = bundle.description.preprocessing.sampling_rate, bundle.description.preprocessing.leads
+    done = [
+        bundle.condition(
             ecg_LW[there],
             fs=rate,
             leads=[lead for lead, is_there in zip(leads, there) if is_there],
@@ -110,4 +111,5 @@ def _embedded(bundle: Bundle, vectors: Vectors) -> np.ndarray:
         )
         for ecg_LW, there in zip(vectors.ecg, vectors.available)
     ]
-    return bundle.embed_windows([one for several in prepared for one in several])
+    preprocessing = bundle.description.preprocessing
+    return bundle.embed_windows([windows_of(one, preprocessing) for several in done for one in several])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from made_bundle import made_description, made_parameters
 
-from coreecg_jax.export.bundle import load
+from coreecg_jax.export.loading import load
 from coreecg_jax.export.writing import write_bundle
 from coreecg_jax.records.simulator.simulate import simulate
 

@@ -104,7 +104,7 @@ def test_what_cannot_be_used_is_refused(bundle, ecg) -> None:
     flat = ecg.copy()
     flat[8] = 0.0
     for arguments, error, said in (
-        (([ecg, ecg[:, :3000]], 500, LEADS), RecordingRefused, "too_short: recording 1 of 2: .* got 6.00 s"),
+        (([ecg, ecg[:, :3000]], 500, LEADS), RecordingRefused, "too_short: recording 1: .* got 6.00 s"),
         ((ecg * 1000, 500, LEADS), RecordingRefused, "wrong_unit: "),
         ((flat, 500, LEADS), RecordingRefused, "flat_lead: .*V3: leave these leads out, or mask"),
         ((ecg[:3], 500, LEADS), ValueError, r"expected shape \(12 leads, samples\)"),
@@ -123,8 +123,8 @@ def test_what_cannot_be_used_is_refused(bundle, ecg) -> None:
 
 def test_tokens_are_those_that_the_embedding_pools(bundle, ecg) -> None:
     crop = condition(ecg, 500.0, P)[:, :CROP]
-    full = np.concatenate([crop, crop[:, ::-1]], axis=1)  # 8 s, of which the first 4 s are asked for
-    tokens = bundle.tokens(full, fs=RATE, conditioned=True)
+    full = np.concatenate([crop[:, ::-1], crop[:, ::-1], crop, crop], axis=1)  # 16 s; the third 4 s are asked
+    tokens = bundle.tokens(full, fs=RATE, conditioned=True, start=8.0)
     assert tokens.tokens_BLND.shape == (1, 12, CROP // PATCH, 16)
     crops = np.repeat(crop[None].astype(np.float32), 4, axis=0)  # as many as elsewhere: compiled once
     there, length = np.ones((4, 12), bool), np.full(4, CROP, np.int32)
@@ -133,8 +133,8 @@ def test_tokens_are_those_that_the_embedding_pools(bundle, ecg) -> None:
     means = tokens.tokens_BLND[0].mean(1).reshape(-1)
     np.testing.assert_allclose(means, expected[16 : 16 + 12 * 16], atol=1e-5)
     assert tokens.seen_BLN.all()
-    with pytest.raises(ValueError, match="start: expected 0 to 8 s in recording 0, got 9 s"):
-        bundle.tokens(full, fs=RATE, conditioned=True, start=9.0)
+    with pytest.raises(ValueError, match="start: expected 0 to 16 s in recording 0, got 17 s"):
+        bundle.tokens(full, fs=RATE, conditioned=True, start=17.0)
 
 
 def test_importance_has_mean_zero_and_deviation_one(bundle) -> None:

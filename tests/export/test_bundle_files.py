@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from made_bundle import made_description, made_parameters
 
 from coreecg_jax.export import folder
-from coreecg_jax.export.bundle import expected_tensors, load, read_bundle
 from coreecg_jax.export.description import read_description
+from coreecg_jax.export.loading import expected_tensors, load, read_bundle
 from coreecg_jax.export.migration import FORMAT, migrated
 from coreecg_jax.export.refusal import BundleRefused
 from coreecg_jax.export.tensors import flat, nested, read_tensors, tensors_to_bytes

@@ -8,7 +8,7 @@ import pytest
 from made_bundle import NETWORK, made_description, made_parameters
 
 from coreecg_jax.export import folder, writing
-from coreecg_jax.export.bundle import load
+from coreecg_jax.export.loading import load
 from coreecg_jax.export.refusal import BundleRefused, MissingPackage
 from coreecg_jax.export.stablehlo import PLATFORMS, run_stablehlo
 from coreecg_jax.export.vectors import LEAD_SETS, TOLERANCE, read_vectors, require_same

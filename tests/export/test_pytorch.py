@@ -58,13 +58,13 @@ def test_another_shape_or_version_is_refused(made, tmp_path) -> None:
         pytorch.load(copy)
 
 
-def test_the_file_is_used_alone(made, tmp_path) -> None:
+def test_the_file_is_used_alone(written, tmp_path) -> None:
     """Copied, and run where nothing of ours and no jax can be imported."""
     shutil.copy(Path(pytorch.__file__), tmp_path / "encoder.py")
     program = (
         "import sys; sys.modules.update(jax=None, flax=None, coreecg_jax=None)\n"
         "import encoder, torch; print(tuple(encoder.load(sys.argv[1])(torch.ones(2, 12, 1000)).shape))"
     )
-    command = [sys.executable, "-c", program, str(made)]
+    command = [sys.executable, "-c", program, str(written)]
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, env={})
     assert result.stdout.startswith("(2, "), result.stderr
