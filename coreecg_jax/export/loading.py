@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from coreecg_jax.export import folder
+from coreecg_jax.export import folder, hub
 from coreecg_jax.export.bundle import Bundle
 from coreecg_jax.export.description import Description, read_description
 from coreecg_jax.export.tensors import Shapes, flat, nested, read_tensors
@@ -17,15 +17,18 @@ from coreecg_jax.records.leads import LEADS
 
 
 def load(path: Path | str) -> Bundle:
-    """A bundle that `launch.export` wrote, from its folder.
+    """A bundle that `launch.export` wrote, from its folder or from a model hub.
 
     Nothing in it is executed; sizes, names, types and shapes are checked before anything is allocated.
+
+    Args:
+      path: the folder; or 'hf://ORGANISATION/NAME', with '@REVISION' for one state of it (`hub`).
 
     Raises:
       FileNotFoundError: when there is none.
       BundleRefused: when it was damaged or changed, or is of a newer version; says what.
     """
-    where = Path(path)
+    where = hub.downloaded(path) if str(path).startswith(hub.PREFIX) else Path(path)
     sums = folder.read_sums(where)
     for name in folder.NEEDED:
         folder.intact(where, name, sums)
