@@ -14,9 +14,9 @@ from absl import flags
 from ml_collections import config_flags
 
 from configs.downstream import protocols, tasks
+from coreecg_jax.downstream.division import Subset
 from coreecg_jax.downstream.methods import BESIDE, PROTOCOLS
 from coreecg_jax.downstream.openings import FILE
-from coreecg_jax.downstream.protocol import Subset
 from coreecg_jax.downstream.tasks import named_task, tasks_of
 from coreecg_jax.method.representation import POOLINGS
 from launch.evaluating import Asked, evaluated, leads_of, protocols_of

@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 import ml_collections
 
 from configs.downstream import protocols, tasks
+from coreecg_jax.downstream.division import Subset
 from coreecg_jax.downstream.finetuning_settings import Settings
 from coreecg_jax.downstream.methods import BESIDE, Encoder, Protocols, compared_methods
 from coreecg_jax.downstream.predictions import write_predictions
-from coreecg_jax.downstream.protocol import Evaluation, Seal, Subset, develop, evaluate, other_sources
+from coreecg_jax.downstream.protocol import Evaluation, Seal, develop, evaluate, other_sources
 from coreecg_jax.downstream.results import Report, predictions_of, report, write_report
 from coreecg_jax.downstream.subsets import LEAD_SUBSETS
 from coreecg_jax.downstream.tables import markdown, transfer_markdown

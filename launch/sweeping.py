@@ -7,9 +7,9 @@ from typing import Any
 
 import ml_collections
 
+from coreecg_jax.downstream.division import Subset
 from coreecg_jax.downstream.methods import PRETRAINED
 from coreecg_jax.downstream.openings import FILE
-from coreecg_jax.downstream.protocol import Subset
 from coreecg_jax.downstream.subsets import LEAD_SUBSETS
 from coreecg_jax.downstream.sweeps import Cell, as_csv, lines, markdown
 from coreecg_jax.downstream.tasks import Task, named_task

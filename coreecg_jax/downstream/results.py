@@ -22,8 +22,9 @@ from coreecg_jax.downstream.bootstrap import (
 )
 from coreecg_jax.downstream.cohorts import Cohort
 from coreecg_jax.downstream.methods import BESIDE, COMPARISONS, Encoder
+from coreecg_jax.downstream.outcomes import Outcome
 from coreecg_jax.downstream.predictions import Predictions
-from coreecg_jax.downstream.protocol import Evaluation, Outcome
+from coreecg_jax.downstream.protocol import Evaluation
 from coreecg_jax.downstream.provenance import code, digest_of_data, digest_of_names
 from coreecg_jax.downstream.scores import MIN_POSITIVES, scored_classes
 from coreecg_jax.downstream.transfer import transfer

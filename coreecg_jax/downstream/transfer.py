@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from coreecg_jax.downstream.calibration import fit_platt
-from coreecg_jax.downstream.protocol import Outcome
+from coreecg_jax.downstream.outcomes import Outcome
 from coreecg_jax.downstream.scores import class_calibration_errors, class_f1s, scored_classes
 from coreecg_jax.downstream.thresholds import best_f1_thresholds
 

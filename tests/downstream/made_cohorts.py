@@ -1,9 +1,16 @@
-"""Recordings made for the tests: a planted signal that tells the classes of the PTB-XL superclasses."""
+"""Recordings made for the tests, whose planted signal tells the PTB-XL superclasses, and a tiny encoder."""
 
+import dataclasses
+
+import jax
 import numpy as np
 
+from coreecg_jax.downstream.methods import Encoder
+from coreecg_jax.downstream.provenance import digest_of_parameters
 from coreecg_jax.inputs.reader import Recordings
+from coreecg_jax.method.network import CoReECG
 from coreecg_jax.records.schema import Preprocessing, patient_key
+from coreecg_jax.training.state import init_parameters
 
 PREPROCESSING = Preprocessing(sampling_rate=20.0, window_seconds=2.0)
 CODES = ("NORM", "IMI", "NDT", "LAFB", "LVH")  # one of each superclass
@@ -35,3 +42,14 @@ def made_recordings(count, *, first=0, seed=0, source="ptbxl", **columns):
         "preprocessing": PREPROCESSING,
     }
     return Recordings(**{**made, **columns})
+
+
+SIZES = {"width": 8, "depth": 1, "heads": 2, "decoder_width": 4, "decoder_depth": 1, "decoder_heads": 1}
+NETWORK = CoReECG(patch=10, kernels=0, registers=1, projection=4, **SIZES)
+
+
+def made_encoder(seed=0, trained_on="elsewhere", **changes):
+    parameters = init_parameters(NETWORK, jax.random.key(seed))
+    preprocessing = dataclasses.replace(PREPROCESSING, **changes)
+    about = 100, seed, 1.0, preprocessing, trained_on, NETWORK
+    return Encoder(f"runs/{seed}", *about, parameters, parameters, digest_of_parameters(parameters))

@@ -10,8 +10,8 @@ import pytest
 from made_shards import example, serialise, write_data_set
 
 from configs import tiny
+from coreecg_jax.downstream.division import Subset
 from coreecg_jax.downstream.predictions import read_predictions
-from coreecg_jax.downstream.protocol import Subset
 from coreecg_jax.downstream.tasks import named_task
 from coreecg_jax.records.schema import Preprocessing
 from coreecg_jax.training.checkpoints import Checkpoints

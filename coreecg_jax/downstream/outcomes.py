@@ -1,0 +1,69 @@
+"""What became of a method: predictions of the recordings that are scored, and by what they were chosen."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from coreecg_jax.downstream.cohorts import Cohort
+from coreecg_jax.downstream.fits import Fitted
+from coreecg_jax.downstream.judged import Judged
+from coreecg_jax.downstream.methods import Methods, Run
+from coreecg_jax.downstream.probes import patient_folds
+from coreecg_jax.downstream.scores import macro_auroc
+from coreecg_jax.downstream.thresholds import best_f1_thresholds
+
+OUTER_SEED = 1  # of the outer folds where nested: others than those inside
+
+
+class Outcome(NamedTuple):
+    """One seed of a method."""
+
+    name: str
+    chosen: tuple[dict[str, float], ...]  # by validation; one an outer fold where nested
+    validation_score: float | None  # macro AUROC on the recordings it was chosen by; None where nested
+    asked: Judged  # the recordings that are scored
+    thresholds: np.ndarray  # float (n, C), chosen on validation: in every row, but where nested, the same
+    validation: Judged | None  # the recordings it was chosen by; None where nested
+
+
+def developed(run: Run, train: Cohort, validation: Cohort | None) -> Outcome:
+    """On validation, or out of fold in the training set; all methods on the same recordings."""
+    fitted = run.fit(train, validation)
+    if len(fitted.judged.labels) == len(validation or train):
+        return outcome(run.name, fitted, fitted.judged)
+    return _nested_outcome(run.name, run.fit, train, patient_folds(train.groups))
+
+
+def nested(methods: Methods, cohort: Cohort) -> dict[str, tuple[Outcome, ...]]:
+    """Each recording predicted by a fit that saw neither its patient nor the choices made by it."""
+    fold = patient_folds(cohort.groups, seed=OUTER_SEED)
+    outcomes = {}
+    for name, runs in methods.items():
+        outcomes[name] = tuple(_nested_outcome(run.name, run.fit, cohort, fold) for run in runs)
+    return outcomes
+
+
+def _nested_outcome(name: str, fit: Callable[..., Fitted], cohort: Cohort, fold: np.ndarray) -> Outcome:
+    probabilities = np.empty(cohort.labels.shape)
+    thresholds = np.empty(cohort.labels.shape)
+    chosen = []
+    for held_out in (fold == number for number in np.unique(fold)):
+        fitted = fit(cohort.take(~held_out), None)
+        probabilities[held_out] = fitted.predict(cohort.take(held_out).recordings)
+        thresholds[held_out] = _thresholds(fitted)[None]
+        chosen.append(fitted.chosen)
+    asked = Judged(probabilities, cohort.labels, cohort.groups, fold)
+    return Outcome(name, tuple(chosen), None, asked, thresholds, None)
+
+
+def outcome(name: str, fitted: Fitted, asked: Judged) -> Outcome:
+    """Of a fit that was asked once, with the thresholds of its validation."""
+    judged = fitted.judged
+    score = macro_auroc(judged.probabilities, judged.labels, strata=judged.fold)
+    thresholds = np.repeat(_thresholds(fitted)[None], len(asked.labels), axis=0)
+    return Outcome(name, (fitted.chosen,), score, asked, thresholds, judged)
+
+
+def _thresholds(fitted: Fitted) -> np.ndarray:
+    return best_f1_thresholds(fitted.judged.probabilities, fitted.judged.labels)

@@ -1,0 +1,72 @@
+"""What is compared, and by which fits."""
+
+import dataclasses
+import functools
+
+import numpy as np
+import pytest
+from made_cohorts import PREPROCESSING, made_encoder, made_recordings
+
+from coreecg_jax.downstream import fits, methods
+from coreecg_jax.downstream.cohorts import labelled
+from coreecg_jax.downstream.finetuning_settings import Settings
+from coreecg_jax.downstream.methods import (
+    JOINED,
+    PRETRAINED,
+    RIVAL,
+    SCRATCH,
+    UNTRAINED,
+    Protocols,
+    compared_methods,
+)
+from coreecg_jax.downstream.probes import patient_folds
+from coreecg_jax.records.label_sets import load_label_set
+
+HEAD = Settings("linear", False, 1e-2, warmup_epochs=0.0, epochs=2, batch_size=20, evaluate_crops=1)
+SETTINGS = Protocols(dataclasses.replace(HEAD, frozen=True), HEAD, HEAD)
+compared = functools.partial(compared_methods, preprocessing=PREPROCESSING, settings=SETTINGS)
+
+
+def test_methods_are_seeds_of_what_stands_beside():
+    encoders = [made_encoder(4), made_encoder(5)]
+    rows = compared(encoders, protocol="linear", rival_seeds=(0, 1, 2))
+    assert list(rows) == [UNTRAINED, PRETRAINED, SCRATCH, RIVAL, JOINED]
+    assert [run.name for run in rows[RIVAL]] == ["kernels 0", "kernels 1", "kernels 2"]
+    assert list(compared([], protocol="linear")) == [RIVAL]
+    alone = compared(encoders, protocol="knn", beside=("untrained",))
+    assert list(alone) == [UNTRAINED, PRETRAINED]
+    with pytest.raises(ValueError, match="protocol: expected one of knn, linear, attention, finetune, got"):
+        compared([], protocol="x")
+    recordings = made_recordings(40)
+    cohort = labelled(recordings, recordings.labels, load_label_set("ptbxl_superclass"), "made")
+    assert rows[PRETRAINED][0].fit(cohort, None).judged.probabilities.shape == (40, 5)
+
+
+def test_features_of_other_code_are_computed_again(tmp_path, monkeypatch):
+    recordings = made_recordings(3)
+    for code in ("a" * 64, "b" * 64, "b" * 64):
+        monkeypatch.setattr(methods, "digest_of_code", lambda code=code: code)
+        methods.rival(0, PREPROCESSING, tmp_path)(recordings)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_without_validation_a_fifth_of_the_patients_chooses_the_epoch():
+    recordings = made_recordings(150)
+    cohort = labelled(recordings, recordings.labels, load_label_set("ptbxl_superclass"), "made")
+    fitted = compared([made_encoder(4)], protocol="linear")[SCRATCH][0].fit(cohort, None)
+    assert fitted.judged.probabilities.shape == (30, 5)
+    assert fitted.chosen["epoch"] in (1, 2)
+    held_out = patient_folds(cohort.groups, seed=fits.HELD_OUT_SEED) == 0
+    asked = fitted.predict(cohort.take(held_out).recordings)
+    np.testing.assert_allclose(asked, fitted.judged.probabilities, atol=1e-6)
+    np.testing.assert_array_equal(cohort.labels[held_out], fitted.judged.labels)
+
+
+def test_other_preprocessing_is_refused_with_its_fields():
+    with pytest.raises(ValueError, match=r"runs/0: .*: high_pass 0.05 / 0.67; low_pass 100.0 / 40.0; set"):
+        compared([made_encoder(high_pass=0.05, low_pass=100.0)], protocol="linear")
+
+
+def test_comparisons_name_known_methods():
+    names = {UNTRAINED, PRETRAINED, SCRATCH, RIVAL, JOINED}
+    assert {name for pair in methods.COMPARISONS for name in pair} <= names
