@@ -26,6 +26,9 @@ _EVALUATION = flags.DEFINE_multi_string(
     [],
     "JSON of launch.evaluate with what is known of the accuracy, once for each set of leads.",
 )
+_RECOVERED_ON = flags.DEFINE_string(
+    "recovered_on", "", "Data on which the reconstruction is judged, for config.json: NAME[:SPLIT+SPLIT…], …"
+)
 
 
 def main(argv: Sequence[str]) -> None:
@@ -37,6 +40,7 @@ def main(argv: Sequence[str]) -> None:
         crops=_CROPS.value,
         data_root=_DATA_ROOT.value,
         accuracy=tuple(accuracy_of(file) for file in _EVALUATION.value),
+        recovered_on=_RECOVERED_ON.value,
     )
     differences = write_bundle(_OUT.value, description, parameters, formats=_FORMATS.value)
     print("| format | largest difference |\n|---|---:|")

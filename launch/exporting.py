@@ -1,5 +1,7 @@
 """From a run to what a bundle says of it."""
 
+import functools
+import operator
 import sys
 from typing import Any
 
@@ -8,11 +10,22 @@ import numpy as np
 
 import coreecg_jax
 from coreecg_jax.downstream.methods import PRETRAINED, frozen_crops
+from coreecg_jax.downstream.recovery import recover, require_same_question
 from coreecg_jax.downstream.results import read_report
-from coreecg_jax.export.description import Accuracy, Description, Normalisation, Representation, Training
+from coreecg_jax.export.description import (
+    Accuracy,
+    Description,
+    Normalisation,
+    Recovery,
+    Representation,
+    Training,
+)
 from coreecg_jax.export.folder import digest_of_file
+from coreecg_jax.inputs.reader import read_recordings
 from coreecg_jax.inputs.selection import select
 from coreecg_jax.method.masking import STDM
+from coreecg_jax.method.objective import Objective
+from coreecg_jax.records.leads import LEADS
 from coreecg_jax.records.schema import MANIFEST_FILE
 from coreecg_jax.training.checkpoints import load_parameters
 from coreecg_jax.training.experiment import build
@@ -27,6 +40,7 @@ def description_of(
     crops: int,
     data_root: str | None = None,
     accuracy: tuple[Accuracy, ...] = (),
+    recovered_on: str = "",
 ) -> tuple[Description, dict[str, Any]]:
     """What the bundle of a run says, and the parameters of the run.
 
@@ -35,10 +49,11 @@ def description_of(
     """
     loaded = load_parameters(workdir)
     config, objective = loaded.config, build(loaded.config, loaded.preprocessing).objective
+    root = data_root or config.data.root
     training = Training(
         method=config.method,
         data=config.data.train,
-        manifests=_manifests(data_root or config.data.root, config.data.train),
+        manifests=_manifests(root, config.data.train),
         step=loaded.step,
         seed=config.seed,
         crop_samples=objective.crop_samples,
@@ -56,6 +71,11 @@ def description_of(
         representation=Representation(pooling, round(seconds * about.sampling_rate), crops),
         training=training,
         accuracy=accuracy,
+        recovery=tuple(
+            _recovery(objective, loaded.parameters, root, config.data.train, spec)
+            for spec in [recovered_on]
+            if spec
+        ),
         project_version=coreecg_jax.__version__,
     )
     return description, loaded.parameters
@@ -81,6 +101,30 @@ def accuracy_of(file: str) -> Accuracy:
         )
     except (KeyError, TypeError) as error:
         raise ValueError(f"--evaluation: {file} has no score of a pretrained encoder: {error!r}") from error
+
+
+def _recovery(
+    objective: Objective, parameters: dict[str, Any], root: str, trained_on: str, spec: str
+) -> Recovery:
+    """Explained variance by lead on held-out recordings, under the masks of training."""
+    require_same_question({"--recovered_on": objective})
+    seen = set(select(root, trained_on).files) & set(select(root, spec).files)
+    if seen:
+        raise ValueError(
+            f"--recovered_on: expected recordings that were held out, got {len(seen)} files of the "
+            f"training data ({trained_on})"
+        )
+    recordings = read_recordings(root, spec, min_seconds=objective.window_seconds)
+    judged = [
+        some.judge(some.prediction_BLT, objective.network.patch)
+        for some in recover(objective, parameters, recordings)
+    ]
+    by_kind = functools.reduce(operator.add, judged).by_kind_and_lead
+    kinds = {
+        kind: {lead: float(x) for lead, x in zip(LEADS, by_kind[kind]) if np.isfinite(x)}
+        for kind in ("dropped_lead", "hidden_column")
+    }
+    return Recovery(data=spec, recordings=len(recordings), **kinds)
 
 
 def _manifests(root: str, spec: str) -> dict[str, str]:

@@ -18,6 +18,7 @@ RUN_BY = {
     "evaluate": "tests/launch/test_evaluate.py",
     "embed": "tests/launch/test_embed.py",
     "export": "tests/launch/test_export.py",
+    "fill": "tests/launch/test_fill.py",
     "sweep": "tests/launch/test_sweep.py",
     "demo": "tests/launch/test_demo.py",
     "report": "tests/launch/test_reporting.py",

@@ -57,7 +57,7 @@ def model_card(description: Description, differences: Mapping[str, float], width
     checked = "".join(f"| {name} | {value:.1e} |\n" for name, value in differences.items())
     formats = "## Formats\nRun again after writing; largest difference from the test vectors:\n\n"
     formats += f"| format | difference |\n|---|---:|\n{checked}"
-    return f"{_HEAD}| | |\n|---|---|\n{table}\n{use}{_accuracy(d)}{formats}"
+    return f"{_HEAD}| | |\n|---|---|\n{table}\n{use}{_accuracy(d)}{_recovery(d)}{formats}"
 
 
 def _accuracy(description: Description) -> str:
@@ -70,3 +70,20 @@ def _accuracy(description: Description) -> str:
     ]
     head = "| task | leads | probe | protocol | macro AUROC (95 %) |\n|---|---|---|---|---|\n"
     return f"## Accuracy\n{head}{''.join(lines)}\n"
+
+
+def _recovery(description: Description) -> str:
+    if not description.recovery:
+        return ""
+    text = (
+        "## Reconstruction\nExplained variance of hidden signal: 1 at best, 0 for the mean of each patch.\n\n"
+    )
+    for one in description.recovery:
+        leads = description.preprocessing.leads
+        text += (
+            f"| {one.data}, {one.recordings} windows | {' | '.join(leads)} |\n|---|{'---:|' * len(leads)}\n"
+        )
+        for name, by_lead in (("lead hidden", one.dropped_lead), ("column hidden", one.hidden_column)):
+            cells = [f"{by_lead[lead]:.2f}" if lead in by_lead else "–" for lead in leads]
+            text += f"| {name} | {' | '.join(cells)} |\n"
+    return text + "\n"

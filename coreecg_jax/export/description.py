@@ -75,6 +75,16 @@ class Accuracy:
 
 
 @dataclasses.dataclass(frozen=True)
+class Recovery:
+    """How well hidden signal is recovered, under the masks of training."""
+
+    data: str  # data specification
+    recordings: int
+    dropped_lead: dict[str, float]  # lead -> explained variance where the whole lead was hidden, at most 1
+    hidden_column: dict[str, float]  # lead -> the same where a column was hidden in all leads
+
+
+@dataclasses.dataclass(frozen=True)
 class Description:
     """All of `config.json`."""
 
@@ -85,6 +95,7 @@ class Description:
     training: Training
     labels: tuple[str, ...] = ()  # names of the outputs, where the bundle has a classifier
     accuracy: tuple[Accuracy, ...] = ()
+    recovery: tuple[Recovery, ...] = ()
     unit: str = "mV"  # of signals handed in, and of those that come back
     licence: str = LICENCE
     project_version: str = ""
@@ -97,9 +108,12 @@ class Description:
         network = {name: getattr(self.network, name) for name in _network_fields()}
         fields = {name: dataclasses.asdict(value) for name, value in _parts(self).items()}
         plain = {name: getattr(self, name) for name in ("labels", "unit", "licence", "project_version")}
-        accuracy = [dataclasses.asdict(one) for one in self.accuracy]
+        known = {
+            name: [dataclasses.asdict(one) for one in getattr(self, name)]
+            for name in ("accuracy", "recovery")
+        }
         head = {"format": FORMAT, "format_version": FORMAT_VERSION}
-        whole = {**head, **plain, "network": network, **fields, "accuracy": accuracy}
+        whole = {**head, **plain, "network": network, **fields, **known}
         return json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from made_run import write_made_data, write_made_run
 import coreecg_jax
 from coreecg_jax.export.description import Representation
 from coreecg_jax.records.leads import LEADS
+from coreecg_jax.training.checkpoints import load_parameters
 from launch.exporting import accuracy_of, description_of
 
 ROOT = Path(__file__).parents[2]
@@ -60,6 +62,22 @@ def test_a_run_becomes_a_bundle(run: Path, exported: subprocess.CompletedProcess
     assert again.stderr.startswith(f"error: --out: {where(exported)} is there already")
 
 
+@pytest.mark.slow
+def test_the_reconstruction_is_judged_on_other_recordings(run: Path, tmp_path: Path) -> None:
+    shutil.copytree(load_parameters(run).config.data.root, tmp_path / "data")
+    example_of = {"quality": [0] * 12, "length": 1000}
+    write_made_data(tmp_path / "held", windows=4, **example_of)
+    shutil.move(tmp_path / "held" / "made", tmp_path / "data" / "held")
+    for path in (tmp_path / "data" / "held" / "1.0.0").glob("made-*"):
+        path.rename(path.with_name(path.name.replace("made-", "held-", 1)))
+    asked = {"data_root": str(tmp_path / "data"), "recovered_on": "held"}
+    description, _ = description_of(str(run), pooling="lead", crops=3, **asked)
+    (recovery,) = description.recovery
+    assert (recovery.data, recovery.recordings) == ("held", 4)
+    assert set(recovery.hidden_column) == set(LEADS)
+    assert all(value <= 1 for value in recovery.hidden_column.values())
+
+
 def test_data_that_moved_and_known_accuracy(run: Path, tmp_path: Path, capsys) -> None:
     report = {
         **{part: {} for part in ("train", "test", "methods")},
@@ -80,6 +98,10 @@ def test_data_that_moved_and_known_accuracy(run: Path, tmp_path: Path, capsys) -
     assert "no manifests of the training data" in capsys.readouterr().err
     assert description.accuracy == (accuracy,)
     assert description.preprocessing.leads == LEADS
+    with pytest.raises(
+        ValueError, match="--recovered_on: expected recordings that were held out, got 1 files"
+    ):
+        description_of(str(run), pooling="lead", crops=3, recovered_on="made")
     file.write_text(json.dumps({**report, "scores": {}}))
     with pytest.raises(ValueError, match="no score of a pretrained encoder"):
         accuracy_of(str(file))
