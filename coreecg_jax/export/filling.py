@@ -32,51 +32,37 @@ class Reconstruction(NamedTuple):
     sampling_rate: float  # Hz
 
 
-class _Seen(NamedTuple):
-    """What the encoder is given of crops."""
+class _Recovered(NamedTuple):
+    """What the network is given of crops, and what it says."""
 
-    patches_BSP: jax.Array
-    normalised_BLT: jax.Array  # on the recording's scale
+    predicted_BSP: jax.Array  # shapes of all patches
+    normalised_BLT: jax.Array  # what is seen, on the recording's scale
     scale_B: jax.Array  # mV
     mean_BL: jax.Array  # mV, that was subtracted
-    available_BL: jax.Array
     seen_BLN: jax.Array
 
 
-def _normalised(
-    network: CoReECG,
-    ecg_BLT: np.ndarray,
-    available_BL: np.ndarray,
-    length_B: np.ndarray,
-    hidden: Sequence[tuple[int, int]],
-) -> _Seen:
-    """Normalised by what is seen alone: not by what is hidden, spans of columns [from, to)."""
-    patch = network.patch
-    columns = ecg_BLT.shape[-1] // patch
-    open_N = np.ones(columns, bool)
-    for first, last in hidden:
-        open_N[first:last] = False
-    valid_BT = (np.arange(ecg_BLT.shape[-1])[None] < length_B[:, None]) & np.repeat(open_N, patch)[None]
-    complete = derive_limb_leads(jnp.asarray(ecg_BLT), jnp.asarray(available_BL))
-    normalised = normalise(*complete, jnp.asarray(valid_BT))
-    samples_B1 = np.maximum(valid_BT.sum(-1, keepdims=True), 1)
+@functools.partial(jax.jit, static_argnums=0)
+def _recovered(
+    network: CoReECG, parameters: Any, ecg_BLT: jax.Array, available_BL: jax.Array, valid_BT: jax.Array
+) -> _Recovered:
+    """All patches from those that are seen; scale and means are of what is valid alone."""
+    complete = derive_limb_leads(ecg_BLT, available_BL)
+    normalised = normalise(*complete, valid_BT)
+    samples_B1 = jnp.maximum(valid_BT.sum(-1, keepdims=True), 1)
     mean_BL = jnp.where(valid_BT[:, None], complete[0], 0.0).sum(-1) / samples_B1
-    whole_BN = valid_BT.reshape(len(ecg_BLT), columns, patch).all(-1)
+    batch, leads, samples = ecg_BLT.shape
+    whole_BN = valid_BT.reshape(batch, -1, network.patch).all(-1)
     seen_BLN = normalised.available_BL[:, :, None] & whole_BN[:, None]
     read_BLT = as_read(normalised.ecg_BLT, normalised.scale_B, millivolts=network.voltage)
-    return _Seen(patchify(read_BLT, patch), *normalised[::2], mean_BL, normalised.available_BL, seen_BLN)
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _decode(network: CoReECG, parameters: Any, seen: _Seen) -> jax.Array:
-    """Predicted patches float32[B, 12 * N, P] of all tokens, from those that are seen."""
-    batch, leads, columns = seen.seen_BLN.shape
-    seen_BS = seen.seen_BLN.reshape(batch, -1)
+    columns = samples // network.patch
+    seen_BS = seen_BLN.reshape(batch, leads * columns)
     kept_BS = jnp.broadcast_to(jnp.arange(leads * columns, dtype=jnp.int32)[None], seen_BS.shape)
     variables: Any = {"params": parameters}
-    encoded = network.apply(variables, seen.patches_BSP, kept_BS, seen_BS, method="encode")
+    patches_BSP = patchify(read_BLT, network.patch)
+    encoded = network.apply(variables, patches_BSP, kept_BS, seen_BS, method="encode")
     decoded: Any = network.apply(variables, encoded, kept_BS, seen_BS, columns, method="decode")
-    return decoded
+    return _Recovered(decoded, normalised.ecg_BLT, normalised.scale_B, mean_BL, seen_BLN)
 
 
 def reconstruct(
@@ -89,26 +75,29 @@ def reconstruct(
 ) -> Reconstruction:
     """Fills crops float32[B, 12, T] in mV; `hidden` in seconds of the crop."""
     network, rate = description.network, description.preprocessing.sampling_rate
-    spans = _columns(hidden, ecg_BLT.shape[-1] // network.patch, network.patch / rate)
-    seen = _normalised(network, ecg_BLT, available_BL, length_B, spans)
-    seen_BLN = np.asarray(seen.seen_BLN)
+    open_N = np.ones(ecg_BLT.shape[-1] // network.patch, bool)
+    for first, last in _columns(hidden, len(open_N), network.patch / rate):
+        open_N[first:last] = False
+    inside_BT = np.arange(ecg_BLT.shape[-1])[None] < length_B[:, None]
+    valid_BT = inside_BT & np.repeat(open_N, network.patch)[None]
+    made = _recovered(network, parameters, ecg_BLT, available_BL, valid_BT)
+    seen_BLN = np.asarray(made.seen_BLN)
     if not seen_BLN.any((1, 2)).all():
         raise ValueError("hidden: expected something to be left of each recording, got nothing in one")
-    predicted_BSP = np.asarray(_decode(network, parameters, seen), np.float64)
+    predicted_BSP = np.asarray(made.predicted_BSP, np.float64)
     shape_BLNP = (*seen_BLN.shape, network.patch)
     generated_BLNP = _sized(predicted_BSP.reshape(shape_BLNP), description.training.target_floor)
-    known_BLNP = np.asarray(seen.normalised_BLT, np.float64).reshape(shape_BLNP)
+    known_BLNP = np.asarray(made.normalised_BLT, np.float64).reshape(shape_BLNP)
     filled_BLNP = _joined(known_BLNP, generated_BLNP, seen_BLN)
-    filled_BLT = filled_BLNP.reshape(ecg_BLT.shape) * np.asarray(seen.scale_B)[:, None, None]
-    filled_BLT = filled_BLT + np.asarray(seen.mean_BL)[:, :, None]
-    after_BT = np.arange(ecg_BLT.shape[-1])[None] >= length_B[:, None]
+    filled_BLT = filled_BLNP.reshape(ecg_BLT.shape) * np.asarray(made.scale_B)[:, None, None]
+    filled_BLT = filled_BLT + np.asarray(made.mean_BL)[:, :, None]
     open_BLT = np.repeat(seen_BLN, network.patch, axis=-1)
     measured_BLT = open_BLT & available_BL[:, :, None]
     ecg = np.where(measured_BLT, ecg_BLT, filled_BLT)
     derived_BL = np.stack([derivable(row) & ~row for row in available_BL])
     return Reconstruction(
-        np.where(after_BT[:, None], np.nan, ecg).astype(np.float32),
-        ~open_BLT & ~after_BT[:, None],
+        np.where(inside_BT[:, None], ecg, np.nan).astype(np.float32),
+        ~open_BLT & inside_BT[:, None],
         derived_BL,
         rate,
     )

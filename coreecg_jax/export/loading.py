@@ -45,11 +45,16 @@ def read_bundle(where: Path) -> Bundle:
 
 def expected_tensors(description: Description) -> Shapes:
     """Name -> shape of every tensor that the network of a description has; nothing is allocated."""
-    network, training = description.network, description.training
-    rate = description.preprocessing.sampling_rate
-    shapes = jax.eval_shape(functools.partial(_initial, network))
+    network: Any = description.network
+    training, rate = description.training, description.preprocessing.sampling_rate
+    shapes = _shapes(network)
     fda = jax.eval_shape(lambda: FDA(mode=training.fda_mode).init(training.crop_samples, rate))
     return {name: leaf.shape for name, leaf in flat({"network": shapes, "fda": fda}).items()}
+
+
+@functools.lru_cache(maxsize=8)
+def _shapes(network: CoReECG) -> Any:
+    return jax.eval_shape(functools.partial(_initial, network))
 
 
 def _initial(network: CoReECG) -> Any:

@@ -1,5 +1,7 @@
 """A bundle of a network with random parameters, small enough for every test to look at."""
 
+import functools
+
 import jax
 import numpy as np
 
@@ -45,9 +47,13 @@ def made_description(network=NETWORK, pooling="lead"):
 
 def made_parameters(network=NETWORK):
     """Random parameters: of the initial ones many are zero, and a zero hides what it multiplies."""
+    rng = np.random.default_rng(0)
+    return jax.tree.map(lambda x: rng.normal(0.0, 0.3, x.shape).astype(np.float32), _shapes(network))
+
+
+@functools.cache
+def _shapes(network):
     patches = np.zeros((1, 12, network.patch), np.float32)
     kept, seen = np.arange(12, dtype=np.int32)[None], np.ones((1, 12), bool)
     shapes = jax.eval_shape(lambda: network.init(jax.random.key(0), patches, kept, seen))["params"]
-    tree = {"network": shapes, "fda": FDA().init(CROP, RATE)}
-    rng = np.random.default_rng(0)
-    return jax.tree.map(lambda x: rng.normal(0.0, 0.3, x.shape).astype(np.float32), tree)
+    return {"network": shapes, "fda": FDA().init(CROP, RATE)}

@@ -22,7 +22,7 @@ from coreecg_jax.export.tensors import flat, nested, read_tensors, tensors_to_by
 from coreecg_jax.export.vectors import read_vectors
 from coreecg_jax.export.writing import write_bundle
 
-FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FUZZ = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 EXPECTED = expected_tensors(made_description())
 

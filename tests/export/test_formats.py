@@ -25,7 +25,10 @@ def hlo(tmp_path_factory):
     return where
 
 
-@pytest.fixture(scope="module", params=["lead", "rhythm", "recording, other settings"])
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("lead", "recording, other settings")]
+
+
+@pytest.fixture(scope="module", params=["rhythm", *SLOW])
 def onnx_bundle(request, tmp_path_factory):
     pytest.importorskip("onnx", reason="pip install 'coreecg-jax[onnx]'")
     pytest.importorskip("onnxruntime", reason="pip install 'coreecg-jax[onnx]'")

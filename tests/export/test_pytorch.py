@@ -1,5 +1,6 @@
 """The PyTorch module computes what jax does, from the written files alone."""
 
+import ast
 import shutil
 import subprocess
 import sys
@@ -58,6 +59,14 @@ def test_another_shape_or_version_is_refused(made, tmp_path) -> None:
         pytorch.load(copy)
 
 
+def test_the_file_imports_nothing_of_ours() -> None:
+    tree = ast.parse(Path(pytorch.__file__).read_text(encoding="utf-8"))
+    imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    imported |= {each.name for node in ast.walk(tree) if isinstance(node, ast.Import) for each in node.names}
+    assert {name.split(".")[0] for name in imported} == {"json", "pathlib", "numpy", "torch", "safetensors"}
+
+
+@pytest.mark.slow
 def test_the_file_is_used_alone(written, tmp_path) -> None:
     """Copied, and run where nothing of ours and no jax can be imported."""
     shutil.copy(Path(pytorch.__file__), tmp_path / "encoder.py")

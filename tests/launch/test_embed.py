@@ -1,5 +1,6 @@
 """From recordings on disk to a Parquet file, as a user sees it."""
 
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 import coreecg_jax
 from configs import tiny
 from coreecg_jax.export.description import Description, Normalisation, Representation, Training
-from coreecg_jax.export.streaming import Row, embedded
+from coreecg_jax.export.streaming import Row, embedded, write_parquet
 from coreecg_jax.export.writing import write_bundle
 from coreecg_jax.records.leads import LEADS
 from coreecg_jax.records.schema import LeadFlag, Preprocessing
@@ -67,25 +68,40 @@ def launch(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_recordings_become_rows(bundle: Path, folder: Path, tmp_path: Path) -> None:
-    out = tmp_path / "new" / "e.parquet"
-    result = launch(f"--bundle={bundle}", f"--out={out}", str(folder))
-    assert result.returncode == 0, result.stderr
-    assert "1 with fewer leads than training ever left to the encoder; 3 embedded, 2 refused" in result.stdout
-    assert "(too_short 1, unreadable 1); the first: " in result.stdout
+    loaded, out = coreecg_jax.load(bundle), tmp_path / "e.parquet"
+    headers = headers_of([str(folder)])
+    counts = Counted(embedded(loaded, named(headers)), len(headers))
+    write_parquet(out, counts, loaded)
+    assert counts.summary().startswith(
+        "1 with fewer leads than training ever left to the encoder; 3 embedded, 2 refused (too_short 1, "
+        "unreadable 1); the first: d_short: expected at least 7 s, got 4.00 s"
+    )
     table = pq.read_table(out)
-    rows = {Path(row["id"]).name: row for row in table.to_pylist()}
+    rows = {row["id"]: row for row in table.to_pylist()}
     assert list(rows) == ["a_good", "b_two", "c_flat", "d_short", "e_broken"]
     assert b"coreecg-bundle" in table.schema.metadata[b"coreecg_bundle"]
-    raw = read_wfdb(folder / "a_good.hea").ecg_LT
-    expected = coreecg_jax.load(bundle).embed(raw, fs=250)[0]
+    expected = loaded.embed(read_wfdb(folder / "a_good.hea").ecg_LT, fs=250)[0]
     np.testing.assert_allclose(rows["a_good"]["embedding"], expected, atol=1e-4)
     assert rows["b_two"]["leads"] == ["I", "II"]
     assert (rows["b_two"]["unseen"], rows["a_good"]["unseen"]) == (True, False)
     assert rows["c_flat"]["flags"] == [LeadFlag.FLAT if lead == "V2" else 0 for lead in LEADS]
     assert rows["d_short"]["embedding"] is None
     assert (rows["d_short"]["status"], rows["d_short"]["reason"]) == ("refused", "too_short")
-    assert "expected at least 7 s, got 4.00 s" in rows["d_short"]["sentence"]
+
+
+def named(headers: list[Path]):
+    return [(header.stem, functools.partial(read_wfdb, header)) for header in headers]
+
+
+@pytest.mark.slow
+def test_a_folder_becomes_a_file(bundle: Path, folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "new" / "e.parquet"
+    result = launch(f"--bundle={bundle}", f"--out={out}", str(folder))
+    assert result.returncode == 0, result.stderr
+    assert "3 embedded, 2 refused" in result.stdout
+    assert pq.read_table(out).num_rows == 5
     again = launch(f"--bundle={bundle}", f"--out={out}", str(folder))
+    assert again.returncode == 2
     assert again.stderr.startswith(f"error: --out: {out} is there already")
     assert sorted(path.name for path in out.parent.iterdir()) == ["e.parquet"]
 

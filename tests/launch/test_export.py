@@ -13,7 +13,6 @@ from made_run import write_made_data, write_made_run
 import coreecg_jax
 from coreecg_jax.export.description import Representation
 from coreecg_jax.records.leads import LEADS
-from coreecg_jax.training.checkpoints import load_parameters
 from launch.exporting import accuracy_of, description_of
 
 ROOT = Path(__file__).parents[2]
@@ -21,22 +20,30 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny experiment before its first step, with its data beside it."""
-    root = tmp_path_factory.mktemp("data")
-    write_made_data(root)
-    (root / "made" / "1.0.0" / "manifest.jsonl").write_text("{}\n")
+    """The tiny experiment before its first step."""
     workdir = tmp_path_factory.mktemp("run")
-    write_made_run(workdir, root)
+    write_made_run(workdir, workdir / "data")
     return workdir
 
 
 @pytest.fixture(scope="module")
-def exported(run: Path, tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProcess[str]:
+def data(run: Path) -> Path:
+    """Its data."""
+    write_made_data(run / "data")
+    (run / "data" / "made" / "1.0.0" / "manifest.jsonl").write_text("{}\n")
+    return run / "data"
+
+
+@pytest.fixture(scope="module")
+def exported(
+    run: Path, data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> subprocess.CompletedProcess[str]:
     out = tmp_path_factory.mktemp("bundles") / "x"
     result = launch(
         "export", f"--checkpoint={run}", f"--out={out}", "--formats=", "--pooling=lead", "--crops=2"
     )
     assert result.returncode == 0, result.stderr
+    assert data.is_dir()
     return result
 
 
@@ -49,6 +56,7 @@ def where(exported: subprocess.CompletedProcess[str]) -> Path:
     return Path(exported.stdout.splitlines()[-1].removeprefix("bundle: "))
 
 
+@pytest.mark.slow
 def test_a_run_becomes_a_bundle(run: Path, exported: subprocess.CompletedProcess[str]) -> None:
     assert "| safetensors | " in exported.stdout
     description = coreecg_jax.load(where(exported)).description
@@ -63,8 +71,8 @@ def test_a_run_becomes_a_bundle(run: Path, exported: subprocess.CompletedProcess
 
 
 @pytest.mark.slow
-def test_the_reconstruction_is_judged_on_other_recordings(run: Path, tmp_path: Path) -> None:
-    shutil.copytree(load_parameters(run).config.data.root, tmp_path / "data")
+def test_the_reconstruction_is_judged_on_other_recordings(run: Path, data: Path, tmp_path: Path) -> None:
+    shutil.copytree(data, tmp_path / "data")
     example_of = {"quality": [0] * 12, "length": 1000}
     write_made_data(tmp_path / "held", windows=4, **example_of)
     shutil.move(tmp_path / "held" / "made", tmp_path / "data" / "held")
@@ -76,6 +84,10 @@ def test_the_reconstruction_is_judged_on_other_recordings(run: Path, tmp_path: P
     assert (recovery.data, recovery.recordings) == ("held", 4)
     assert set(recovery.hidden_column) == set(LEADS)
     assert all(value <= 1 for value in recovery.hidden_column.values())
+    with pytest.raises(
+        ValueError, match="--recovered_on: expected recordings that were held out, got 1 files"
+    ):
+        description_of(str(run), pooling="lead", crops=3, recovered_on="made")
 
 
 def test_data_that_moved_and_known_accuracy(run: Path, tmp_path: Path, capsys) -> None:
@@ -98,10 +110,6 @@ def test_data_that_moved_and_known_accuracy(run: Path, tmp_path: Path, capsys) -
     assert "no manifests of the training data" in capsys.readouterr().err
     assert description.accuracy == (accuracy,)
     assert description.preprocessing.leads == LEADS
-    with pytest.raises(
-        ValueError, match="--recovered_on: expected recordings that were held out, got 1 files"
-    ):
-        description_of(str(run), pooling="lead", crops=3, recovered_on="made")
     file.write_text(json.dumps({**report, "scores": {}}))
     with pytest.raises(ValueError, match="no score of a pretrained encoder"):
         accuracy_of(str(file))

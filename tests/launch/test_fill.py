@@ -18,6 +18,7 @@ from coreecg_jax.training.experiment import network_of
 from coreecg_jax.training.state import init_parameters
 
 ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +58,6 @@ def test_it_is_drawn_and_told(place: Path) -> None:
     assert "not measured. Not for diagnosis." in result.stdout
 
 
-@pytest.mark.slow
 def test_mistakes_are_one_sentence(place: Path) -> None:
     for flags, said in (
         (("--leads=V6",), "error: --leads: r.hea has no V6; it has I, II"),
