@@ -1,6 +1,6 @@
 """Measures and prints one Markdown table.
 
-python -m benchmarks [--only=prepare,step] [--source=FOLDER]
+python -m benchmarks [--only=prepare,step,embed] [--source=FOLDER]
 """
 
 import datetime
@@ -17,6 +17,7 @@ PARTS = {
     "prepare": (("preparing", "conditioning"), ("preparing", "whole")),
     "pipeline": (("input_pipeline", "stream"),),
     "step": (("train_step", "step", "Ti"), ("train_step", "step", "S")),
+    "embed": (("embedding", "formats", "S"),),
     "start": (("starting", "fresh_processes"),),
 }
 

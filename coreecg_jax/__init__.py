@@ -1,3 +1,22 @@
-"""CoRe-ECG: contrastive and reconstructive self-supervised pretraining for 12-lead ECG, in JAX/Flax."""
+"""CoRe-ECG: contrastive and reconstructive self-supervised pretraining for 12-lead ECG, in JAX/Flax.
+
+`load(path)` gives the encoder of a bundle that `launch.export` wrote: `coreecg_jax.export.loading`.
+`CoReECGEmbedder` is the same for scikit-learn: `coreecg_jax.export.transformer`.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from coreecg_jax.export.loading import load as load
+    from coreecg_jax.export.transformer import CoReECGEmbedder as CoReECGEmbedder
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """Imported when it is first asked for: jax takes a second, which not everybody needs."""
+    rooms = {"load": "loading", "CoReECGEmbedder": "transformer"}
+    if name in rooms:
+        return getattr(importlib.import_module(f"coreecg_jax.export.{rooms[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -14,11 +14,14 @@ from launch.mistakes import config_file_mistake, failure, is_no_space, parse_mis
 _MISTAKE, _NOT_FINITE = 2, 3
 
 
-def run_main(main: Callable[[Sequence[str]], None]) -> None:
-    """Runs an absl main: what the user has to know becomes one line and an exit status."""
+def run_main(main: Callable[[Sequence[str]], None], *, files: bool = False) -> None:
+    """Runs an absl main: what the user has to know becomes one line and an exit status.
+
+    With `files`, what stands on the command line beside the flags is handed on; else it is a mistake.
+    """
 
     def guarded(argv: Sequence[str]) -> None:
-        if len(argv) > 1:
+        if len(argv) > 1 and not files:
             _give_up(f"unexpected argument {argv[1]!r}: every setting is a --flag=value")
         try:
             main(argv)

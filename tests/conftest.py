@@ -5,6 +5,10 @@ from pathlib import Path
 
 import pytest
 
+# Set before jax is imported, and for what tests start: compiling takes most of their time, and half of that
+# is optimising programs that run once.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+
 _ROOT = Path(__file__).parents[1]
 _REAL_ECG = Path(os.environ.get("COREECG_REAL_ECG", _ROOT.parent / "shared" / "ecg"))
 

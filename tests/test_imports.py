@@ -17,13 +17,14 @@ sys.meta_path.insert(0, Forbidden())
 sys.path[:0] = ["tests/training"]
 
 import importlib, pkgutil
-import coreecg_jax.baselines, coreecg_jax.downstream, coreecg_jax.figures, coreecg_jax.inputs
-import coreecg_jax.method, coreecg_jax.training
+import coreecg_jax.baselines, coreecg_jax.downstream, coreecg_jax.export, coreecg_jax.figures
+import coreecg_jax.inputs, coreecg_jax.method, coreecg_jax.training
 
-for room in ("baselines", "downstream", "figures", "inputs", "method", "training"):
+for room in ("baselines", "downstream", "export", "figures", "inputs", "method", "training"):
     package = sys.modules[f"coreecg_jax.{room}"]
     for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
-        importlib.import_module(module.name)
+        if module.name != "coreecg_jax.export.pytorch":  # which needs torch, and none of ours
+            importlib.import_module(module.name)
 import launch.evaluate
 
 import functools

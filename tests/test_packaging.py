@@ -47,7 +47,7 @@ def test_the_wheel_offers_the_extras_that_are_told(wheel: Path) -> None:
         (metadata,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
         lines = archive.read(metadata).decode().splitlines()
     extras = {line.removeprefix("Provides-Extra: ") for line in lines if line.startswith("Provides-Extra: ")}
-    assert extras == {"gpu", "tpu", "torch", "onnx", "formats", "beam", "dev"}
+    assert extras == {"gpu", "tpu", "torch", "onnx", "hub", "formats", "beam", "dev"}
     assert "Requires-Python: >=3.11" in lines
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from coreecg_jax.inputs.reader import Recordings
 from coreecg_jax.method.normalisation import MILLIVOLTS_PER_STORED_UNIT
+from coreecg_jax.records.conditioning import crop_starts
 
 # (ecg_BLT float32 mV, available_BL bool, length_B int32) -> float32 (B, F); a pure function of its arguments.
 Represent = Callable[[np.ndarray, np.ndarray, np.ndarray], Any]
@@ -82,10 +83,9 @@ def _plan(recordings: Recordings, owner: np.ndarray, samples: int, crops: int) -
     """Every crop to be taken."""
     windows = np.bincount(owner)
     for row, length in enumerate(recordings.length.tolist()):
-        room = length - samples
-        starts = np.unique(np.linspace(0, room, crops).round().astype(int)) if room > 0 else [0]
+        starts = crop_starts(length, samples, crops)
         for start in starts:
-            yield _Crop(row, int(start), 1.0 / (len(starts) * windows[owner[row]]))
+            yield _Crop(row, start, 1.0 / (len(starts) * windows[owner[row]]))
 
 
 def _arrays(

@@ -171,7 +171,8 @@ def _tuned(encoder: Encoder, parameters: dict[str, Any], settings: Settings) -> 
 def _frozen(encoder: Encoder, parameters: dict[str, Any], settings: Protocols, store: Path | None) -> Extract:
     """The representation of an encoder with these parameters."""
     apply = jax.jit(functools.partial(represent, encoder.network, pooling=encoder.pooling))
-    seconds, crops = _frozen_crops(encoder, settings.crops)
+    rule = encoder.pooling, encoder.network.patch, encoder.preprocessing, encoder.crop_seconds
+    seconds, crops = frozen_crops(*rule, settings.crops)
     extract = functools.partial(
         crop_features, functools.partial(apply, parameters), crop_seconds=seconds, crops=crops
     )
@@ -180,12 +181,13 @@ def _frozen(encoder: Encoder, parameters: dict[str, Any], settings: Protocols, s
     return FeatureStore(extract, _file(store, name))
 
 
-def _frozen_crops(encoder: Encoder, crops: int) -> tuple[float, int]:
+def frozen_crops(
+    pooling: str, patch: int, preprocessing: Preprocessing, crop_seconds: float, crops: int
+) -> tuple[float, int]:
     """Seconds and number of crops; rhythm needs all beats, so one crop of all whole patches of a window."""
-    if encoder.pooling != "rhythm":
-        return encoder.crop_seconds, crops
-    patch, about = encoder.network.patch, encoder.preprocessing
-    return about.window_samples // patch * patch / about.sampling_rate, 1
+    if pooling != "rhythm":
+        return crop_seconds, crops
+    return preprocessing.window_samples // patch * patch / preprocessing.sampling_rate, 1
 
 
 def _file(store: Path | None, name: str) -> Path | None:

@@ -1,7 +1,6 @@
 """What a result rests on, as digests, and whether anything of its test was seen before."""
 
 import hashlib
-import subprocess
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 import coreecg_jax
 from coreecg_jax.downstream.features import first_windows
 from coreecg_jax.inputs.reader import Recordings
+from coreecg_jax.training.identity import commit_of
 
 _CODE = (".py", ".csv")
 
@@ -55,9 +55,9 @@ def digest_of_data(recordings: Recordings) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def code() -> dict[str, str | bool]:
-    """Digest of the package's files, and the commit they are checked out from where there is one."""
-    return {"digest": digest_of_code(), **_commit(_package())}
+def code() -> dict[str, str]:
+    """Digest of the package's files, and the commit they are checked out from (`identity.commit_of`)."""
+    return {"digest": digest_of_code(), "commit": commit_of(_package())}
 
 
 def digest_of_code() -> str:
@@ -72,22 +72,6 @@ def digest_of_code() -> str:
 
 def _package() -> Path:
     return Path(str(resources.files(coreecg_jax)))
-
-
-def _commit(folder: Path) -> dict[str, str | bool]:
-    """Nothing where git or the repository is not there."""
-    commands = {"commit": ["rev-parse", "HEAD"], "changed": ["status", "--porcelain", "--", "."]}
-    said = {}
-    for name, command in commands.items():
-        try:
-            git = ["git", "-C", str(folder), *command]
-            done = subprocess.run(git, capture_output=True, text=True, check=False)
-        except OSError:
-            return {}
-        if done.returncode:
-            return {}
-        said[name] = done.stdout.strip()
-    return {"commit": said["commit"], "changed": bool(said["changed"])}
 
 
 def overlap(known: Recordings, asked: Recordings) -> Overlap:

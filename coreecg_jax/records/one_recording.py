@@ -74,14 +74,19 @@ def signal_hash(ecg_LT: np.ndarray) -> str:
 
 def _checked_flags(raw: Recording, settings: Settings) -> np.ndarray:
     """int64[12] of LeadFlag bits, after every check that the raw signal can fail."""
-    _check_rate_and_length(raw, settings.preprocessing)
+    check_rate_and_length(raw, settings.preprocessing)
     quality.check_unit(raw.ecg_LT)
     flags_L = quality.lead_flags(raw.ecg_LT, raw.present_L, raw.sampling_rate)
     quality.check_leads(flags_L, settings.bad_lead == "mask", raw.ignored_signals)
     return flags_L
 
 
-def _check_rate_and_length(raw: Recording, preprocessing: schema.Preprocessing) -> None:
+def check_rate_and_length(raw: Recording, preprocessing: schema.Preprocessing) -> None:
+    """Refuses what cannot hold the band, or is shorter than the shortest window.
+
+    Raises:
+      RecordingRefused: with reason SAMPLING_RATE or TOO_SHORT.
+    """
     lowest = 2 * preprocessing.low_pass
     if raw.sampling_rate < lowest:
         raise RecordingRefused(

@@ -38,3 +38,6 @@ class RecordingRefused(ValueError):
         super().__init__(reason, sentence)
         self.reason = reason
         self.sentence = sentence
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.sentence}"

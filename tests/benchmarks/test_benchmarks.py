@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import input_pipeline, train_step
+from benchmarks import embedding, input_pipeline, train_step
 from benchmarks.recordings import write_folder
 from benchmarks.table import HEAD, isolated, measured
 from configs import base
@@ -49,3 +49,15 @@ def test_rows_fit_the_head() -> None:
     row = measured("step", "S", [3.0, 1.0, 2.0], "recordings/s", digits=1)
     assert row.markdown() == "| step | S | 2.0 recordings/s | 1.0–3.0 | 3 |"
     assert {line.count("|") for line in (*HEAD.splitlines(), row.markdown())} == {6}
+
+
+@pytest.mark.slow
+def test_the_runtimes_embed_one_bundle(monkeypatch: pytest.MonkeyPatch) -> None:
+    for package in ("torch", "safetensors", "onnx", "onnxruntime"):
+        pytest.importorskip(package, reason="pip install 'coreecg-jax[torch,onnx]'")
+    size = train_step.Size(16, 1, 2, 8, 1, 1, cpu_batch=1, accelerator_batch=1)
+    monkeypatch.setitem(train_step.SIZES, "S", size)
+    monkeypatch.setattr(embedding, "REPEATS", 1)
+    rows = list(embedding.formats("S"))
+    assert [row.setting.split(",")[0] for row in rows] == ["JAX", "ONNX Runtime", "PyTorch"]
+    assert all(row.result.endswith(" recordings/s") for row in rows)

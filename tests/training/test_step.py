@@ -22,7 +22,9 @@ STEPS = 3
 
 @pytest.fixture(scope="module")
 def experiment():
-    return tiny_experiment()
+    # With pooled tokens aligned, a near tie of two tokens falls to the one or the other as sums are ordered,
+    # and the gradient with it: devices then agree in the loss only.
+    return tiny_experiment({"model.aligned": "global"})
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,92 @@
+"""Embedding by JAX, ONNX Runtime and PyTorch from one bundle, in turn: recordings a second."""
+
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from benchmarks.recordings import microvolts
+from benchmarks.table import Row, measured
+from benchmarks.train_step import CROP_SAMPLES, PATCH, RATE, SIZES, objective_of
+from coreecg_jax.downstream.methods import frozen_crops
+from coreecg_jax.export import folder
+from coreecg_jax.export.crops import embed_full_windows
+from coreecg_jax.export.description import Description, Normalisation, Representation, Training
+from coreecg_jax.export.loading import load
+from coreecg_jax.export.writing import write_bundle
+from coreecg_jax.method.representation import POOLINGS
+from coreecg_jax.records.leads import LEADS
+from coreecg_jax.records.schema import Preprocessing
+from coreecg_jax.training.state import init_parameters
+
+NAME = "embed"
+REPEATS = 5
+BATCH = 4  # recordings
+
+
+def formats(name: str) -> Iterator[Row]:
+    """A row a runtime, their repeats interleaved; ImportError where one of them is not installed."""
+    import onnxruntime
+    import torch
+
+    from coreecg_jax.export.pytorch import load as load_pytorch
+
+    cores = len(os.sched_getaffinity(0))
+    with tempfile.TemporaryDirectory() as temporary:
+        where = Path(temporary) / "bundle"
+        write_bundle(where, *_described(name), formats=("onnx",))
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = cores
+        session = onnxruntime.InferenceSession(
+            where / folder.ONNX, options, providers=["CPUExecutionProvider"]
+        )
+        torch.set_num_threads(cores)
+        encoder, bundle = load_pytorch(where).eval(), load(where)
+    d, parameters = bundle.description, jax.device_put(bundle.parameters)
+    compiled = jax.jit(embed_full_windows, static_argnums=(0, 4))
+
+    @torch.no_grad()
+    def by_pytorch(ecg: np.ndarray, available: np.ndarray) -> Any:
+        return encoder(torch.from_numpy(ecg), torch.from_numpy(available))
+
+    runs: dict[str, Callable[..., Any]] = {
+        "JAX": lambda *x: np.asarray(compiled(d.network, parameters, *x, d.representation)),
+        "ONNX Runtime": lambda ecg, there: session.run(None, {"ecg": ecg, "available": there}),
+        "PyTorch": by_pytorch,
+    }
+    seconds = _timed(runs)
+    about = f"{name}, {d.representation.pooling}, batch {BATCH}, {cores} cores"
+    for runtime, times in seconds.items():
+        yield measured(NAME, f"{runtime}, {about}", [BATCH / s for s in times], "recordings/s", digits=2)
+
+
+def _described(name: str) -> tuple[Description, dict[str, Any]]:
+    """A bundle of random parameters, pooled as the evaluation does."""
+    objective, preprocessing = objective_of(SIZES[name]), Preprocessing(sampling_rate=float(RATE))
+    network = objective.network.clone(dtype="float32")
+    seconds, crops = frozen_crops(POOLINGS[0], PATCH, preprocessing, CROP_SAMPLES / RATE, 3)
+    training = Training("coreecg", "none", {}, 0, 0, CROP_SAMPLES, "float32", "learned", 0.1, 10)
+    representation = Representation(POOLINGS[0], round(seconds * RATE), crops)
+    description = Description(network, preprocessing, Normalisation(), representation, training)
+    fda = objective.fda.init(CROP_SAMPLES, RATE)
+    return description, {"network": init_parameters(network, jax.random.key(0)), "fda": fda}
+
+
+def _timed(runs: dict[str, Callable[..., Any]]) -> dict[str, list[float]]:
+    """Seconds of each repeat after one that is not counted."""
+    rng = np.random.default_rng(0)
+    ecg = np.stack([microvolts(rng, RATE) for _ in range(BATCH)]).astype(np.float32) / 1000
+    available = np.ones((BATCH, len(LEADS)), bool)
+    seconds: dict[str, list[float]] = {name: [] for name in runs}
+    for repeat in range(1 + REPEATS):
+        for name, run in runs.items():
+            start = time.perf_counter()
+            run(ecg, available)
+            if repeat:
+                seconds[name].append(time.perf_counter() - start)
+    return seconds

@@ -1,0 +1,242 @@
+"""A bundle in use: embeddings, tokens, reconstruction and importance of any recording, with any leads."""
+
+import dataclasses
+import functools
+import warnings
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from coreecg_jax.export import crops, filling, programs, recordings
+from coreecg_jax.export.description import Description
+from coreecg_jax.export.recordings import Conditioned, Windows
+from coreecg_jax.method.views import FDA
+from coreecg_jax.records.leads import LEADS, lead_indices
+from coreecg_jax.records.refusals import RecordingRefused
+
+# float[L, T], or float[n, L, T], or a sequence of float[L, T] of any lengths; mV.
+Signal = np.ndarray | Sequence[np.ndarray]
+AT_ONCE = 64  # recordings whose windows are in memory
+
+
+class UnseenLeads(UserWarning):
+    """An embedding from fewer leads than the encoder ever saw in training."""
+
+
+class Tokens(NamedTuple):
+    """What the encoder makes of one crop of each recording."""
+
+    tokens_BLND: np.ndarray  # float32, leads in the order of LEADS, columns in time; 0 where not seen
+    global_BD: np.ndarray  # float32
+    seen_BLN: np.ndarray  # bool, where there was a signal
+
+
+class Importance(NamedTuple):
+    """What FDA learned to protect."""
+
+    hertz_M: np.ndarray  # centre of each band
+    logit_M: np.ndarray  # mean 0 and deviation 1 over bands: above 0 rather protected, below rather varied
+    energy_weight: float  # how much a recording's own energy in a band adds
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Bundle:
+    """A loaded bundle; `loading.load` makes it.
+
+    Attributes:
+      description: all of its config.json.
+      parameters: of the network, float32.
+      fda: parameters of FDA.
+    """
+
+    description: Description
+    parameters: dict[str, Any]
+    fda: dict[str, Any]
+
+    def embed(
+        self,
+        signal: Signal,
+        *,
+        fs: float,
+        leads: Sequence[str] = LEADS,
+        bad_leads: str = "refuse",
+        conditioned: bool = False,
+    ) -> np.ndarray:
+        """One embedding a recording, float32[n, F].
+
+        The recording is resampled, filtered and cut into windows as the training data were; the embedding is
+        the mean over evenly spaced crops of its windows. Missing leads are masked; limb leads that the others
+        determine are derived.
+
+        Args:
+          signal: in mV, one recording [leads, samples], several of one length [n, leads, samples], or a list.
+          fs: its sampling rate, Hz.
+          leads: names of its rows, any subset of the twelve in any order.
+          bad_leads: 'refuse' a recording with a lead that is flat, saturated or has NaN, or 'mask' it.
+          conditioned: the signal has the bundle's rate and was filtered so already.
+
+        Raises:
+          RecordingRefused: when a recording is too short, or cannot be used for another reason.
+          ValueError: when leads, shape, rate or type make no sense.
+        """
+        several = several_of(signal)
+        parts = []
+        for first in range(0, len(several), AT_ONCE):  # windows of so many are held, not of all
+            some = several[first : first + AT_ONCE]
+            asked: Any = {"fs": fs, "leads": leads, "bad_leads": bad_leads, "conditioned": conditioned}
+            done = self.condition(some, **asked, first=first)
+            self.warn_of_unseen(done)
+            preprocessing = self.description.preprocessing
+            parts.append(self.embed_windows([recordings.windows_of(one, preprocessing) for one in done]))
+        return np.concatenate(parts)
+
+    def tokens(
+        self,
+        signal: Signal,
+        *,
+        fs: float,
+        leads: Sequence[str] = LEADS,
+        start: float = 0.0,
+        bad_leads: str = "refuse",
+        conditioned: bool = False,
+    ) -> Tokens:
+        """The encoder's tokens of one crop of each recording, from `start` seconds on; else as `embed`."""
+        done = self.condition(signal, fs=fs, leads=leads, bad_leads=bad_leads, conditioned=conditioned)
+        self.warn_of_unseen(done)
+        samples = self.description.representation.crop_samples
+        ecg_BLT, available_BL, length_B = self._crop(done, start, samples)
+        network: Any = self.description.network
+        encoded = programs.tokens(network)(self.parameters, ecg_BLT, available_BL, length_B)
+        tokens_BLND, global_BD, seen_BLN = (np.asarray(x) for x in encoded)
+        return Tokens(np.where(seen_BLN[..., None], tokens_BLND, 0.0), global_BD, seen_BLN)
+
+    def reconstruct(
+        self,
+        signal: Signal,
+        *,
+        fs: float,
+        leads: Sequence[str] = LEADS,
+        hidden: Sequence[tuple[float, float]] = (),
+        start: float = 0.0,
+        bad_leads: str = "refuse",
+        conditioned: bool = False,
+    ) -> filling.Reconstruction:
+        """All twelve leads of one crop of each recording, as long as those of training.
+
+        Each sample is measured, derived from other limb leads, or generated.
+
+        Args:
+          signal, fs, leads, bad_leads, conditioned: as of `embed`.
+          hidden: spans (from, to) in seconds of the recording that are to be filled, in all leads; whole
+            columns are, so a little more than the span.
+          start: of the crop, seconds of the recording.
+
+        Raises:
+          RecordingRefused, ValueError: as `embed`; also when spans or start lie outside, or nothing is left.
+        """
+        done = self.condition(signal, fs=fs, leads=leads, bad_leads=bad_leads, conditioned=conditioned)
+        self.warn_of_unseen(done)
+        spans = tuple((first - start, last - start) for first, last in hidden)
+        crop = self._crop(done, start, self.description.training.crop_samples)
+        return filling.reconstruct(self.description, self.parameters, *crop, spans)
+
+    def importance(self) -> Importance:
+        """Which frequencies FDA protects, for a recording whose energy is neutral."""
+        training, rate = self.description.training, self.description.preprocessing.sampling_rate
+        s_M = np.asarray(self.fda["s"], np.float64)
+        centred_M = s_M - s_M.mean()
+        logit_M = centred_M / np.sqrt((centred_M**2).mean() + 1e-6)  # as `views.FDA` standardises
+        hertz_M = FDA(mode=training.fda_mode).centres(training.crop_samples, rate)
+        return Importance(hertz_M, logit_M, float(self.fda["a"]))
+
+    @functools.cached_property
+    def width(self) -> int:
+        """Numbers of an embedding."""
+        return programs.width(self.description, self.parameters)
+
+    def condition(
+        self,
+        signal: Signal,
+        *,
+        fs: float,
+        leads: Sequence[str],
+        bad_leads: str,
+        conditioned: bool,
+        first: int = 0,
+    ) -> list[Conditioned]:
+        """Each recording at the bundle's rate and band; arguments and errors as of `embed`.
+
+        `first` is the number that errors give to the first recording.
+        """
+        done = []
+        for number, one in enumerate(several_of(signal), first):
+            raw = recordings.placed(one, fs, leads)
+            try:
+                done.append(
+                    recordings.conditioned_of(
+                        raw, self.description.preprocessing, bad_leads=bad_leads, conditioned=conditioned
+                    )
+                )
+            except RecordingRefused as refusal:
+                which = f"recording {number}: {refusal.sentence}"
+                raise RecordingRefused(refusal.reason, which) from None
+        return done
+
+    def embed_windows(self, prepared: Sequence[Windows], places: Sequence[int] = ()) -> np.ndarray:
+        """Embeddings float32[n, F] of recordings that were prepared; says nothing of unseen leads.
+
+        One program is compiled for each set of leads, those that any recording has and those at `places`.
+        """
+        there_L = np.any([one.available_L for one in prepared], axis=0)
+        used = tuple(sorted({*places, *np.flatnonzero(there_L).tolist()}))
+        network: Any = self.description.network
+        compiled = programs.representation(network, used, self.description.representation.pooling)
+        embed = functools.partial(compiled, self.parameters)
+        return crops.mean_over_crops(embed, prepared, self.description.representation, used)
+
+    def warn_of_unseen(self, done: Sequence[Conditioned]) -> None:
+        """Warns of every set of leads that is smaller than any that the encoder saw in training."""
+        sets = {tuple(one.available_L.tolist()) for one in done}
+        for available in sorted(sets):
+            there = np.array(available)
+            if self.is_unseen(there):
+                names = tuple(lead for lead, is_there in zip(LEADS, there) if is_there)
+                warnings.warn(self._unseen(names), UnseenLeads, stacklevel=3)
+
+    def is_unseen(self, available_L: np.ndarray) -> bool:
+        """Whether training never left the encoder so few leads, those that can be derived counted."""
+        return bool(recordings.derivable(available_L).sum() < self.description.training.fewest_leads)
+
+    def _unseen(self, names: tuple[str, ...]) -> str:
+        known = [
+            f"{one.task}, {one.probe}: macro AUROC {one.macro_auroc:.3f} ({one.low:.3f} to {one.high:.3f})"
+            for one in self.description.accuracy
+            if lead_indices(one.leads) == lead_indices(names)
+        ]
+        return (
+            f"leads {', '.join(names)} alone: training never left the encoder fewer than "
+            f"{self.description.training.fewest_leads} leads. Known of these: {'; '.join(known) or 'nothing'}"
+        )
+
+    def _crop(
+        self, done: Sequence[Conditioned], start: float, samples: int
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """One crop of each recording: float32[B, 12, T], bool[B, 12] and its valid samples int32[B]."""
+        first = round(start * self.description.preprocessing.sampling_rate)
+        for number, one in enumerate(done):
+            if not 0 <= first < one.ecg_LT.shape[1]:
+                last = one.ecg_LT.shape[1] / self.description.preprocessing.sampling_rate
+                raise ValueError(f"start: expected 0 to {last:g} s in recording {number}, got {start:g} s")
+        rest = [one.ecg_LT[:, first : first + samples] for one in done]
+        ecg_BLT = np.stack([np.pad(x, ((0, 0), (0, samples - x.shape[1]))) for x in rest])
+        length_B = np.array([x.shape[1] for x in rest], np.int32)
+        return ecg_BLT.astype(np.float32), np.stack([one.available_L for one in done]), length_B
+
+
+def several_of(signal: Signal) -> list[np.ndarray]:
+    """The recordings of what `embed` is given."""
+    several = [signal] if isinstance(signal, np.ndarray) and signal.ndim == 2 else list(signal)
+    if not several:
+        raise ValueError("signal: expected at least one recording, got none")
+    return several

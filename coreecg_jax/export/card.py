@@ -1,0 +1,89 @@
+"""`MODEL_CARD.md`: what a human should know before use, with the front matter that model hubs read."""
+
+from collections.abc import Mapping
+
+from coreecg_jax.export.description import Description
+
+_HEAD = """---
+license: other
+license_name: see-model-card
+library_name: coreecg-jax
+pipeline_tag: feature-extraction
+tags: [ecg, electrocardiogram, self-supervised, jax]
+---
+# A CoRe-ECG encoder
+
+Turns 12-lead ECG, or any of its leads, into vectors. Not a medical device; not for diagnosis.
+
+"""
+_USE = """## Use
+
+    import coreecg_jax
+    bundle = coreecg_jax.load("THIS FOLDER")
+    embedding = bundle.embed(signal_mV, fs=500, leads=("I", "II", "V2"))  # float32 (n, {width})
+
+PyTorch, ONNX Runtime and StableHLO: docs/export.md of the project. These take windows of {seconds:g} s at
+{rate:g} Hz that are filtered already: Butterworth high-pass {high:g} Hz, then low-pass {low:g} Hz, order
+{order}, each forwards and backwards over the whole recording, before it is cut.
+
+"""
+
+
+def model_card(description: Description, differences: Mapping[str, float], width: int) -> str:
+    """The text, from the description and the difference of each format from the test vectors."""
+    d, p, r, t = description, description.preprocessing, description.representation, description.training
+    rows = {
+        "training data": f"{t.data} (manifests by SHA-256 in config.json)",
+        "method": f"{t.method}, step {t.step}, seed {t.seed}",
+        "encoder": f"width {d.network.width}, depth {d.network.depth}, patch {d.network.patch} samples",
+        "input": f"mV at {p.sampling_rate:g} Hz, {p.high_pass:g} to {p.low_pass:g} Hz",
+        "leads": ", ".join(p.leads),
+        "embedding": f"{width} numbers: pooling {r.pooling}, mean of {r.crops} crops of "
+        f"{r.crop_samples / p.sampling_rate:g} s of each {p.window_seconds:g} s window",
+        "fewest leads seen in training": str(t.fewest_leads),
+        "labels": ", ".join(d.labels) or "none: an encoder without classifier",
+        "licence": d.licence,
+        "written by": f"coreecg-jax {d.project_version}",
+    }
+    table = "".join(f"| {name} | {value} |\n" for name, value in rows.items())
+    use = _USE.format(
+        width=width,
+        seconds=p.window_seconds,
+        rate=p.sampling_rate,
+        high=p.high_pass,
+        low=p.low_pass,
+        order=p.filter_order,
+    )
+    checked = "".join(f"| {name} | {value:.1e} |\n" for name, value in differences.items())
+    formats = "## Formats\nRun again after writing; largest difference from the test vectors:\n\n"
+    formats += f"| format | difference |\n|---|---:|\n{checked}"
+    return f"{_HEAD}| | |\n|---|---|\n{table}\n{use}{_accuracy(d)}{_recovery(d)}{formats}"
+
+
+def _accuracy(description: Description) -> str:
+    if not description.accuracy:
+        return "## Accuracy\nNo evaluation was handed in when this was written: nothing is known.\n\n"
+    lines = [
+        f"| {one.task} | {len(one.leads)}: {', '.join(one.leads)} | {one.probe} | {one.protocol} | "
+        f"{one.macro_auroc:.3f} ({one.low:.3f} to {one.high:.3f}) |\n"
+        for one in description.accuracy
+    ]
+    head = "| task | leads | probe | protocol | macro AUROC (95 %) |\n|---|---|---|---|---|\n"
+    return f"## Accuracy\n{head}{''.join(lines)}\n"
+
+
+def _recovery(description: Description) -> str:
+    if not description.recovery:
+        return ""
+    text = (
+        "## Reconstruction\nExplained variance of hidden signal: 1 at best, 0 for the mean of each patch.\n\n"
+    )
+    for one in description.recovery:
+        leads = description.preprocessing.leads
+        text += (
+            f"| {one.data}, {one.recordings} windows | {' | '.join(leads)} |\n|---|{'---:|' * len(leads)}\n"
+        )
+        for name, by_lead in (("lead hidden", one.dropped_lead), ("column hidden", one.hidden_column)):
+            cells = [f"{by_lead[lead]:.2f}" if lead in by_lead else "–" for lead in leads]
+            text += f"| {name} | {' | '.join(cells)} |\n"
+    return text + "\n"

@@ -1,0 +1,189 @@
+"""What a bundle says of itself: `config.json`, checked before anything else is read."""
+
+import dataclasses
+import inspect
+import json
+from typing import Any
+
+from coreecg_jax.export.migration import FORMAT, FORMAT_VERSION, migrated
+from coreecg_jax.export.parsing import parse_fields, parse_json
+from coreecg_jax.export.refusal import BundleRefused
+from coreecg_jax.method.network import CoReECG
+from coreecg_jax.method.normalisation import SMALLEST_SCALE, TYPICAL_SCALE
+from coreecg_jax.method.representation import POOLINGS
+from coreecg_jax.records.conditioning import check_preprocessing
+from coreecg_jax.records.leads import LEADS
+from coreecg_jax.records.schema import Preprocessing
+
+LICENCE = (
+    "The code is Apache-2.0. Who may use the parameters, and for what, is for the licences of the training "
+    "data to say: see `training.data`. Not a medical device; not for diagnosis."
+)
+# No network is larger: a number beyond it is damage, found before anything is allocated.
+LARGEST_NUMBER = 2**16
+LARGEST_RATE = 10_000.0  # Hz
+LONGEST_WINDOW = 3600.0  # s
+
+
+@dataclasses.dataclass(frozen=True)
+class Representation:
+    """How the embedding of a recording is made: the mean over evenly spaced crops of each window."""
+
+    pooling: str  # of `method.representation`
+    crop_samples: int
+    crops: int  # of each window
+
+
+@dataclasses.dataclass(frozen=True)
+class Normalisation:
+    """What is done to a crop before the encoder reads it; `normalisation.normalise` and `as_read`."""
+
+    limb_leads: str = "derived where two or more are available"
+    mean: str = "subtracted, a lead"
+    scale: str = "standard deviation over available leads and time, a recording"
+    smallest_scale: float = SMALLEST_SCALE  # mV
+    typical_scale: float = TYPICAL_SCALE  # mV; what the encoder reads is mV over it where `network.voltage`
+
+
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """Where the parameters come from."""
+
+    method: str
+    data: str  # data specification
+    manifests: dict[str, str]  # data set -> SHA-256 of its manifest; '' where it was not at hand
+    step: int
+    seed: int
+    crop_samples: int  # of a view
+    dtype: str  # of matrix products in training; a bundle computes in float32
+    fda_mode: str
+    target_floor: float  # of the reconstruction's targets
+    fewest_leads: int  # that the masks of training left to the encoder
+
+
+@dataclasses.dataclass(frozen=True)
+class Accuracy:
+    """What is known of the embedding on one task and set of leads."""
+
+    task: str
+    leads: tuple[str, ...]
+    probe: str
+    protocol: str
+    macro_auroc: float
+    low: float  # of its interval
+    high: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Recovery:
+    """How well hidden signal is recovered, under the masks of training."""
+
+    data: str  # data specification
+    recordings: int
+    dropped_lead: dict[str, float]  # lead -> explained variance where the whole lead was hidden, at most 1
+    hidden_column: dict[str, float]  # lead -> the same where a column was hidden in all leads
+
+
+@dataclasses.dataclass(frozen=True)
+class Description:
+    """All of `config.json`."""
+
+    network: CoReECG
+    preprocessing: Preprocessing
+    normalisation: Normalisation
+    representation: Representation
+    training: Training
+    labels: tuple[str, ...] = ()  # names of the outputs, where the bundle has a classifier
+    accuracy: tuple[Accuracy, ...] = ()
+    recovery: tuple[Recovery, ...] = ()
+    unit: str = "mV"  # of signals handed in, and of those that come back
+    licence: str = LICENCE
+    project_version: str = ""
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    def to_json(self) -> str:
+        """The text of `config.json`."""
+        network = {name: getattr(self.network, name) for name in _network_fields()}
+        fields = {name: dataclasses.asdict(value) for name, value in _parts(self).items()}
+        plain = {name: getattr(self, name) for name in ("labels", "unit", "licence", "project_version")}
+        known = {
+            name: [dataclasses.asdict(one) for one in getattr(self, name)]
+            for name in ("accuracy", "recovery")
+        }
+        head = {"format": FORMAT, "format_version": FORMAT_VERSION}
+        whole = {**head, **plain, "network": network, **fields, **known}
+        return json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def read_description(text: bytes) -> Description:
+    """What `to_json` wrote, by this version or an older one.
+
+    Raises:
+      BundleRefused: when a field is missing, unknown, of another type or out of range.
+    """
+    raw = migrated(parse_json(text, "config.json"))
+    types = {field.name: field.type for field in dataclasses.fields(Description)}
+    network = _read_network(raw.pop("network", None))
+    del types["network"]
+    fields = parse_fields(types, raw, "config.json")
+    try:
+        return Description(network=network, **fields)
+    except ValueError as error:
+        raise BundleRefused(f"config.json: {error}") from error
+
+
+def _read_network(value: Any) -> CoReECG:
+    fields = parse_fields(_network_fields(), value, "config.json: network")
+    wrong = {name: x for name, x in fields.items() if type(x) is int and not 0 <= x <= LARGEST_NUMBER}
+    if wrong:
+        raise BundleRefused(f"config.json: network: expected 0 to {LARGEST_NUMBER}, got {wrong}")
+    least_one = "patch", "width", "depth", "heads", "decoder_width", "decoder_depth", "decoder_heads"
+    if any(not fields[name] for name in (*least_one, "projection")):
+        raise BundleRefused(f"config.json: network: expected more than 0 of {', '.join(least_one)}")
+    try:
+        return CoReECG(**fields)
+    except ValueError as error:
+        raise BundleRefused(f"config.json: network: {error}") from error
+
+
+def _network_fields() -> dict[str, Any]:
+    """The settings of the network and their types."""
+    parameters = inspect.signature(CoReECG).parameters.values()
+    kinds = {each.name: each.annotation for each in parameters if each.name not in ("parent", "name")}
+    return kinds | {"dtype": str}
+
+
+def _parts(description: Description) -> dict[str, Any]:
+    names = "preprocessing", "normalisation", "representation", "training"
+    return {name: getattr(description, name) for name in names}
+
+
+def _check(description: Description) -> None:
+    """Raises ValueError for what no bundle of this version can say."""
+    d, p, r = description, description.preprocessing, description.representation
+    if p.sampling_rate > LARGEST_RATE or p.window_seconds > LONGEST_WINDOW:
+        raise ValueError(
+            f"preprocessing: expected at most {LARGEST_RATE:g} Hz and {LONGEST_WINDOW:g} s, got {p}"
+        )
+    check_preprocessing(p)
+    if p.leads != LEADS:
+        raise ValueError(f"preprocessing.leads: expected {', '.join(LEADS)}, got {', '.join(p.leads)}")
+    if d.normalisation != Normalisation():
+        raise ValueError(f"normalisation: this version knows {Normalisation()} only, got {d.normalisation}")
+    if d.unit != "mV" or d.network.dtype != "float32":
+        raise ValueError(
+            f"expected unit mV and network.dtype float32, got {d.unit!r} and {d.network.dtype!r}"
+        )
+    if r.pooling not in POOLINGS:
+        raise ValueError(f"representation.pooling: expected of {', '.join(POOLINGS)}, got {r.pooling!r}")
+    if not 1 <= r.crops <= LARGEST_NUMBER:
+        raise ValueError(f"representation.crops: expected 1 to {LARGEST_NUMBER}, got {r.crops}")
+    if not 0 < r.crop_samples <= p.window_samples or r.crop_samples % d.network.patch:
+        raise ValueError(
+            f"representation.crop_samples: expected a multiple of network.patch = {d.network.patch} up to "
+            f"the window's {p.window_samples} samples, got {r.crop_samples}"
+        )
+    if not 1 <= d.training.fewest_leads <= len(LEADS):
+        raise ValueError(f"training.fewest_leads: expected 1 to 12, got {d.training.fewest_leads}")

@@ -1,0 +1,64 @@
+"""From the folder of a bundle to the bundle, every check before anything is allocated."""
+
+import functools
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from coreecg_jax.export import folder, hub
+from coreecg_jax.export.bundle import Bundle
+from coreecg_jax.export.description import Description, read_description
+from coreecg_jax.export.tensors import Shapes, flat, nested, read_tensors
+from coreecg_jax.method.network import CoReECG
+from coreecg_jax.method.views import FDA
+from coreecg_jax.records.leads import LEADS
+
+
+def load(path: Path | str) -> Bundle:
+    """A bundle that `launch.export` wrote, from its folder or from a model hub.
+
+    Nothing in it is executed; sizes, names, types and shapes are checked before anything is allocated.
+
+    Args:
+      path: the folder; or 'hf://ORGANISATION/NAME', with '@REVISION' for one state of it (`hub`).
+
+    Raises:
+      FileNotFoundError: when there is none.
+      BundleRefused: when it was damaged or changed, or is of a newer version; says what.
+    """
+    where = hub.downloaded(path) if str(path).startswith(hub.PREFIX) else Path(path)
+    sums = folder.read_sums(where)
+    for name in folder.NEEDED:
+        folder.intact(where, name, sums)
+    return read_bundle(where)
+
+
+def read_bundle(where: Path) -> Bundle:
+    """A bundle from its two needed files, whatever their digests; `load` asks for those."""
+    description = read_description((where / folder.CONFIG).read_bytes())
+    tensors = read_tensors(where / folder.TENSORS, expected_tensors(description))
+    tree = nested(tensors)
+    return Bundle(description, tree["network"], tree["fda"])
+
+
+def expected_tensors(description: Description) -> Shapes:
+    """Name -> shape of every tensor that the network of a description has; nothing is allocated."""
+    network: Any = description.network
+    training, rate = description.training, description.preprocessing.sampling_rate
+    shapes = _shapes(network)
+    fda = jax.eval_shape(lambda: FDA(mode=training.fda_mode).init(training.crop_samples, rate))
+    return {name: leaf.shape for name, leaf in flat({"network": shapes, "fda": fda}).items()}
+
+
+@functools.lru_cache(maxsize=8)
+def _shapes(network: CoReECG) -> Any:
+    return jax.eval_shape(functools.partial(_initial, network))
+
+
+def _initial(network: CoReECG) -> Any:
+    patches = jnp.zeros((1, len(LEADS), network.patch))
+    kept = jnp.arange(len(LEADS), dtype=jnp.int32)[None]
+    seen = jnp.ones((1, len(LEADS)), bool)
+    return network.init(jax.random.key(0), patches, kept, seen)["params"]

@@ -1,0 +1,46 @@
+"""What a bundle computes, compiled once a process for each network and shape, however often it is loaded."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+
+from coreecg_jax.export.crops import embed_full_windows
+from coreecg_jax.export.description import Description
+from coreecg_jax.method.network import CoReECG
+from coreecg_jax.method.representation import represent
+from coreecg_jax.method.unmasked import encode_unmasked, read
+from coreecg_jax.records.leads import LEADS
+
+
+@functools.lru_cache(maxsize=64)
+def representation(network: CoReECG, places: tuple[int, ...], pooling: str) -> Callable[..., Any]:
+    """`represent` of the leads at these places, compiled once a process for each shape."""
+    leads = [LEADS[place] for place in places]
+    return jax.jit(functools.partial(represent, network, leads=leads, pooling=pooling))
+
+
+@functools.lru_cache(maxsize=8)
+def tokens(network: CoReECG) -> Callable[..., Any]:
+    """Every token of crops of all twelve leads, compiled once a process for each shape."""
+
+    def encoded(parameters: Any, *crops: Any) -> tuple[jax.Array, ...]:
+        places = range(len(LEADS))
+        made = encode_unmasked(network, parameters, read(network, *crops), places)
+        return made.tokens_BUND, made.global_BD, made.seen_BUN
+
+    return jax.jit(encoded)
+
+
+def width(description: Description, parameters: dict[str, Any]) -> int:
+    """Numbers of an embedding; nothing is computed."""
+    d = description
+    ecg = jax.ShapeDtypeStruct((1, len(LEADS), d.preprocessing.window_samples), np.float32)
+    there = jax.ShapeDtypeStruct((1, len(LEADS)), bool)
+
+    def embed(parameters: Any, *windows: Any) -> jax.Array:
+        return embed_full_windows(d.network, parameters, *windows, d.representation)
+
+    return jax.eval_shape(embed, parameters, ecg, there).shape[1]

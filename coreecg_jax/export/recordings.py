@@ -1,0 +1,116 @@
+"""From what a user has, some leads at some rate, to windows as those that the encoder was trained on."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from coreecg_jax.records import conditioning, quality
+from coreecg_jax.records.leads import LEADS, LIMB_LEADS, lead_indices
+from coreecg_jax.records.one_recording import Settings, check_rate_and_length
+from coreecg_jax.records.recording import Recording
+from coreecg_jax.records.refusals import RecordingRefused
+from coreecg_jax.records.schema import Preprocessing
+
+BAD_LEADS = ("refuse", "mask")
+
+
+class Conditioned(NamedTuple):
+    """One recording at the bundle's rate and band."""
+
+    ecg_LT: np.ndarray  # float64 mV, leads in the order of LEADS; 0 where not available
+    available_L: np.ndarray  # bool
+    flags_L: np.ndarray  # int64, LeadFlag bits
+
+
+class Windows(NamedTuple):
+    """One recording, conditioned and cut as preparing does, X windows."""
+
+    ecg_XLW: np.ndarray  # float32 mV, leads in the order of LEADS; 0 where not available or after the end
+    length_X: np.ndarray  # int32, valid samples
+    available_L: np.ndarray  # bool
+    flags_L: np.ndarray  # int64, LeadFlag bits
+
+
+def placed(signal_LT: np.ndarray, fs: float, leads: Sequence[str]) -> Recording:
+    """A signal with its rows at the places of the leads that they are said to be.
+
+    Raises:
+      UnknownLeadError, ValueError: when the leads are not rows of the signal, or it is no signal.
+    """
+    places = lead_indices(leads)
+    signal_LT = np.asarray(signal_LT)
+    if signal_LT.ndim != 2 or len(signal_LT) != len(places):
+        raise ValueError(
+            f"signal: expected shape ({len(places)} leads, samples) for leads {', '.join(leads)}, got "
+            f"{signal_LT.shape}: name the rows with leads="
+        )
+    if not (np.issubdtype(signal_LT.dtype, np.floating) and fs > 0):
+        raise ValueError(
+            f"expected a signal of floating-point mV and fs > 0 Hz, got {signal_LT.dtype} and {fs:g} Hz: "
+            "stored integers are no mV until they are divided by the gain"
+        )
+    ecg_LT = np.full((len(LEADS), signal_LT.shape[1]), np.nan)
+    ecg_LT[list(places)] = signal_LT
+    present_L = np.isin(np.arange(len(LEADS)), places)
+    return Recording(ecg_LT, present_L, float(fs), (), ())
+
+
+def windows_of(recording: Conditioned, preprocessing: Preprocessing) -> Windows:
+    """The windows of a recording, cut by what prepared the training data."""
+    spans = conditioning.window_spans(recording.ecg_LT.shape[1], preprocessing, Settings.max_windows)
+    size = preprocessing.window_samples
+    cut = [conditioning.cut(recording.ecg_LT, start, length, size) for _, start, length in spans]
+    lengths = np.array([length for *_, length in spans], np.int32)
+    return Windows(np.stack(cut).astype(np.float32), lengths, recording.available_L, recording.flags_L)
+
+
+def conditioned_of(
+    raw: Recording, preprocessing: Preprocessing, *, bad_leads: str = "refuse", conditioned: bool = False
+) -> Conditioned:
+    """A recording checked, resampled and filtered by what prepared the training data.
+
+    Unlike those, samples are not rounded to stored units.
+
+    Args:
+      raw: the recording.
+      preprocessing: of the training data.
+      bad_leads: 'refuse' a recording with a lead that is flat, saturated or holds NaN; or 'mask' such leads,
+        as missing ones are.
+      conditioned: the signal was resampled and filtered so already.
+
+    Raises:
+      RecordingRefused: when it cannot be used, with the reason.
+      ValueError: when `bad_leads` is unknown, or a conditioned signal has another rate.
+    """
+    if bad_leads not in BAD_LEADS:
+        raise ValueError(f"bad_leads: expected one of {', '.join(BAD_LEADS)}, got {bad_leads!r}")
+    if conditioned and raw.sampling_rate != preprocessing.sampling_rate:
+        raise ValueError(
+            f"conditioned: expected fs = {preprocessing.sampling_rate:g} Hz, got {raw.sampling_rate:g} Hz: "
+            "hand in the raw signal, it is resampled"
+        )
+    check_rate_and_length(raw, preprocessing)
+    quality.check_unit(raw.ecg_LT)
+    flags_L = quality.lead_flags(raw.ecg_LT, raw.present_L, raw.sampling_rate)
+    if bad_leads == "refuse":
+        _refuse_bad(raw.present_L, flags_L)
+    quality.check_leads(flags_L, True)
+    usable_LT = np.where((flags_L == 0)[:, None], raw.ecg_LT, 0.0)
+    if not conditioned:
+        usable_LT = conditioning.condition(usable_LT, raw.sampling_rate, preprocessing)
+    return Conditioned(usable_LT, flags_L == 0, flags_L)
+
+
+def derivable(available_L: np.ndarray) -> np.ndarray:
+    """bool[12]: the leads that are available once those that two limb leads determine are derived."""
+    limb_L = np.arange(len(LEADS)) < len(LIMB_LEADS)
+    return available_L | limb_L if (available_L & limb_L).sum() >= 2 else available_L
+
+
+def _refuse_bad(present_L: np.ndarray, flags_L: np.ndarray) -> None:
+    try:
+        quality.check_leads(np.where(present_L, flags_L, 0), False)
+    except RecordingRefused as refusal:
+        hint = "leave these leads out, or mask them (bad_leads='mask')"
+        raise RecordingRefused(refusal.reason, f"{refusal.sentence}: {hint}") from None

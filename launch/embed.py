@@ -1,0 +1,46 @@
+"""Embeds recordings, any number of them, and writes a Parquet file.
+
+python -m launch.embed --bundle=bundles/x --out=embeddings.parquet FILE_OR_FOLDER …
+FILE: a WFDB header (.hea), or a record's path without suffix; a FOLDER: all headers below it. What cannot be
+read or used is a row without embedding that says why. Bad leads are masked and flagged, unless refused.
+"""
+
+import functools
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from absl import flags
+
+from coreecg_jax.export.loading import load
+from coreecg_jax.export.recordings import BAD_LEADS
+from coreecg_jax.export.streaming import embedded, write_parquet
+from coreecg_jax.records.wfdb_files import read_wfdb
+from launch.embedding import Counted, headers_of
+from launch.shell import run_main
+
+_BUNDLE = flags.DEFINE_string("bundle", None, "Folder that launch.export wrote.", required=True)
+_OUT = flags.DEFINE_string("out", None, "Parquet file; must not be there yet.", required=True)
+_BAD_LEADS = flags.DEFINE_enum("bad_leads", "mask", BAD_LEADS, "What is done with flat or invalid leads.")
+
+
+def main(argv: Sequence[str]) -> None:
+    """Writes the file, whole or not at all, and counts what became of the recordings."""
+    out, bundle, headers = Path(_OUT.value), load(_BUNDLE.value), headers_of(argv[1:])
+    if out.exists():
+        raise FileExistsError(f"--out: {out} is there already: choose another, or remove it")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    recordings = (
+        (header.with_suffix("").as_posix(), functools.partial(read_wfdb, header)) for header in headers
+    )
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".embed-") as staging:
+        counts = Counted(embedded(bundle, recordings, bad_leads=_BAD_LEADS.value), len(headers))
+        write_parquet(Path(staging) / out.name, counts, bundle)
+        os.replace(Path(staging) / out.name, out)
+    print(counts.summary())
+    print(f"embeddings: {out}")
+
+
+if __name__ == "__main__":
+    run_main(main, files=True)

@@ -1,0 +1,53 @@
+"""Writes a run as a bundle: one folder with all that others need to use its encoder.
+
+python -m launch.export --checkpoint=runs/x --out=bundles/x [--evaluation=runs/x/evaluations/y.json …]
+Every format is run again after writing and compared on test vectors; a difference above 1e-4 fails.
+"""
+
+from collections.abc import Sequence
+
+from absl import flags
+
+from coreecg_jax.export.writing import PORTABLE, WITHOUT_ASKING, write_bundle
+from coreecg_jax.method.representation import POOLINGS
+from launch.exporting import accuracy_of, description_of
+from launch.shell import run_main
+
+_CHECKPOINT = flags.DEFINE_string("checkpoint", None, "Folder of a training run.", required=True)
+_OUT = flags.DEFINE_string("out", None, "Folder of the bundle; must not be there yet.", required=True)
+_FORMATS = flags.DEFINE_list(
+    "formats", list(WITHOUT_ASKING), f"Beside safetensors: some of {', '.join(PORTABLE)}."
+)
+_POOLING = flags.DEFINE_enum("pooling", POOLINGS[0], POOLINGS, "How an embedding is pooled.")
+_CROPS = flags.DEFINE_integer("crops", 3, "Of a window, whose mean it is; rhythm has one.", lower_bound=1)
+_DATA_ROOT = flags.DEFINE_string("data_root", None, "Folder of the training data; default: that of the run.")
+_EVALUATION = flags.DEFINE_multi_string(
+    "evaluation",
+    [],
+    "JSON of launch.evaluate with what is known of the accuracy, once for each set of leads.",
+)
+_RECOVERED_ON = flags.DEFINE_string(
+    "recovered_on", "", "Data on which the reconstruction is judged, for config.json: NAME[:SPLIT+SPLIT…], …"
+)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Writes the bundle, prints how far each format is from the test vectors, and where the bundle is."""
+    del argv
+    description, parameters = description_of(
+        _CHECKPOINT.value,
+        pooling=_POOLING.value,
+        crops=_CROPS.value,
+        data_root=_DATA_ROOT.value,
+        accuracy=tuple(accuracy_of(file) for file in _EVALUATION.value),
+        recovered_on=_RECOVERED_ON.value,
+    )
+    differences = write_bundle(_OUT.value, description, parameters, formats=_FORMATS.value)
+    print("| format | largest difference |\n|---|---:|")
+    for name, difference in differences.items():
+        print(f"| {name} | {difference:.1e} |")
+    print(f"bundle: {_OUT.value}")
+
+
+if __name__ == "__main__":
+    run_main(main)

@@ -1,0 +1,145 @@
+"""From a run to what a bundle says of it."""
+
+import functools
+import operator
+import sys
+from typing import Any
+
+import jax
+import numpy as np
+
+import coreecg_jax
+from coreecg_jax.downstream.methods import PRETRAINED, frozen_crops
+from coreecg_jax.downstream.recovery import recover, require_same_question
+from coreecg_jax.downstream.results import read_report
+from coreecg_jax.export.description import (
+    Accuracy,
+    Description,
+    Normalisation,
+    Recovery,
+    Representation,
+    Training,
+)
+from coreecg_jax.export.folder import digest_of_file
+from coreecg_jax.inputs.reader import read_recordings
+from coreecg_jax.inputs.selection import select
+from coreecg_jax.method.masking import STDM
+from coreecg_jax.method.objective import Objective
+from coreecg_jax.records.leads import LEADS
+from coreecg_jax.records.schema import MANIFEST_FILE
+from coreecg_jax.training.checkpoints import load_parameters
+from coreecg_jax.training.experiment import build
+
+_MASKS = 256  # drawn to see how few leads a mask leaves
+
+
+def description_of(
+    workdir: str,
+    *,
+    pooling: str,
+    crops: int,
+    data_root: str | None = None,
+    accuracy: tuple[Accuracy, ...] = (),
+    recovered_on: str = "",
+) -> tuple[Description, dict[str, Any]]:
+    """What the bundle of a run says, and the parameters of the run.
+
+    Raises:
+      FileNotFoundError, ValueError: when there is no checkpoint, or it cannot be read.
+    """
+    loaded = load_parameters(workdir)
+    config, objective = loaded.config, build(loaded.config, loaded.preprocessing).objective
+    root = data_root or config.data.root
+    training = Training(
+        method=config.method,
+        data=config.data.train,
+        manifests=_manifests(root, config.data.train),
+        step=loaded.step,
+        seed=config.seed,
+        crop_samples=objective.crop_samples,
+        dtype=config.model.dtype,
+        fda_mode=objective.fda.mode,
+        target_floor=objective.target_floor,
+        fewest_leads=_fewest_leads(objective.stdm, objective.columns),
+    )
+    about, patch = loaded.preprocessing, objective.network.patch
+    seconds, crops = frozen_crops(pooling, patch, about, config.data.crop_seconds, crops)
+    description = Description(
+        network=objective.network.clone(dtype="float32"),
+        preprocessing=about,
+        normalisation=Normalisation(),
+        representation=Representation(pooling, round(seconds * about.sampling_rate), crops),
+        training=training,
+        accuracy=accuracy,
+        recovery=tuple(
+            _recovery(objective, loaded.parameters, root, config.data.train, spec)
+            for spec in [recovered_on]
+            if spec
+        ),
+        project_version=coreecg_jax.__version__,
+    )
+    return description, loaded.parameters
+
+
+def accuracy_of(file: str) -> Accuracy:
+    """What an evaluation says of the pretrained encoder.
+
+    Raises:
+      FileNotFoundError, ValueError: when it is no result of launch.evaluate, or has no such encoder.
+    """
+    numbers = read_report(file)
+    try:
+        auroc = numbers["scores"][PRETRAINED]["macro_auroc"]
+        return Accuracy(
+            task=numbers["task"]["name"],
+            leads=tuple(numbers["subset"]["leads"]),
+            probe=numbers["probe"],
+            protocol=numbers["protocol"],
+            macro_auroc=float(auroc["value"]),
+            low=float(auroc["low"]),
+            high=float(auroc["high"]),
+        )
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"--evaluation: {file} has no score of a pretrained encoder: {error!r}") from error
+
+
+def _recovery(
+    objective: Objective, parameters: dict[str, Any], root: str, trained_on: str, spec: str
+) -> Recovery:
+    """Explained variance by lead on held-out recordings, under the masks of training."""
+    require_same_question({"--recovered_on": objective})
+    seen = set(select(root, trained_on).files) & set(select(root, spec).files)
+    if seen:
+        raise ValueError(
+            f"--recovered_on: expected recordings that were held out, got {len(seen)} files of the "
+            f"training data ({trained_on})"
+        )
+    recordings = read_recordings(root, spec, min_seconds=objective.window_seconds)
+    judged = [
+        some.judge(some.prediction_BLT, objective.network.patch)
+        for some in recover(objective, parameters, recordings)
+    ]
+    by_kind = functools.reduce(operator.add, judged).by_kind_and_lead
+    kinds = {
+        kind: {lead: float(x) for lead, x in zip(LEADS, by_kind[kind]) if np.isfinite(x)}
+        for kind in ("dropped_lead", "hidden_column")
+    }
+    return Recovery(data=spec, recordings=len(recordings), **kinds)
+
+
+def _manifests(root: str, spec: str) -> dict[str, str]:
+    """SHA-256 of the manifest of each data set; '' where it is not at hand."""
+    try:
+        selection = select(root, spec)
+    except FileNotFoundError as error:
+        print(f"no manifests of the training data in config.json: {error}", file=sys.stderr)
+        return {}
+    folders = {path.parent for path in selection.files}
+    manifests = {folder.parent.name: folder / MANIFEST_FILE for folder in sorted(folders)}
+    return {name: digest_of_file(path) if path.is_file() else "" for name, path in manifests.items()}
+
+
+def _fewest_leads(stdm: STDM, columns: int) -> int:
+    """Leads of which the encoder saw anything, in the mask of some hundred that leaves fewest."""
+    visible_BLN = np.asarray(stdm(jax.random.key(0), _MASKS, columns).visible_BLN)
+    return max(1, int(visible_BLN.any(-1).sum(-1).min()))

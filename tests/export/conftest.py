@@ -1,0 +1,28 @@
+"""One written bundle for all tests of this folder, and one simulated recording."""
+
+import numpy as np
+import pytest
+from made_bundle import made_description, made_parameters
+
+from coreecg_jax.export.loading import load
+from coreecg_jax.export.writing import write_bundle
+from coreecg_jax.records.simulator.simulate import simulate
+
+
+@pytest.fixture(scope="session")
+def written(tmp_path_factory: pytest.TempPathFactory):
+    """The folder of a bundle without other formats; not to be changed."""
+    folder = tmp_path_factory.mktemp("bundles") / "made"
+    write_bundle(folder, made_description(), made_parameters(), formats=())
+    return folder
+
+
+@pytest.fixture(scope="session")
+def bundle(written):
+    return load(written)
+
+
+@pytest.fixture(scope="session")
+def ecg() -> np.ndarray:
+    """float64[12, 5000] mV at 500 Hz."""
+    return simulate(0, 1, 0, sampling_rate=500.0, seconds=10.0).ecg_LT

@@ -1,0 +1,145 @@
+"""A loaded bundle: any leads, any rate, the same numbers as the evaluation; errors that say what to do."""
+
+import dataclasses
+import functools
+import warnings
+
+import jax
+import numpy as np
+import pytest
+from made_bundle import CROP, NETWORK, PATCH, RATE, SIX, made_parameters
+
+import coreecg_jax
+from coreecg_jax.downstream.features import crop_features
+from coreecg_jax.export.bundle import UnseenLeads
+from coreecg_jax.inputs.reader import Recordings
+from coreecg_jax.method.representation import represent
+from coreecg_jax.records.conditioning import condition, to_int16
+from coreecg_jax.records.leads import LEADS, UnknownLeadError
+from coreecg_jax.records.refusals import RecordingRefused
+from coreecg_jax.records.schema import Preprocessing
+
+embed_by_hand = jax.jit(functools.partial(represent, NETWORK, pooling="lead"))
+EIGHT = ("I", "II", *LEADS[6:])
+P = Preprocessing(sampling_rate=RATE)
+
+
+def rows(ecg, leads):
+    return ecg[[LEADS.index(lead) for lead in leads]]
+
+
+@pytest.fixture(scope="module")
+def embedding(bundle, ecg):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        return bundle.embed(ecg, fs=500)
+
+
+def test_it_is_loaded_by_the_name_of_the_package(written, bundle) -> None:
+    assert coreecg_jax.load(written).description == bundle.description
+    with pytest.raises(AttributeError, match="no attribute 'lode'"):
+        _ = coreecg_jax.lode
+
+
+def test_an_embedding_is_that_of_the_evaluation(bundle, ecg, embedding) -> None:
+    """What preparing stores, rounded to microvolts, and `crop_features` makes of it."""
+    stored = to_int16(condition(ecg, 500.0, P), P.microvolts_per_unit)[None]
+    held = dict.fromkeys((field.name for field in dataclasses.fields(Recordings)), np.array(["x"]))
+    held |= {"length": np.array([1000], np.int32), "quality": np.zeros((1, 12), np.int32)}
+    recordings = Recordings(**(held | {"ecg": stored, "preprocessing": P}))
+
+    features = crop_features(
+        functools.partial(embed_by_hand, made_parameters()["network"]),
+        recordings,
+        crop_seconds=CROP / RATE,
+        crops=3,
+        batch_size=4,
+    )
+    assert embedding.shape == features.shape == (1, 25 * 16)
+    np.testing.assert_allclose(embedding, features, atol=0.02)  # 0.5 uV of rounding
+    assert np.abs(features).std() > 0.1
+
+
+def test_any_leads_in_any_order(bundle, ecg, embedding) -> None:
+    order = np.random.default_rng(0).permutation(12)
+    shuffled = bundle.embed(ecg[order], fs=500, leads=[LEADS[place].upper() for place in order])
+    np.testing.assert_allclose(shuffled, embedding, atol=1e-5)
+    eight = bundle.embed(rows(ecg, EIGHT), fs=500, leads=EIGHT)
+    np.testing.assert_allclose(eight, embedding, atol=1e-4)
+
+
+def test_missing_leads_are_masked_and_told(bundle, ecg, embedding) -> None:
+    with pytest.warns(UnseenLeads, match=r"leads I, II, V2 alone: .* fewer than 10 .*: nothing"):
+        three = bundle.embed(rows(ecg, ("I", "II", "V2")), fs=500, leads=("I", "II", "V2"))
+    lost = ecg.copy()
+    lost[7 + 1 :] = lost[6] = np.nan
+    with pytest.warns(UnseenLeads):
+        masked = bundle.embed(lost, fs=500, bad_leads="mask")
+    np.testing.assert_allclose(masked, three, atol=1e-5)
+    assert np.abs(three - embedding).max() > 0.1
+    with pytest.warns(UnseenLeads, match=r"made_task, linear: macro AUROC 0.800 \(0.750 to 0.850\)"):
+        bundle.embed(rows(ecg, SIX), fs=500, leads=SIX)
+
+
+def test_any_rate_is_resampled_as_preparing_does(bundle, ecg, embedding) -> None:
+    conditioned = condition(ecg, 500.0, P)
+    same = bundle.embed(conditioned, fs=RATE, conditioned=True)
+    np.testing.assert_allclose(same, embedding, atol=1e-5)
+    with pytest.raises(ValueError, match="conditioned: expected fs = 100 Hz, got 500 Hz"):
+        bundle.embed(ecg, fs=500, conditioned=True)
+    with pytest.raises(RecordingRefused, match=r"sampling_rate: .*expected at least 80 Hz .* got 50 Hz"):
+        bundle.embed(ecg, fs=50)
+
+
+def test_many_and_long_recordings(bundle, ecg, embedding) -> None:
+    several = bundle.embed([ecg, ecg[:, :4500], np.tile(ecg, 3)], fs=500)
+    np.testing.assert_allclose(several[0], embedding[0], atol=1e-5)
+    np.testing.assert_allclose(bundle.embed(np.stack([ecg, ecg]), fs=500)[1], embedding[0], atol=1e-5)
+    whole = condition(np.tile(ecg, 3), 500.0, P)
+    parts = [bundle.embed(whole[:, at : at + 1000], fs=RATE, conditioned=True) for at in (0, 1000, 2000)]
+    np.testing.assert_allclose(several[2], np.mean(parts, 0)[0], atol=1e-5)
+
+
+def test_what_cannot_be_used_is_refused(bundle, ecg) -> None:
+    flat = ecg.copy()
+    flat[8] = 0.0
+    for arguments, error, said in (
+        (([ecg, ecg[:, :3000]], 500, LEADS), RecordingRefused, "too_short: recording 1: .* got 6.00 s"),
+        ((ecg * 1000, 500, LEADS), RecordingRefused, "wrong_unit: "),
+        ((flat, 500, LEADS), RecordingRefused, "flat_lead: .*V3: leave these leads out, or mask"),
+        ((ecg[:3], 500, LEADS), ValueError, r"expected shape \(12 leads, samples\)"),
+        ((ecg, 500, ("I", *LEADS[:11])), ValueError, "expected each lead once"),
+        ((ecg[:1], 500, ("MLII",)), UnknownLeadError, "unknown lead 'MLII'"),
+        ((np.int16(ecg * 1000), 500, LEADS), ValueError, "divided by the gain"),
+        ((ecg, 0, LEADS), ValueError, "fs > 0"),
+        (([], 500, LEADS), ValueError, "at least one recording"),
+    ):
+        signal, fs, leads = arguments
+        with pytest.raises(error, match=said):
+            bundle.embed(signal, fs=fs, leads=leads)
+    with pytest.raises(ValueError, match="bad_leads: expected one of refuse, mask"):
+        bundle.embed(ecg, fs=500, bad_leads="zero")
+
+
+def test_tokens_are_those_that_the_embedding_pools(bundle, ecg) -> None:
+    crop = condition(ecg, 500.0, P)[:, :CROP]
+    full = np.concatenate([crop[:, ::-1], crop[:, ::-1], crop, crop], axis=1)  # 16 s; the third 4 s are asked
+    tokens = bundle.tokens(full, fs=RATE, conditioned=True, start=8.0)
+    assert tokens.tokens_BLND.shape == (1, 12, CROP // PATCH, 16)
+    crops = np.repeat(crop[None].astype(np.float32), 4, axis=0)  # as many as elsewhere: compiled once
+    there, length = np.ones((4, 12), bool), np.full(4, CROP, np.int32)
+    expected = embed_by_hand(bundle.parameters, crops, there, length)[0]
+    np.testing.assert_allclose(tokens.global_BD[0], expected[:16], atol=1e-5)
+    means = tokens.tokens_BLND[0].mean(1).reshape(-1)
+    np.testing.assert_allclose(means, expected[16 : 16 + 12 * 16], atol=1e-5)
+    assert tokens.seen_BLN.all()
+    with pytest.raises(ValueError, match="start: expected 0 to 16 s in recording 0, got 17 s"):
+        bundle.tokens(full, fs=RATE, conditioned=True, start=17.0)
+
+
+def test_importance_has_mean_zero_and_deviation_one(bundle) -> None:
+    importance = bundle.importance()
+    assert importance.hertz_M.tolist() == [3.0 * band for band in range(17)]
+    s_M = made_parameters()["fda"]["s"].astype(np.float64)
+    np.testing.assert_allclose(importance.logit_M, (s_M - s_M.mean()) / s_M.std(), rtol=1e-4)
+    assert importance.energy_weight == pytest.approx(float(made_parameters()["fda"]["a"]))

@@ -1,0 +1,53 @@
+"""Every example of docs/export.md is run, on a bundle of all formats."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made_bundle import made_description, made_parameters
+
+from coreecg_jax.export.vectors import read_vectors
+from coreecg_jax.export.writing import write_bundle
+
+TEXT = (Path(__file__).parents[2] / "docs" / "export.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"(?m)(?:^    .*\n)+", TEXT)
+EXAMPLES = [re.sub(r"(?m)^    ", "", block) for block in BLOCKS if re.match(r"    (import|from) ", block)]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    for package in ("torch", "safetensors", "onnx", "onnxruntime"):
+        pytest.importorskip(package, reason="pip install 'coreecg-jax[torch,onnx]'")
+    where = tmp_path_factory.mktemp("examples")
+    formats = ("onnx", "stablehlo", "pytorch")
+    write_bundle(where / "bundles" / "x", made_description(), made_parameters(), formats=formats)
+    return where
+
+
+def test_there_are_examples() -> None:
+    assert len(EXAMPLES) == 5
+
+
+@pytest.mark.filterwarnings("ignore::coreecg_jax.export.bundle.UnseenLeads")
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda text: re.findall(r"\w+", text)[1])
+def test_an_example_runs(example: str, place, ecg, monkeypatch) -> None:
+    monkeypatch.chdir(place)
+    vectors = read_vectors(place / "bundles" / "x" / "test_vectors.npz")
+    names = {"ecg": vectors.ecg, "available": vectors.available, "signal": ecg[[0, 1, 7]]}
+    names |= {"recordings": np.stack([ecg, 2 * ecg, ecg[:, ::-1]]), "labels": [0, 0, 1]}
+    if "pytorch" in example:
+        import torch
+
+        names |= {name: torch.tensor(names[name]) for name in ("ecg", "available")}
+    exec(example, names)
+    if "embedding" in names:
+        width = vectors.embedding.shape[1]
+        assert names["embedding"].shape[1] == width
+        if "available" in example:
+            result = names["embedding"]
+            result = result.detach().numpy() if hasattr(result, "detach") else np.asarray(result)
+            np.testing.assert_allclose(result, vectors.embedding, atol=1e-4)
+    else:
+        assert names["probe"].predict(names["recordings"]).shape == (3,)

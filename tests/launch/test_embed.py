@@ -1,0 +1,138 @@
+"""From recordings on disk to a Parquet file, as a user sees it."""
+
+import functools
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+import coreecg_jax
+from configs import tiny
+from coreecg_jax.export.description import Description, Normalisation, Representation, Training
+from coreecg_jax.export.streaming import Row, embedded, write_parquet
+from coreecg_jax.export.writing import write_bundle
+from coreecg_jax.records.leads import LEADS
+from coreecg_jax.records.schema import LeadFlag, Preprocessing
+from coreecg_jax.records.simulator.simulate import simulate
+from coreecg_jax.records.wfdb_files import read_wfdb
+from coreecg_jax.training.experiment import network_of
+from coreecg_jax.training.state import init_parameters
+from launch.embedding import Counted, headers_of
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    network = network_of(tiny.get_config())
+    training = Training("coreecg", "made", {}, 0, 0, 400, "float32", "learned", 0.1, 10)
+    about = Normalisation(), Representation("lead", 400, 2), training
+    description = Description(network, Preprocessing(sampling_rate=100.0), *about)
+    fda = {"s": np.zeros(17, np.float32), "a": np.float32(0.5)}
+    parameters = {"network": init_parameters(network, jax.random.key(0)), "fda": fda}
+    out = tmp_path_factory.mktemp("bundle") / "b"
+    write_bundle(out, description, parameters, formats=())
+    return out
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Good, of other leads, flat in V2, too short, damaged."""
+    out = tmp_path_factory.mktemp("wfdb")
+    ecg = simulate(0, 2, 0, sampling_rate=250.0, seconds=10.0).ecg_LT
+
+    def write(name: str, signal: np.ndarray, leads: tuple[str, ...] = LEADS) -> None:
+        (out / f"{name}.dat").write_bytes(np.rint(signal.T * 1000).astype("<i2").tobytes())
+        lines = [f"{name}.dat 16 1000(0)/mV 16 0 0 0 0 {lead}" for lead in leads]
+        head = f"{name} {len(leads)} 250 {signal.shape[1]}"
+        (out / f"{name}.hea").write_text("\n".join([head, *lines]) + "\n")
+
+    write("a_good", ecg)
+    write("b_two", ecg[[1, 0]], ("II", "I"))
+    flat = ecg.copy()
+    flat[7] = 0.0
+    write("c_flat", flat)
+    write("d_short", ecg[:, :1000])
+    write("e_broken", ecg)
+    (out / "e_broken.dat").unlink()
+    return out
+
+
+def launch(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "launch.embed", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_recordings_become_rows(bundle: Path, folder: Path, tmp_path: Path) -> None:
+    loaded, out = coreecg_jax.load(bundle), tmp_path / "e.parquet"
+    headers = headers_of([str(folder)])
+    counts = Counted(embedded(loaded, named(headers)), len(headers))
+    write_parquet(out, counts, loaded)
+    assert counts.summary().startswith(
+        "1 with fewer leads than training ever left to the encoder; 3 embedded, 2 refused (too_short 1, "
+        "unreadable 1); the first: d_short: expected at least 7 s, got 4.00 s"
+    )
+    table = pq.read_table(out)
+    rows = {row["id"]: row for row in table.to_pylist()}
+    assert list(rows) == ["a_good", "b_two", "c_flat", "d_short", "e_broken"]
+    assert b"coreecg-bundle" in table.schema.metadata[b"coreecg_bundle"]
+    expected = loaded.embed(read_wfdb(folder / "a_good.hea").ecg_LT, fs=250)[0]
+    np.testing.assert_allclose(rows["a_good"]["embedding"], expected, atol=1e-4)
+    assert rows["b_two"]["leads"] == ["I", "II"]
+    assert (rows["b_two"]["unseen"], rows["a_good"]["unseen"]) == (True, False)
+    assert rows["c_flat"]["flags"] == [LeadFlag.FLAT if lead == "V2" else 0 for lead in LEADS]
+    assert rows["d_short"]["embedding"] is None
+    assert (rows["d_short"]["status"], rows["d_short"]["reason"]) == ("refused", "too_short")
+
+
+def named(headers: list[Path]):
+    return [(header.stem, functools.partial(read_wfdb, header)) for header in headers]
+
+
+@pytest.mark.slow
+def test_a_folder_becomes_a_file(bundle: Path, folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "new" / "e.parquet"
+    result = launch(f"--bundle={bundle}", f"--out={out}", str(folder))
+    assert result.returncode == 0, result.stderr
+    assert "3 embedded, 2 refused" in result.stdout
+    assert pq.read_table(out).num_rows == 5
+    again = launch(f"--bundle={bundle}", f"--out={out}", str(folder))
+    assert again.returncode == 2
+    assert again.stderr.startswith(f"error: --out: {out} is there already")
+    assert sorted(path.name for path in out.parent.iterdir()) == ["e.parquet"]
+
+
+def test_few_are_held_at_a_time(bundle: Path, folder: Path) -> None:
+    """The next recordings are read when the rows of those before are taken."""
+    taken: list[int] = []
+
+    def reading():
+        for number in range(130):
+            taken.append(number)
+            yield f"r{number}", lambda: read_wfdb(folder / "d_short.hea")
+
+    rows = embedded(coreecg_jax.load(bundle), reading())
+    assert len(next(rows)) == 64
+    assert len(taken) == 64
+    assert sum(len(some) for some in rows) == 66
+
+
+def test_files_folders_and_records_are_named(folder: Path, tmp_path: Path) -> None:
+    names = [str(folder / "c_flat"), str(folder / "a_good.hea"), str(folder)]
+    assert [path.stem for path in headers_of(names)] == ["c_flat", "a_good", "b_two", "d_short", "e_broken"]
+    for wrong in (str(tmp_path), str(folder / "missing"), str(folder / "a_good.dat")):
+        with pytest.raises(FileNotFoundError, match="expected a WFDB header"):
+            headers_of([wrong])
+    with pytest.raises(ValueError, match="after the flags, got none"):
+        headers_of([])
+
+
+def test_what_became_of_them_is_counted() -> None:
+    row = Row("x", "embedded", "", "", 1, ["I"], False, [0] * 12, np.zeros(3))
+    counts = Counted([[row], [row]], 2)
+    assert sum(len(rows) for rows in counts) == 2
+    assert counts.summary() == "2 embedded, 0 refused"

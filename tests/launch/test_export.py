@@ -1,0 +1,115 @@
+"""From a checkpoint to a bundle, as a user sees it."""
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from made_run import write_made_data, write_made_run
+
+import coreecg_jax
+from coreecg_jax.export.description import Representation
+from coreecg_jax.records.leads import LEADS
+from launch.exporting import accuracy_of, description_of
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny experiment before its first step."""
+    workdir = tmp_path_factory.mktemp("run")
+    write_made_run(workdir, workdir / "data")
+    return workdir
+
+
+@pytest.fixture(scope="module")
+def data(run: Path) -> Path:
+    """Its data."""
+    write_made_data(run / "data")
+    (run / "data" / "made" / "1.0.0" / "manifest.jsonl").write_text("{}\n")
+    return run / "data"
+
+
+@pytest.fixture(scope="module")
+def exported(
+    run: Path, data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> subprocess.CompletedProcess[str]:
+    out = tmp_path_factory.mktemp("bundles") / "x"
+    result = launch(
+        "export", f"--checkpoint={run}", f"--out={out}", "--formats=", "--pooling=lead", "--crops=2"
+    )
+    assert result.returncode == 0, result.stderr
+    assert data.is_dir()
+    return result
+
+
+def launch(verb: str, *flags: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", f"launch.{verb}", *flags]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def where(exported: subprocess.CompletedProcess[str]) -> Path:
+    return Path(exported.stdout.splitlines()[-1].removeprefix("bundle: "))
+
+
+@pytest.mark.slow
+def test_a_run_becomes_a_bundle(run: Path, exported: subprocess.CompletedProcess[str]) -> None:
+    assert "| safetensors | " in exported.stdout
+    description = coreecg_jax.load(where(exported)).description
+    assert description.training.manifests == {"made": hashlib.sha256(b"{}\n").hexdigest()}
+    assert description.training.fewest_leads == 10
+    assert description.representation.crops == 2
+    assert description.project_version == coreecg_jax.__version__
+    assert (description.training.data, description.training.step) == ("made", 0)
+    again = launch("export", f"--checkpoint={run}", f"--out={where(exported)}", "--formats=")
+    assert again.returncode == 2
+    assert again.stderr.startswith(f"error: --out: {where(exported)} is there already")
+
+
+@pytest.mark.slow
+def test_the_reconstruction_is_judged_on_other_recordings(run: Path, data: Path, tmp_path: Path) -> None:
+    shutil.copytree(data, tmp_path / "data")
+    example_of = {"quality": [0] * 12, "length": 1000}
+    write_made_data(tmp_path / "held", windows=4, **example_of)
+    shutil.move(tmp_path / "held" / "made", tmp_path / "data" / "held")
+    for path in (tmp_path / "data" / "held" / "1.0.0").glob("made-*"):
+        path.rename(path.with_name(path.name.replace("made-", "held-", 1)))
+    asked = {"data_root": str(tmp_path / "data"), "recovered_on": "held"}
+    description, _ = description_of(str(run), pooling="lead", crops=3, **asked)
+    (recovery,) = description.recovery
+    assert (recovery.data, recovery.recordings) == ("held", 4)
+    assert set(recovery.hidden_column) == set(LEADS)
+    assert all(value <= 1 for value in recovery.hidden_column.values())
+    with pytest.raises(
+        ValueError, match="--recovered_on: expected recordings that were held out, got 1 files"
+    ):
+        description_of(str(run), pooling="lead", crops=3, recovered_on="made")
+
+
+def test_data_that_moved_and_known_accuracy(run: Path, tmp_path: Path, capsys) -> None:
+    report = {
+        **{part: {} for part in ("train", "test", "methods")},
+        "task": {"name": "t"},
+        "protocol": "sealed test",
+        "probe": "linear",
+        "subset": {"leads": ["I", "II"]},
+        "scores": {"pretrained": {"macro_auroc": {"value": 0.9, "low": 0.8, "high": 1.0}}},
+    }
+    file = tmp_path / "report.json"
+    file.write_text(json.dumps(report))
+    accuracy = accuracy_of(str(file))
+    assert (accuracy.task, accuracy.leads, accuracy.macro_auroc) == ("t", ("I", "II"), 0.9)
+    gone = str(tmp_path / "gone")
+    description, _ = description_of(str(run), pooling="rhythm", crops=3, data_root=gone, accuracy=(accuracy,))
+    assert description.representation == Representation("rhythm", 1000, 1)
+    assert description.training.manifests == {}
+    assert "no manifests of the training data" in capsys.readouterr().err
+    assert description.accuracy == (accuracy,)
+    assert description.preprocessing.leads == LEADS
+    file.write_text(json.dumps({**report, "scores": {}}))
+    with pytest.raises(ValueError, match="no score of a pretrained encoder"):
+        accuracy_of(str(file))
