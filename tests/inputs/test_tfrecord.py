@@ -72,9 +72,9 @@ def test_a_flipped_bit_is_told(tmp_path_factory, data):
     bit = data.draw(st.integers(0, 8 * len(whole) - 1))
     damaged = bytearray(whole)
     damaged[bit // 8] ^= 1 << bit % 8
-    path = tmp_path_factory.getbasetemp() / "flipped"
+    path = tmp_path_factory.getbasetemp() / "one_bit"
     path.write_bytes(damaged)
-    with pytest.raises(ValueError, match=r"flipped, record 1: .* at byte 0;"):
+    with pytest.raises(ValueError, match=r"one_bit, record 1: .* at byte 0;"):
         list(read_records(path))
 
 
