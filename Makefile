@@ -71,6 +71,7 @@ data/100hz/.ready: | setup
 	for folder in $(FOLDERS); do \
 	  $(LAUNCH).prepare --database=wfdb_folder --source=$(REAL_ECG)/$$folder --out=data/100hz --sampling_rate=100; \
 	done
+	$(LAUNCH).prepare --database=simulated --out=data/100hz --sampling_rate=100
 	touch $@
 
 results: data/100hz/.ready
