@@ -10,7 +10,7 @@ from absl import flags
 
 from coreecg_jax.export.writing import PORTABLE, WITHOUT_ASKING, write_bundle
 from coreecg_jax.method.representation import POOLINGS
-from launch.exporting import accuracy_of, description_of
+from launch.exporting import description_of
 from launch.shell import run_main
 
 _CHECKPOINT = flags.DEFINE_string("checkpoint", None, "Folder of a training run.", required=True)
@@ -39,7 +39,7 @@ def main(argv: Sequence[str]) -> None:
         pooling=_POOLING.value,
         crops=_CROPS.value,
         data_root=_DATA_ROOT.value,
-        accuracy=tuple(accuracy_of(file) for file in _EVALUATION.value),
+        evaluations=_EVALUATION.value,
         recovered_on=_RECOVERED_ON.value,
     )
     differences = write_bundle(_OUT.value, description, parameters, formats=_FORMATS.value)

@@ -3,6 +3,7 @@
 import functools
 import operator
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -10,6 +11,7 @@ import numpy as np
 
 import coreecg_jax
 from coreecg_jax.downstream.methods import PRETRAINED, frozen_crops
+from coreecg_jax.downstream.provenance import digest_of_parameters
 from coreecg_jax.downstream.recovery import recover, require_same_question
 from coreecg_jax.downstream.results import read_report
 from coreecg_jax.export.description import (
@@ -39,13 +41,16 @@ def description_of(
     pooling: str,
     crops: int,
     data_root: str | None = None,
-    accuracy: tuple[Accuracy, ...] = (),
+    evaluations: Sequence[str] = (),
     recovered_on: str = "",
 ) -> tuple[Description, dict[str, Any]]:
     """What the bundle of a run says, and the parameters of the run.
 
+    `evaluations` are files of launch.evaluate, `recovered_on` a data specification.
+
     Raises:
-      FileNotFoundError, ValueError: when there is no checkpoint, or it cannot be read.
+      FileNotFoundError, ValueError: when there is no checkpoint, it cannot be read, or an evaluation is of
+        another encoder.
     """
     loaded = load_parameters(workdir)
     config, objective = loaded.config, build(loaded.config, loaded.preprocessing).objective
@@ -70,7 +75,9 @@ def description_of(
         normalisation=Normalisation(),
         representation=Representation(pooling, round(seconds * about.sampling_rate), crops),
         training=training,
-        accuracy=accuracy,
+        accuracy=tuple(
+            accuracy_of(file, digest_of_parameters(loaded.params), pooling) for file in evaluations
+        ),
         recovery=tuple(
             _recovery(objective, loaded.parameters, root, config.data.train, spec)
             for spec in [recovered_on]
@@ -81,15 +88,28 @@ def description_of(
     return description, loaded.parameters
 
 
-def accuracy_of(file: str) -> Accuracy:
-    """What an evaluation says of the pretrained encoder.
+def accuracy_of(file: str, digest: str, pooling: str) -> Accuracy:
+    """What an evaluation says of one pretrained encoder, whichever other seeds it was asked with.
+
+    Args:
+      file: JSON of launch.evaluate.
+      digest: of the encoder's parameters (`provenance.digest_of_parameters`).
+      pooling: of the bundle, which must be that of the evaluation.
 
     Raises:
-      FileNotFoundError, ValueError: when it is no result of launch.evaluate, or has no such encoder.
+      FileNotFoundError, ValueError: when it is no result of launch.evaluate, or of other encoders.
     """
     numbers = read_report(file)
     try:
-        auroc = numbers["scores"][PRETRAINED]["macro_auroc"]
+        encoders = [(one["digest"], one["pooling"]) for one in numbers["encoders"]]
+        if (digest, pooling) not in encoders:
+            asked = ", ".join(f"{one['name']} ({one['pooling']})" for one in numbers["encoders"])
+            raise ValueError(
+                f"--evaluation: {file} is of other encoders or poolings ({asked}): expected this checkpoint "
+                f"with pooling {pooling}; run launch.evaluate with it"
+            )
+        runs = numbers["scores"][PRETRAINED]["runs"]
+        auroc = runs[encoders.index((digest, pooling))]["macro_auroc"]
         return Accuracy(
             task=numbers["task"]["name"],
             leads=tuple(numbers["subset"]["leads"]),

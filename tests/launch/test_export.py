@@ -14,6 +14,7 @@ import coreecg_jax
 from coreecg_jax.export.description import Representation
 from coreecg_jax.records.leads import LEADS
 from launch.exporting import accuracy_of, description_of
+from launch.restored import encoder_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -91,20 +92,32 @@ def test_the_reconstruction_is_judged_on_other_recordings(run: Path, data: Path,
 
 
 def test_data_that_moved_and_known_accuracy(run: Path, tmp_path: Path, capsys) -> None:
+    restored = encoder_of(str(run))
     report = {
         **{part: {} for part in ("train", "test", "methods")},
         "task": {"name": "t"},
         "protocol": "sealed test",
         "probe": "linear",
         "subset": {"leads": ["I", "II"]},
-        "scores": {"pretrained": {"macro_auroc": {"value": 0.9, "low": 0.8, "high": 1.0}}},
+        "encoders": [
+            {"name": "other", "digest": "other", "pooling": "rhythm"},
+            {"name": "this", "digest": restored.digest, "pooling": "rhythm"},
+        ],
+        "scores": {
+            "pretrained": {
+                "macro_auroc": {"value": 0.8, "low": 0.7, "high": 0.9},
+                "runs": [{"macro_auroc": {"value": value, "low": 0.6, "high": 1.0}} for value in (0.7, 0.9)],
+            }
+        },
     }
     file = tmp_path / "report.json"
     file.write_text(json.dumps(report))
-    accuracy = accuracy_of(str(file))
+    accuracy = accuracy_of(str(file), restored.digest, "rhythm")
     assert (accuracy.task, accuracy.leads, accuracy.macro_auroc) == ("t", ("I", "II"), 0.9)
     gone = str(tmp_path / "gone")
-    description, _ = description_of(str(run), pooling="rhythm", crops=3, data_root=gone, accuracy=(accuracy,))
+    description, _ = description_of(
+        str(run), pooling="rhythm", crops=3, data_root=gone, evaluations=[str(file)]
+    )
     assert description.representation == Representation("rhythm", 1000, 1)
     assert description.training.manifests == {}
     assert "no manifests of the training data" in capsys.readouterr().err
@@ -112,4 +125,6 @@ def test_data_that_moved_and_known_accuracy(run: Path, tmp_path: Path, capsys) -
     assert description.preprocessing.leads == LEADS
     file.write_text(json.dumps({**report, "scores": {}}))
     with pytest.raises(ValueError, match="no score of a pretrained encoder"):
-        accuracy_of(str(file))
+        accuracy_of(str(file), restored.digest, "rhythm")
+    with pytest.raises(ValueError, match=r"is of other encoders or poolings \(other \(rhythm\), this"):
+        accuracy_of(str(file), restored.digest, "lead")
