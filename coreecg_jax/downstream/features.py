@@ -1,24 +1,18 @@
 """From recordings to one feature vector each, by any frozen representation."""
 
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from coreecg_jax.inputs.reader import Recordings
 from coreecg_jax.method.normalisation import MILLIVOLTS_PER_STORED_UNIT
-from coreecg_jax.records.conditioning import crop_starts
+from coreecg_jax.records.crops import Crops, cut_crops, mean_over_crops, plan_crops
 
 # (ecg_BLT float32 mV, available_BL bool, length_B int32) -> float32 (B, F); a pure function of its arguments.
 Represent = Callable[[np.ndarray, np.ndarray, np.ndarray], Any]
 # Recordings -> float32 (R, F), one row a recording in the order of first appearance.
 Extract = Callable[[Recordings], np.ndarray]
-
-
-class _Crop(NamedTuple):
-    row: int  # of the window in the recordings
-    start: int  # sample
-    weight: float  # share in the mean of its recording
 
 
 def recording_rows(recordings: Recordings) -> np.ndarray:
@@ -56,7 +50,7 @@ def crop_features(
       float32 (R, F), recordings in the order of first appearance (`first_windows` has their labels).
 
     Raises:
-      ValueError: when a number is not positive, or a feature is not finite.
+      ValueError: when a number is not positive, there is no recording, or a feature is not finite.
     """
     samples = round(crop_seconds * recordings.preprocessing.sampling_rate)
     if min(samples, crops, batch_size) < 1:
@@ -64,40 +58,16 @@ def crop_features(
             f"crop features: expected positive crop_seconds, crops and batch_size, got {crop_seconds:g} s, "
             f"{crops} and {batch_size}"
         )
-    owner = recording_rows(recordings)
-    plan = list(_plan(recordings, owner, samples, crops))
-    total: np.ndarray | None = None
-    for first in range(0, len(plan), batch_size):
-        part = plan[first : first + batch_size]
-        filled = part + [part[-1]] * (batch_size - len(part))
-        features = np.asarray(represent(*_arrays(recordings, filled, samples)), np.float64)[: len(part)]
-        total = np.zeros((owner.max() + 1, features.shape[1])) if total is None else total
-        rows = owner[[crop.row for crop in part]]
-        np.add.at(total, rows, features * np.array([crop.weight for crop in part])[:, None])
-    if total is None or not np.isfinite(total).all():
-        raise ValueError("crop features: expected finite features of at least one recording")
-    return total.astype(np.float32)
+    if not len(recordings.length):
+        raise ValueError("crop features: expected at least one recording, got none")
+    plan = plan_crops(recordings.length, recording_rows(recordings), samples=samples, crops=crops)
+    unit = np.float32(MILLIVOLTS_PER_STORED_UNIT * recordings.preprocessing.microvolts_per_unit)
 
+    def represent_crops(part: Crops) -> Any:
+        ecg_BLT = cut_crops(recordings.ecg, part, samples).astype(np.float32) * unit
+        return represent(ecg_BLT, recordings.available[part.row], part.length)
 
-def _plan(recordings: Recordings, owner: np.ndarray, samples: int, crops: int) -> Iterator[_Crop]:
-    """Every crop to be taken."""
-    windows = np.bincount(owner)
-    for row, length in enumerate(recordings.length.tolist()):
-        starts = crop_starts(length, samples, crops)
-        for start in starts:
-            yield _Crop(row, start, 1.0 / (len(starts) * windows[owner[row]]))
-
-
-def _arrays(
-    recordings: Recordings, crops: list[_Crop], samples: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The arguments of `represent`: millivolts (B, 12, T), availability (B, 12), valid samples (B,)."""
-    rows = [crop.row for crop in crops]
-    ecg_BLT = np.zeros((len(crops), recordings.ecg.shape[1], samples), np.float32)
-    length_B = np.zeros(len(crops), np.int32)
-    for number, crop in enumerate(crops):
-        end = min(crop.start + samples, int(recordings.length[crop.row]))
-        length_B[number] = end - crop.start
-        ecg_BLT[number, :, : end - crop.start] = recordings.ecg[crop.row, :, crop.start : end]
-    unit = MILLIVOLTS_PER_STORED_UNIT * recordings.preprocessing.microvolts_per_unit
-    return ecg_BLT * np.float32(unit), recordings.available[rows], length_B
+    features = mean_over_crops(represent_crops, plan, batch_size=batch_size)
+    if not np.isfinite(features).all():
+        raise ValueError("crop features: expected finite features, got some that are not")
+    return features

@@ -193,7 +193,7 @@ class Bundle:
         network: Any = self.description.network
         compiled = programs.representation(network, used, self.description.representation.pooling)
         embed = functools.partial(compiled, self.parameters)
-        return crops.mean_over_crops(embed, prepared, self.description.representation, used)
+        return crops.embed_recordings(embed, prepared, self.description.representation, used)
 
     def warn_of_unseen(self, done: Sequence[Conditioned]) -> None:
         """Warns of every set of leads that is smaller than any that the encoder saw in training."""

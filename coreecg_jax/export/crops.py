@@ -1,7 +1,7 @@
 """From windows to embeddings: the mean over evenly spaced crops, as the evaluation has it."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,18 +11,11 @@ from coreecg_jax.export.description import Representation
 from coreecg_jax.export.recordings import Windows
 from coreecg_jax.method.network import CoReECG
 from coreecg_jax.method.representation import represent
-from coreecg_jax.records.conditioning import crop_starts
+from coreecg_jax.records.crops import Crops, crop_starts, cut_crops, mean_over_crops, plan_crops
 from coreecg_jax.records.leads import LEADS
 
 # Crops that are computed at once; a few sizes, so that few programs are compiled.
 BATCHES = (4, 16, 64)
-
-
-class _Crop(NamedTuple):
-    recording: int
-    window: int
-    start: int  # sample
-    weight: float  # share in the mean of its recording
 
 
 def embed_full_windows(
@@ -50,7 +43,7 @@ def embed_full_windows(
     return embedding_XF.reshape(len(starts), len(ecg_BLW), -1).mean(0)
 
 
-def mean_over_crops(
+def embed_recordings(
     embed: Callable[[np.ndarray, np.ndarray, np.ndarray], Any],
     recordings: Sequence[Windows],
     representation: Representation,
@@ -68,37 +61,18 @@ def mean_over_crops(
       ValueError: when an embedding is not finite.
     """
     samples, rows = representation.crop_samples, list(places)
-    plan = [
-        _Crop(number, window, start, 1.0 / (len(starts) * len(windows.length_X)))
-        for number, windows in enumerate(recordings)
-        for window, length in enumerate(windows.length_X.tolist())
-        for starts in [crop_starts(length, samples, representation.crops)]
-        for start in starts
-    ]
-    total = np.zeros(0)
-    size = next((size for size in BATCHES if size >= len(plan)), BATCHES[-1])
-    for first in range(0, len(plan), size):
-        part = plan[first : first + size]
-        filled = part + [part[-1]] * (size - len(part))
-        features = np.asarray(embed(*_arrays(recordings, filled, samples, rows)), np.float64)[: len(part)]
-        total = total if total.size else np.zeros((len(recordings), features.shape[1]))
-        weights = np.array([crop.weight for crop in part])
-        np.add.at(total, [crop.recording for crop in part], features * weights[:, None])
-    if not np.isfinite(total).all():
+    windows_R = [len(windows.length_X) for windows in recordings]
+    owner_X = np.repeat(np.arange(len(recordings)), windows_R)
+    length_X = np.concatenate([windows.length_X for windows in recordings])
+    ecg_XLW = np.concatenate([windows.ecg_XLW[:, rows] for windows in recordings])
+    available_RL = np.stack([windows.available_L[rows] for windows in recordings])
+    plan = plan_crops(length_X, owner_X, samples=samples, crops=representation.crops)
+
+    def embed_crops(part: Crops) -> Any:
+        return embed(cut_crops(ecg_XLW, part, samples), available_RL[part.owner], part.length)
+
+    size = next((size for size in BATCHES if size >= len(plan.row)), BATCHES[-1])
+    embeddings = mean_over_crops(embed_crops, plan, batch_size=size)
+    if not np.isfinite(embeddings).all():
         raise ValueError("embedding: expected finite numbers: the parameters of this bundle are of no use")
-    return total.astype(np.float32)
-
-
-def _arrays(
-    recordings: Sequence[Windows], crops: Sequence[_Crop], samples: int, rows: list[int]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The arguments of `embed`."""
-    ecg_BLT = np.zeros((len(crops), len(rows), samples), np.float32)
-    length_B = np.zeros(len(crops), np.int32)
-    for number, crop in enumerate(crops):
-        windows = recordings[crop.recording]
-        length_B[number] = min(samples, int(windows.length_X[crop.window]) - crop.start)
-        end = crop.start + length_B[number]
-        ecg_BLT[number, :, : length_B[number]] = windows.ecg_XLW[crop.window, rows, crop.start : end]
-    available_BL = np.stack([recordings[crop.recording].available_L[rows] for crop in crops])
-    return ecg_BLT, available_BL, length_B
+    return embeddings

@@ -136,9 +136,3 @@ def cut(units_LT: np.ndarray, start: int, length: int, window_samples: int) -> n
     window = np.zeros((units_LT.shape[0], window_samples), units_LT.dtype)
     window[:, :length] = units_LT[:, start : start + length]
     return window
-
-
-def crop_starts(length: int, samples: int, crops: int) -> list[int]:
-    """Where evenly spaced crops of a window start, from 0 to length - samples; 0 alone in a short window."""
-    room = length - samples
-    return np.unique(np.linspace(0, room, crops).round().astype(int)).tolist() if room > 0 else [0]
