@@ -10,7 +10,7 @@ from pathlib import Path
 
 from absl import flags
 
-from coreecg_jax.records.databases import simulated, wfdb_folder
+from coreecg_jax.records.databases import folder, simulated, wfdb_folder
 from coreecg_jax.records.databases.catalogue import DATABASES
 from coreecg_jax.records.databases.listing import Listing
 from coreecg_jax.records.one_recording import Settings
@@ -19,7 +19,11 @@ from coreecg_jax.records.schema import Preprocessing
 from launch.shell import run_main
 
 _DATABASE = flags.DEFINE_enum(
-    "database", None, [*DATABASES, "wfdb_folder", "simulated"], "Layout of the source.", required=True
+    "database",
+    None,
+    [*DATABASES, "folder", "wfdb_folder", "simulated"],
+    "Layout of the source.",
+    required=True,
 )
 _SOURCE = flags.DEFINE_string("source", None, "Folder of the recordings; simulated ones have none.")
 _RECORDINGS = flags.DEFINE_integer("recordings", 2000, "Simulated recordings.", lower_bound=1)
@@ -47,7 +51,8 @@ def _listing() -> Listing:
         if _NAME.value:
             raise ValueError(f"--name: --database={_DATABASE.value} has its own name, got {_NAME.value!r}")
         return DATABASES[_DATABASE.value].list_recordings(Path(_SOURCE.value))
-    return wfdb_folder.list_recordings(Path(_SOURCE.value), _NAME.value)
+    own = folder if _DATABASE.value == "folder" else wfdb_folder
+    return own.list_recordings(Path(_SOURCE.value), _NAME.value)
 
 
 def main(argv: Sequence[str]) -> None:
