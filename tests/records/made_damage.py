@@ -2,9 +2,9 @@
 
     python made_damage.py FOLDER CASES SEED KIND …
 
-It prints a line for each reading that ended neither as a recording nor as a refusal, then one JSON line: of each
-kind cases, refused, slowest seconds; and the peak memory in MB. The file of the case in hand stays in FOLDER, so
-that a crash can be looked at.
+It prints a line for each reading that ended neither as a recording nor as a refusal, then one JSON line: of
+each kind cases, refused, slowest seconds; and the peak memory in MB. The file of the case in hand stays in
+FOLDER, so that a crash can be looked at.
 """
 
 import json
@@ -167,7 +167,7 @@ def _array(kind: str, folder: Path, ecg: np.ndarray) -> tuple[Path, Path]:
         import h5py
 
         with h5py.File(path, "w") as file:
-            file.create_dataset("ecg", data=ecg.astype(np.float32), chunks=(12, 100), compression="gzip")
+            file.create_dataset("ecg", data=ecg.astype(np.float32), chunks=(12, 100))
     else:
         np.save(path, ecg)
     return path, described if kind == "yaml" else path

@@ -15,6 +15,7 @@ from made_recordings import LEADS, change, made_ecg, write_record
 from coreecg_jax.records.databases import code15, sph
 from coreecg_jax.records.databases.catalogue import DATABASES
 from coreecg_jax.records.databases.listing import Listing
+from coreecg_jax.records.label_sets import load_label_set
 from coreecg_jax.records.one_recording import Settings, process
 from coreecg_jax.records.refusals import RecordingRefused
 
@@ -273,3 +274,17 @@ def test_a_folder_without_the_database_says_so(tmp_path: Path) -> None:
             listed(name, tmp_path)
         with pytest.raises(FileNotFoundError, match=r"expected .*--source"):
             listed(name, tmp_path / "absent")
+
+
+def test_the_table_of_the_docs_says_what_the_code_says() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
+    for one in DATABASES.values():
+        said = (
+            f"{one.title}, {one.release}",
+            f"{one.records:,}",
+            one.sampling_rate,
+            one.labels,
+            one.patients,
+        )
+        assert f"| `{one.name}` | {' | '.join(said)} | {one.folds} | {one.licence} |" in page
+        assert all(load_label_set(name).classes for name in one.label_set.split(", ") if name)
