@@ -14,7 +14,7 @@ NO_INSTALL := not all packages could be installed (pip says why, above): \
 # The compile cache makes the second run of the tests and of a launcher start sooner.
 export JAX_COMPILATION_CACHE_DIR := $(CURDIR)/.cache/jax
 
-.PHONY: setup test test-slow soak lint demo bench results results-design results-probe results-ablation results-curves clean
+.PHONY: setup test test-slow soak fuzz lint demo bench results results-design results-probe results-ablation results-curves clean
 
 setup: .venv/.ready
 
@@ -47,6 +47,12 @@ test-slow: setup
 SOAK ?= 50
 soak: setup
 	SOAK=$(SOAK) $(BIN)/python -m pytest -m slow tests/training/test_soak.py -k killed
+
+# So many damaged files of every format, and SEED for others, each must end as a recording or a refusal.
+FUZZ ?= 2000
+SEED ?= 1
+fuzz: setup
+	FUZZ=$(FUZZ) SEED=$(SEED) $(BIN)/python -m pytest -m slow -s tests/records/test_fuzz.py
 
 # The whole way once, in minutes: simulated recordings, or DATA=folder of WFDB recordings. Interrupted, it goes on.
 DATA ?=

@@ -1,11 +1,11 @@
 """Embeds recordings, any number of them, and writes a Parquet file.
 
 python -m launch.embed --bundle=bundles/x --out=embeddings.parquet FILE_OR_FOLDER …
-FILE: a WFDB header (.hea), or a record's path without suffix; a FOLDER: all headers below it. What cannot be
-read or used is a row without embedding that says why. Bad leads are masked and flagged, unless refused.
+FILE: WFDB (.hea, or without suffix), EDF, DICOM, HL7 aECG, GE MUSE, CSV, NPY, HDF5; a FOLDER: all below it.
+What cannot be read or used is a row without embedding that says why. Bad leads are masked and flagged, unless
+refused.
 """
 
-import functools
 import os
 import tempfile
 from collections.abc import Sequence
@@ -16,8 +16,7 @@ from absl import flags
 from coreecg_jax.export.loading import load
 from coreecg_jax.export.recordings import BAD_LEADS
 from coreecg_jax.export.streaming import embedded, write_parquet
-from coreecg_jax.records.wfdb_files import read_wfdb
-from launch.embedding import Counted, headers_of
+from launch.embedding import Counted, recordings_of
 from launch.shell import run_main
 
 _BUNDLE = flags.DEFINE_string("bundle", None, "Folder that launch.export wrote.", required=True)
@@ -27,15 +26,13 @@ _BAD_LEADS = flags.DEFINE_enum("bad_leads", "mask", BAD_LEADS, "What is done wit
 
 def main(argv: Sequence[str]) -> None:
     """Writes the file, whole or not at all, and counts what became of the recordings."""
-    out, bundle, headers = Path(_OUT.value), load(_BUNDLE.value), headers_of(argv[1:])
+    out, bundle, named = Path(_OUT.value), load(_BUNDLE.value), recordings_of(argv[1:])
     if out.exists():
         raise FileExistsError(f"--out: {out} is there already: choose another, or remove it")
     out.parent.mkdir(parents=True, exist_ok=True)
-    recordings = (
-        (header.with_suffix("").as_posix(), functools.partial(read_wfdb, header)) for header in headers
-    )
+    recordings = ((one.id, one.read) for one in named)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".embed-") as staging:
-        counts = Counted(embedded(bundle, recordings, bad_leads=_BAD_LEADS.value), len(headers))
+        counts = Counted(embedded(bundle, recordings, bad_leads=_BAD_LEADS.value), len(named))
         write_parquet(Path(staging) / out.name, counts, bundle)
         os.replace(Path(staging) / out.name, out)
     print(counts.summary())

@@ -3,33 +3,56 @@
 import collections
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import tqdm
 
 from coreecg_jax.export.streaming import Row
+from coreecg_jax.records.formats.files import SUFFIXES, read_recording, recordings_below
+from coreecg_jax.records.recording import Recording
 
 
-def headers_of(names: Sequence[str]) -> list[Path]:
-    """WFDB headers of files and folders, each once, those of a folder sorted.
+class Named(NamedTuple):
+    """A file, and the folder up to which a description of it may stand."""
+
+    path: Path
+    top: Path
+
+    @property
+    def id(self) -> str:
+        """Its path, that of a WFDB header without the suffix."""
+        return (self.path.with_suffix("") if self.path.suffix == ".hea" else self.path).as_posix()
+
+    def read(self) -> Recording:
+        """The recording; refused where it cannot be read."""
+        return read_recording(self.path, self.top)
+
+
+def recordings_of(names: Sequence[str]) -> list[Named]:
+    """The recordings of files and folders, each once, those of a folder sorted.
 
     Raises:
       FileNotFoundError: when a name is neither, or a folder has none.
       ValueError: when there is no name.
     """
     if not names:
-        raise ValueError("expected files or folders of WFDB recordings after the flags, got none")
-    found: dict[Path, None] = {}
+        raise ValueError("expected files or folders of recordings after the flags, got none")
+    found: dict[Path, Named] = {}
     for name in names:
         path = Path(name)
-        header = path if path.suffix == ".hea" else Path(f"{name}.hea")
-        here = sorted(path.rglob("*.hea")) if path.is_dir() else [header]
-        if not here or not (path.is_dir() or header.is_file()):
+        if path.is_dir():
+            here = [Named(file, path) for file in recordings_below(path)]
+        else:
+            file = path if path.suffix.lower() in SUFFIXES else Path(f"{name}.hea")
+            here = [Named(file, file.parent)] if file.is_file() else []
+        if not here:
             raise FileNotFoundError(
-                f"{name}: expected a WFDB header (.hea), a record's path without suffix, or a folder with "
-                "headers in it"
+                f"{name}: expected a file ({', '.join(SUFFIXES)}), a WFDB record's path without suffix, or a "
+                "folder with recordings in it"
             )
-        found |= dict.fromkeys(here)
-    return list(found)
+        for one in here:
+            found.setdefault(one.path, one)
+    return list(found.values())
 
 
 class Counted:

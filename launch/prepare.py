@@ -2,6 +2,7 @@
 
 python -m launch.prepare --database=ptbxl --source=../shared/ecg/ptbxl --out=data
 python -m launch.prepare --database=simulated --recordings=2000 --out=data
+docs/data.md names the databases. Those of a publisher have their names; the others take --name.
 """
 
 from collections.abc import Sequence
@@ -9,7 +10,8 @@ from pathlib import Path
 
 from absl import flags
 
-from coreecg_jax.records.databases import ptbxl, simulated, wfdb_folder
+from coreecg_jax.records.databases import folder, simulated, wfdb_folder
+from coreecg_jax.records.databases.catalogue import DATABASES
 from coreecg_jax.records.databases.listing import Listing
 from coreecg_jax.records.one_recording import Settings
 from coreecg_jax.records.prepare import prepare
@@ -17,7 +19,11 @@ from coreecg_jax.records.schema import Preprocessing
 from launch.shell import run_main
 
 _DATABASE = flags.DEFINE_enum(
-    "database", None, ["ptbxl", "wfdb_folder", "simulated"], "Layout of the source.", required=True
+    "database",
+    None,
+    [*DATABASES, "folder", "wfdb_folder", "simulated"],
+    "Layout of the source.",
+    required=True,
 )
 _SOURCE = flags.DEFINE_string("source", None, "Folder of the recordings; simulated ones have none.")
 _RECORDINGS = flags.DEFINE_integer("recordings", 2000, "Simulated recordings.", lower_bound=1)
@@ -41,9 +47,12 @@ def _listing() -> Listing:
         )
     if not _SOURCE.value:
         raise ValueError(f"--source: expected the folder of the recordings for --database={_DATABASE.value}")
-    if _DATABASE.value == "ptbxl":
-        return ptbxl.list_recordings(Path(_SOURCE.value))
-    return wfdb_folder.list_recordings(Path(_SOURCE.value), _NAME.value)
+    if _DATABASE.value in DATABASES:
+        if _NAME.value:
+            raise ValueError(f"--name: --database={_DATABASE.value} has its own name, got {_NAME.value!r}")
+        return DATABASES[_DATABASE.value].list_recordings(Path(_SOURCE.value))
+    own = folder if _DATABASE.value == "folder" else wfdb_folder
+    return own.list_recordings(Path(_SOURCE.value), _NAME.value)
 
 
 def main(argv: Sequence[str]) -> None:

@@ -30,7 +30,18 @@ RUN_BY = {
     "distributions": "tests/launch/test_verbs.py",
 }
 # Targets of the Makefile that CI, a test or a person runs (CONTRIBUTING.md says when last).
-TARGETS = {"setup", "lint", "test", "test-slow", "soak", "demo", "bench", "results", "results-ablation"}
+TARGETS = {
+    "setup",
+    "lint",
+    "test",
+    "test-slow",
+    "soak",
+    "fuzz",
+    "demo",
+    "bench",
+    "results",
+    "results-ablation",
+}
 
 
 def commands():

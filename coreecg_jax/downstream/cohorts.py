@@ -31,6 +31,8 @@ class Cohort:
     signal_hashes: np.ndarray  # str (R,)
     recording_ids: np.ndarray  # str (R,), unique over sources
     unlabelled: int  # recordings without any label of the set: dropped, as is the convention for PTB-XL
+    label_set: LabelSet
+    any_likelihood: tuple[int, ...]  # of all that were read, recordings of each class at any likelihood
     shared: int = 0  # recordings dropped because their patient or signal is in the test set
 
     def __len__(self) -> int:
@@ -53,8 +55,10 @@ class Cohort:
         )
 
 
-def read_cohort(root: Path | str, spec: str, label_set: str) -> Cohort:
+def read_cohort(root: Path | str, spec: str, label_set: str, min_likelihood: float = 0.0) -> Cohort:
     """The recordings of `spec` with at least one label of the set (`label_sets.CODES`: its own codes).
+
+    Codes of a likelihood below `min_likelihood` (per cent) do not count.
 
     Raises:
       FileNotFoundError: when data are missing.
@@ -64,30 +68,39 @@ def read_cohort(root: Path | str, spec: str, label_set: str) -> Cohort:
     recordings = read_recordings(root, spec)
     labels = first_windows(recordings).labels
     known = codes_as_classes(labels, LEAST_WITH_CODE) if label_set == CODES else load_label_set(label_set)
-    return labelled(recordings, labels, known, spec)
+    return labelled(recordings, labels, known, spec, min_likelihood)
 
 
 def labelled(
-    recordings: Recordings, labels: Sequence[Sequence[str]], label_set: LabelSet, spec: str
+    recordings: Recordings,
+    labels: Sequence[Sequence[str]],
+    label_set: LabelSet,
+    spec: str,
+    min_likelihood: float = 0.0,
 ) -> Cohort:
-    """The recordings, of windows in any number, that have a label of the set.
+    """The recordings, of windows in any number, that have a label of the set; all, where it is complete.
 
     Args:
       recordings: windows of R recordings.
       labels: the codes of each recording, R of them.
       label_set: with its classes.
       spec: what the recordings are called in an error.
+      min_likelihood: per cent; codes below it do not count.
 
     Raises:
       NothingLabelled: when none has.
     """
-    matrix = label_matrix(label_set, labels)
+    firsts = first_windows(recordings)
+    matrix = at_any = label_matrix(label_set, labels)
+    if min_likelihood > 0:
+        matrix = label_matrix(label_set, labels, firsts.likelihoods, min_likelihood)
     # Without a label of a published set: dropped. Without a frequent code, but with rare ones: all negative.
     has_code = np.array([bool(codes) for codes in labels])
     known = has_code if label_set.name == CODES else np.asarray(matrix.any(axis=1))
+    if label_set.complete and known.any():
+        known = np.ones(len(labels), bool)
     if not known.any():
         raise NothingLabelled(f"{spec!r}: none of {len(labels)} recordings has a label of {label_set.name!r}")
-    firsts = first_windows(recordings)
     cohort = Cohort(
         recordings=recordings,
         classes=label_set.classes,
@@ -96,6 +109,8 @@ def labelled(
         signal_hashes=firsts.signal_hash,
         recording_ids=_within_source(firsts.source, firsts.recording_id),
         unlabelled=int((~known).sum()),
+        label_set=label_set,
+        any_likelihood=tuple(at_any.sum(axis=0).tolist()),
     )
     return cohort.take(known)
 

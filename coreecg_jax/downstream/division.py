@@ -24,8 +24,10 @@ def divided(
     root: Path | str, task: Task, subset: Subset, asked: Recordings | None
 ) -> tuple[Cohort, Cohort | None]:
     """What is fitted, and what it is chosen by: less what is asked about, and as little as `subset` says."""
-    train = read_cohort(root, task.train, task.label_set)
-    validation = read_cohort(root, task.validation, task.label_set) if task.validation else None
+    train = read_cohort(root, task.train, task.label_set, task.min_likelihood)
+    validation = None
+    if task.validation:
+        validation = read_cohort(root, task.validation, task.label_set, task.min_likelihood)
     if validation is not None:
         require_no_recording_twice(train.recordings, validation.recordings, "train", "validation")
     if asked is not None:

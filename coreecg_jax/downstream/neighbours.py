@@ -39,7 +39,7 @@ def neighbour_score(
       FileNotFoundError: when data are missing.
       ValueError: when there are too few recordings for a score.
     """
-    cohort = read_cohort(root, task.train, task.label_set)
+    cohort = read_cohort(root, task.train, task.label_set, task.min_likelihood)
     require_neighbours(cohort.groups, neighbours)
     scored_classes(cohort.labels)
     apply = jax.jit(functools.partial(represent, network))

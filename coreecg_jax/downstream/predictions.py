@@ -1,7 +1,8 @@
 """Every prediction of a result, as a Parquet table that another program can score again.
 
 One row a recording, run and method: `recording`, `patient`, `group`, `fold`, `method`, `run`, and for each
-class `label: NAME` and `probability: NAME`.
+class `label: NAME` and `probability: NAME`, in the order of the label set, which the metadata name with its
+version.
 """
 
 import os
@@ -15,6 +16,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 _LABEL, _PROBABILITY = "label: ", "probability: "
+_LABEL_SET = b"label_set"  # in the metadata of the table
 
 
 class Predictions(NamedTuple):
@@ -27,6 +29,7 @@ class Predictions(NamedTuple):
     fold: np.ndarray | None  # int (n,), where predictions are out of fold
     labels: np.ndarray  # bool (n, C)
     methods: Mapping[str, Mapping[str, np.ndarray]]  # method -> run -> float (n, C)
+    label_set: str = ""  # name and version; classes are in its order
 
 
 def write_predictions(predictions: Predictions, path: Path) -> None:
@@ -75,6 +78,7 @@ def read_predictions(path: Path) -> Predictions:
             fold=None if (fold < 0).all() else fold,
             labels=_matrix(first, _LABEL, classes).astype(bool),
             methods=methods,
+            label_set=(table.schema.metadata or {}).get(_LABEL_SET, b"").decode(),
         )
     except (pa.ArrowException, KeyError, IndexError) as error:
         raise ValueError(
@@ -95,7 +99,7 @@ def _table(predictions: Predictions, method: str, run: str, probabilities: np.nd
     for number, name in enumerate(predictions.classes):
         columns[_LABEL + name] = predictions.labels[:, number]
         columns[_PROBABILITY + name] = probabilities[:, number]
-    return pa.table(columns)
+    return pa.table(columns).replace_schema_metadata({_LABEL_SET: predictions.label_set.encode()})
 
 
 def _matrix(table: pa.Table, prefix: str, classes: Sequence[str]) -> np.ndarray:

@@ -156,7 +156,7 @@ def other_sources(
     held_out: dict[str, Evaluation | None] = {}
     for source in task.sources:
         others = ", ".join(other for other in task.sources if other != source)
-        one = Task(f"{task.name}: {source}", task.label_set, train=others, test=source)
+        one = dataclasses.replace(task, name=f"{task.name}: {source}", train=others, test=source, sources=())
         try:
             held_out[source] = evaluate(one, root, make_methods, subset, seal, encoders)
         except NothingLabelled:
@@ -179,7 +179,7 @@ def _read_test(
 ) -> tuple[Cohort, dict[str, tuple[Outcome, ...]]]:
     """The only place that reads the labels of a test set: all predictions are final by now."""
     assert task.test
-    test = read_cohort(root, task.test, task.label_set)
+    test = read_cohort(root, task.test, task.label_set, task.min_likelihood)
     names = zip(asked.source.tolist(), asked.recording_id.tolist(), strict=True)
     in_order = list(dict.fromkeys(f"{source}/{name}" for source, name in names))
     labelled = np.isin(in_order, test.recording_ids)

@@ -65,6 +65,7 @@ def report(
             for name, found in evaluation.pretrained_on.items()
         },
         "methods": {name: [_fitted(run) for run in runs] for name, runs in evaluation.methods.items()},
+        "label_set": _label_set(evaluation.train, evaluation.task.min_likelihood),
         "encoders": [_encoder(encoder) for encoder in encoders],
         "digests": _digests(evaluation),
         "preprocessing": dataclasses.asdict(evaluation.preprocessing),
@@ -79,6 +80,7 @@ def predictions_of(evaluation: Evaluation) -> Predictions:
     cohort = evaluation.test or evaluation.validation or evaluation.train
     return Predictions(
         classes=cohort.classes,
+        label_set=f"{cohort.label_set.name} {cohort.label_set.version}",
         recordings=cohort.recording_ids,
         patients=cohort.patients,
         groups=asked.groups,
@@ -105,6 +107,20 @@ def _cohort(cohort: Cohort) -> Report:
         "dropped_without_label": cohort.unlabelled,
         "dropped_shared_with_test": cohort.shared,
         "positives": dict(zip(cohort.classes, cohort.labels.sum(axis=0).tolist(), strict=True)),
+        "read_with_class_at_any_likelihood": dict(zip(cohort.classes, cohort.any_likelihood, strict=True)),
+    }
+
+
+def _label_set(cohort: Cohort, min_likelihood: float) -> Report:
+    """Which classes in which order, whence, and what counted."""
+    known = cohort.label_set
+    return {
+        "name": known.name,
+        "version": known.version,
+        "source": known.source,
+        "classes": list(known.classes),
+        "min_likelihood": min_likelihood,
+        "complete": known.complete,
     }
 
 

@@ -16,12 +16,10 @@ class Task:
     source is the test of a fit to all others. With neither: nested cross-validation by patient in `train`.
 
     Attributes:
-      name: for tables and files.
-      label_set: a name of `records.label_sets`.
-      train: data that are fitted.
+      name: for tables and files. label_set: a name of `records.label_sets`. train: data that are fitted.
       validation: data by which settings and thresholds are chosen; None: by cross-validation in `train`.
-      test: data that are asked about, once.
-      sources: data specifications, one a hospital.
+      test: data that are asked about, once. sources: data specifications, one a hospital. min_likelihood: per
+      cent; codes below it do not count. 0, as in the published benchmark of PTB-XL: all do.
     """
 
     name: str
@@ -30,8 +28,13 @@ class Task:
     validation: str | None = None
     test: str | None = None
     sources: tuple[str, ...] = ()
+    min_likelihood: float = 0.0
 
     def __post_init__(self) -> None:
+        if not 0 <= self.min_likelihood <= 100:
+            raise ValueError(
+                f"task {self.name}: expected min_likelihood of 0 to 100 per cent, got {self.min_likelihood:g}"
+            )
         if bool(self.train) == bool(self.sources):
             raise ValueError(f"task {self.name}: expected either train or sources, got {self}")
         if self.sources and (len(self.sources) < 2 or self.test or self.validation):

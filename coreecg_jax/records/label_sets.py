@@ -1,8 +1,9 @@
 """Label sets: which published code belongs to which class. The mappings are CSV files in `labels/`.
 
-A file has the columns `code` and `class`, and some have `meaning`, for people: what a code stands for. A code
-may stand in several rows. Codes match exactly, as published ('AF' is not found in 'AFIB'); a code that no row
-names belongs to no class.
+A file has the columns `code` and `class`, and some have `meaning`, for people: what a code stands for;
+`records`: how many recordings of the whole database have the code, as published; `above_zero`: of these, at a
+likelihood above zero. A code may stand in several rows. Codes match exactly, as published ('AF' is not found
+in 'AFIB'); a code that no row names belongs to no class.
 """
 
 import collections
@@ -23,11 +24,17 @@ class LabelSet:
     code_to_class: Mapping[str, tuple[str, ...]]
     source: str  # where the mapping was published
     version: str
+    complete: bool = False  # every recording was asked for every class: one without any is a negative
+    records: Mapping[str, int] = dataclasses.field(default_factory=dict)  # code -> published recordings
+    above_zero: Mapping[str, int] = dataclasses.field(default_factory=dict)  # at a likelihood above zero
 
 
 CODES = "codes"  # no published set: the codes of the data themselves, as `codes_as_classes` has them
 
 _SCP = "scp_statements.csv of PTB-XL (doi:10.1038/s41597-020-0495-6)"
+_MAPPING = "dx_mapping_scored.csv and dx_mapping_unscored.csv of physionetchallenges/evaluation-2021"
+# In these a recording without any class is a negative: it was asked for all of them.
+_COMPLETE = ("code15",)
 _CHALLENGE = "SNOMED CT codes in headers of the PhysioNet/CinC challenges 2020 and 2021"
 
 # Name: classes in order (None: as they first appear in the file), source, version. The six sets of PTB-XL are
@@ -44,6 +51,17 @@ _PUBLISHED = {
     "ptbxl_form": (None, f"{_SCP}, each form statement a class", "1.0.1"),
     "ptbxl_rhythm": (None, f"{_SCP}, each rhythm statement a class", "1.0.1"),
     "cpsc2018": (None, f"CPSC2018 (doi:10.1166/jmihi.2018.2442): {_CHALLENGE}", "1.0.3"),
+    "cinc2021": (
+        None,
+        "the 26 scored classes of the PhysioNet/CinC challenge 2021: dx_mapping_scored.csv of "
+        "physionetchallenges/evaluation-2021; codes that are scored as one are one class",
+        "1.0.3",
+    ),
+    "chapman": (None, f"{_MAPPING}, the codes of Chapman-Shaoxing", "1.0.3"),
+    "ningbo": (None, f"{_MAPPING}, the codes of Ningbo", "1.0.3"),
+    "georgia": (None, f"{_MAPPING}, the codes of Georgia", "1.0.3"),
+    "code15": (None, "CODE-15% (doi:10.5281/zenodo.4916206), the six flags of exams.csv", "1.0.0"),
+    "ludb_rhythm": (None, "LUDB (doi:10.1109/ACCESS.2020.3029211), column Rhythms of ludb.csv", "1.0.1"),
     "shared_findings": (
         None,
         f"SCP codes of PTB-XL and {_CHALLENGE}, findings of both, matched by this project (docs/data.md)",
@@ -74,10 +92,15 @@ def load_label_set(name: str) -> LabelSet:
     classes, source, version = _PUBLISHED[name]
     table = importlib.resources.files("coreecg_jax.records.labels").joinpath(f"{name}.csv")
     code_to_class: dict[str, tuple[str, ...]] = {}
-    for row in csv.DictReader(table.read_text(encoding="utf-8").splitlines()):
+    rows = list(csv.DictReader(table.read_text(encoding="utf-8").splitlines()))
+    for row in rows:
         code_to_class[row["code"]] = (*code_to_class.get(row["code"], ()), row["class"])
     found = tuple(dict.fromkeys(name for names in code_to_class.values() for name in names))
-    return LabelSet(name, classes or found, code_to_class, source, version)
+    counts = (
+        {row["code"]: int(row[column]) for row in rows if row.get(column)}
+        for column in ("records", "above_zero")
+    )
+    return LabelSet(name, classes or found, code_to_class, source, version, name in _COMPLETE, *counts)
 
 
 def codes_as_classes(labels: Sequence[Sequence[str]], least: int) -> LabelSet:
@@ -107,8 +130,8 @@ def label_matrix(
     Args:
       label_set: the task.
       labels: the codes of each recording.
-      likelihoods: per cent, one a code. PTB-XL gives 0 where the likelihood is not known, and its published
-        benchmark counts those codes; so does the default.
+      likelihoods: per cent, one a code. PTB-XL gives 0 where the likelihood is not known (form and rhythm
+        statements have none), and its published benchmark counts those codes; so does the default.
       min_likelihood: codes below it do not count; a code whose likelihood is NaN (not given) does.
 
     Raises:

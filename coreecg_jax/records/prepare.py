@@ -92,7 +92,7 @@ def _write(
         outcomes = {split: run(found) for split, found in _by_split(listing).items()}
         window_samples = settings.preprocessing.window_samples
         folder = write_shards(staging, listing.name, window_samples, outcomes, on_outcome)
-        summary = manifest.finish(len(listing.missing), _recorded(listing, settings))
+        summary = manifest.finish(listing.missing_count, _recorded(listing, settings))
     manifest_file.rename(folder / MANIFEST_FILE)
     (folder / PREPROCESSING_FILE).write_text(settings.preprocessing.to_json(), encoding="utf-8")
     return summary

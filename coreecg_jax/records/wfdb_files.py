@@ -2,17 +2,17 @@
 
 import functools
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from coreecg_jax.records.leads import LEADS, UnknownLeadError, canonical_name
+from coreecg_jax.records.formats.limits import MAX_VALUES, check_file, check_values
+from coreecg_jax.records.formats.placing import placed
 from coreecg_jax.records.recording import Recording
 from coreecg_jax.records.refusals import Reason, RecordingRefused
 from coreecg_jax.records.wfdb_format16 import is_format16, read_format16
-from coreecg_jax.records.wfdb_headers import Signal, read_header
+from coreecg_jax.records.wfdb_headers import WfdbHeader, read_header
 
 
 def wfdb_reader(source: Path) -> functools.partial[Recording]:
@@ -33,36 +33,26 @@ def read_wfdb(header: Path) -> Recording:
       RecordingRefused: when header or signal cannot be read, or a lead stands there twice.
     """
     info = read_header(header)
-    position_of = _positions(header, info.signals)
+    _check_size(header, info)
     physical_ST = read_format16(header, info) if is_format16(info) else _by_wfdb(header, len(info.signals))
-    ecg_LT = np.full((len(LEADS), physical_ST.shape[1]), np.nan)
-    for lead, position in position_of.items():
-        ecg_LT[LEADS.index(lead)] = physical_ST[position] * info.signals[position].millivolts_per_unit
-    used = set(position_of.values())
-    return Recording(
-        ecg_LT=ecg_LT,
-        present_L=np.array([lead in position_of for lead in LEADS]),
-        sampling_rate=info.sampling_rate,
-        ignored_signals=tuple(signal.name for i, signal in enumerate(info.signals) if i not in used),
-        comments=info.comments,
+    return placed(
+        header.name,
+        [signal.name for signal in info.signals],
+        physical_ST,
+        [signal.millivolts_per_unit for signal in info.signals],
+        info.sampling_rate,
+        info.comments,
     )
 
 
-def _positions(header: Path, signals: Sequence[Signal]) -> dict[str, int]:
-    """Where each of the twelve leads stands in the file."""
-    positions: dict[str, int] = {}
-    for position, signal in enumerate(signals):
-        try:
-            lead = canonical_name(signal.name)
-        except UnknownLeadError:
-            continue
-        if lead in positions:
-            raise RecordingRefused(
-                Reason.DUPLICATED_LEAD,
-                f"{header.name}: expected each lead once, lead {lead} stands there twice",
-            )
-        positions[lead] = position
-    return positions
+def _check_size(header: Path, info: WfdbHeader) -> None:
+    """Refuses what memory could not hold, before any signal is read."""
+    if info.n_samples is not None:
+        check_values(header.name, len(info.signals), info.n_samples)
+    # Without a number of samples the size of the file gives it, and a sample may take one byte.
+    largest = 4 * MAX_VALUES if info.n_samples is not None else MAX_VALUES
+    for file in {signal.file for signal in info.signals}:
+        check_file(header.parent / file, largest)
 
 
 def _by_wfdb(header: Path, n_signals: int) -> np.ndarray:

@@ -54,6 +54,8 @@ def read_header(path: Path) -> WfdbHeader:
         sampling rate, or a unit that is not mV, uV or V.
     """
     lines, comments = _lines(path)
+    if not lines:
+        raise RecordingRefused(Reason.UNREADABLE, f"{path.name}: the header is empty")
     sampling_rate, n_signals, n_samples = _record_line(path, lines[0])
     fields = [line.split() for line in lines[1:]]
     if len(fields) != n_signals or any(len(one) < 3 for one in fields):
@@ -65,14 +67,26 @@ def read_header(path: Path) -> WfdbHeader:
     return WfdbHeader(sampling_rate, n_samples, tuple(_signal(path, one) for one in fields), comments)
 
 
+def read_comments(path: Path) -> tuple[str, ...]:
+    """The comments alone, nothing of the rest checked.
+
+    Raises:
+      RecordingRefused: when the file cannot be read.
+    """
+    return _lines(path)[1]
+
+
 def _lines(path: Path) -> tuple[list[str], tuple[str, ...]]:
     """Header lines and comments."""
     try:
-        raw = path.read_bytes()
+        with path.open("rb") as file:
+            raw = file.read(MAX_HEADER_BYTES + 1)
     except OSError as error:
         raise RecordingRefused(Reason.UNREADABLE, f"{path.name}: {error.strerror}") from error
     if len(raw) > MAX_HEADER_BYTES:
-        raise RecordingRefused(Reason.UNREADABLE, f"{path.name}: {len(raw)} bytes are no WFDB header")
+        raise RecordingRefused(
+            Reason.UNREADABLE, f"{path.name}: more than {MAX_HEADER_BYTES} bytes are no WFDB header"
+        )
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError:
@@ -80,8 +94,6 @@ def _lines(path: Path) -> tuple[list[str], tuple[str, ...]]:
     stripped = [line.strip() for line in text.splitlines() if line.strip()]
     comments = tuple(line.lstrip("# \t") for line in stripped if line.startswith("#"))
     lines = [line for line in stripped if not line.startswith("#")]
-    if not lines:
-        raise RecordingRefused(Reason.UNREADABLE, f"{path.name}: the header is empty")
     return lines, comments
 
 

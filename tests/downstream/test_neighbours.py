@@ -91,7 +91,7 @@ def test_an_encoder_is_scored_on_the_training_recordings(monkeypatch):
     seconds = PREPROCESSING.window_seconds
     score = neighbour_score(network, TASK, "root", crop_seconds=seconds, neighbours=10)
     first = score(parameters)
-    assert asked == [("root", "ptbxl:fold1-8", "ptbxl_superclass")]
+    assert asked == [("root", "ptbxl:fold1-8", "ptbxl_superclass", 0.0)]
     assert first.keys() == {"knn_auroc"}
     assert 0.5 < first["knn_auroc"] <= 1  # one lead is loud in each class
     assert score(parameters) == first

@@ -20,7 +20,7 @@ from coreecg_jax.downstream.predictions import read_predictions, write_predictio
 from coreecg_jax.downstream.probes import patient_folds
 from coreecg_jax.downstream.protocol import Seal, develop, evaluate, other_sources
 from coreecg_jax.downstream.tasks import Task
-from coreecg_jax.records.label_sets import CODES
+from coreecg_jax.records.label_sets import CODES, load_label_set
 
 TASK = Task("made", "ptbxl_superclass", "train", test="test")
 VALIDATED = Task("made", "ptbxl_superclass", "train", "validation", "test")
@@ -182,6 +182,20 @@ def test_test_labels_change_no_prediction_and_no_choice(data, ask, task):
             assert (one.chosen, one.validation_score) == (other.chosen, other.validation_score)
 
 
+def test_codes_of_a_low_likelihood_count_unless_told(data) -> None:
+    everything = read_cohort("root", "train", "ptbxl_superclass")
+    assert everything.any_likelihood == tuple(everything.labels.sum(axis=0).tolist())
+    likely = tuple((50.0,) if row % 2 else (0.0,) for row in range(len(everything)))
+    recordings = dataclasses.replace(everything.recordings, likelihoods=likely)
+    superclass = load_label_set("ptbxl_superclass")
+    half = cohorts.labelled(recordings, recordings.labels, superclass, "made", 15.0)
+    assert half.labels.sum() == len(everything) // 2
+    assert half.unlabelled == len(everything) - len(everything) // 2
+    assert half.any_likelihood == everything.any_likelihood
+    complete = dataclasses.replace(superclass, complete=True)
+    assert len(cohorts.labelled(recordings, recordings.labels, complete, "made", 15.0)) == len(everything)
+
+
 def test_everything_is_predicted_and_written_down_before_the_test_labels_are_read(data, seal, monkeypatch):
     _, read = data
     label_matrix, open_once = cohorts.label_matrix, protocol.open_once
@@ -196,9 +210,9 @@ def test_everything_is_predicted_and_written_down_before_the_test_labels_are_rea
 
         return logged
 
-    def logged_matrix(label_set, labels):
+    def logged_matrix(label_set, labels, *rest):
         read.append("labels")
-        return label_matrix(label_set, labels)
+        return label_matrix(label_set, labels, *rest)
 
     def logged_opening(*args, **kwargs):
         read.append("open")

@@ -1,6 +1,5 @@
 """From recordings on disk to a Parquet file, as a user sees it."""
 
-import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -16,12 +15,13 @@ from coreecg_jax.export.description import Description, Normalisation, Represent
 from coreecg_jax.export.streaming import Row, embedded, write_parquet
 from coreecg_jax.export.writing import write_bundle
 from coreecg_jax.records.leads import LEADS
+from coreecg_jax.records.refusals import RecordingRefused
 from coreecg_jax.records.schema import LeadFlag, Preprocessing
 from coreecg_jax.records.simulator.simulate import simulate
 from coreecg_jax.records.wfdb_files import read_wfdb
 from coreecg_jax.training.experiment import network_of
 from coreecg_jax.training.state import init_parameters
-from launch.embedding import Counted, headers_of
+from launch.embedding import Counted, recordings_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -69,8 +69,8 @@ def launch(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_recordings_become_rows(bundle: Path, folder: Path, tmp_path: Path) -> None:
     loaded, out = coreecg_jax.load(bundle), tmp_path / "e.parquet"
-    headers = headers_of([str(folder)])
-    counts = Counted(embedded(loaded, named(headers)), len(headers))
+    found = recordings_of([str(folder)])
+    counts = Counted(embedded(loaded, [(Path(one.id).name, one.read) for one in found]), len(found))
     write_parquet(out, counts, loaded)
     assert counts.summary().startswith(
         "1 with fewer leads than training ever left to the encoder; 3 embedded, 2 refused (too_short 1, "
@@ -87,10 +87,6 @@ def test_recordings_become_rows(bundle: Path, folder: Path, tmp_path: Path) -> N
     assert rows["c_flat"]["flags"] == [LeadFlag.FLAT if lead == "V2" else 0 for lead in LEADS]
     assert rows["d_short"]["embedding"] is None
     assert (rows["d_short"]["status"], rows["d_short"]["reason"]) == ("refused", "too_short")
-
-
-def named(headers: list[Path]):
-    return [(header.stem, functools.partial(read_wfdb, header)) for header in headers]
 
 
 @pytest.mark.slow
@@ -123,12 +119,22 @@ def test_few_are_held_at_a_time(bundle: Path, folder: Path) -> None:
 
 def test_files_folders_and_records_are_named(folder: Path, tmp_path: Path) -> None:
     names = [str(folder / "c_flat"), str(folder / "a_good.hea"), str(folder)]
-    assert [path.stem for path in headers_of(names)] == ["c_flat", "a_good", "b_two", "d_short", "e_broken"]
+    assert [one.path.stem for one in recordings_of(names)] == [
+        "c_flat",
+        "a_good",
+        "b_two",
+        "d_short",
+        "e_broken",
+    ]
+    np.save(folder / "array.npy", np.zeros((12, 5000)))
+    with pytest.raises(RecordingRefused, match=r"expected ecg\.yaml or array\.yaml beside it"):
+        recordings_of([str(folder / "array.npy")])[0].read()
+    assert len(recordings_of([str(folder)])) == 5  # an array that nobody describes is no recording
     for wrong in (str(tmp_path), str(folder / "missing"), str(folder / "a_good.dat")):
-        with pytest.raises(FileNotFoundError, match="expected a WFDB header"):
-            headers_of([wrong])
+        with pytest.raises(FileNotFoundError, match="expected a file"):
+            recordings_of([wrong])
     with pytest.raises(ValueError, match="after the flags, got none"):
-        headers_of([])
+        recordings_of([])
 
 
 def test_what_became_of_them_is_counted() -> None:

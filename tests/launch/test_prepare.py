@@ -63,7 +63,7 @@ def test_a_folder_becomes_a_data_set_once(tmp_path: Path) -> None:
             "error: low_pass: expected less than",
         ),
         (["--database=ptbxl", "--source=.", "stray"], "unexpected argument 'stray'"),
-        (["--database=georgia", "--source=."], "error: --database: expected one of ptbxl, "),
+        (["--database=mitdb", "--source=."], "error: --database: expected one of ptbxl, "),
     ],
 )
 def test_mistakes_are_one_sentence(flags: list[str], message: str) -> None:

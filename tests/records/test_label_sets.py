@@ -48,10 +48,16 @@ _CHALLENGE_COUNTS = {
 
 
 @pytest.fixture(scope="module")
-def ptbxl_codes(real_ecg: Path) -> list[list[str]]:
-    """The SCP codes of each record of the whole PTB-XL table."""
+def ptbxl_table(real_ecg: Path) -> list[tuple[int, dict[str, float]]]:
+    """Fold, and SCP codes with likelihoods, of each record of the whole PTB-XL table."""
     with (real_ecg / "ptbxl" / "ptbxl_database.csv").open(newline="") as file:
-        return [list(ast.literal_eval(row["scp_codes"])) for row in csv.DictReader(file)]
+        return [(int(row["strat_fold"]), ast.literal_eval(row["scp_codes"])) for row in csv.DictReader(file)]
+
+
+@pytest.fixture(scope="module")
+def ptbxl_codes(ptbxl_table: list[tuple[int, dict[str, float]]]) -> list[list[str]]:
+    """The SCP codes of each record."""
+    return [list(codes) for _, codes in ptbxl_table]
 
 
 def test_superclasses_agree_with_the_published_statements(real_ecg: Path) -> None:
@@ -73,6 +79,8 @@ def test_superclasses_agree_with_the_published_statements(real_ecg: Path) -> Non
         ("ptbxl_form", 19, 19),
         ("ptbxl_rhythm", 12, 12),
         ("cpsc2018", 9, 9),
+        ("cinc2021", 30, 26),  # Reyna et al. 2021: 26 classes, four of two codes
+        ("code15", 6, 6),
     ],
 )
 def test_sizes_of_published_sets(name: str, codes: int, classes: int) -> None:
@@ -102,6 +110,72 @@ def test_superclass_counts_of_the_whole_table(ptbxl_codes: list[list[str]]) -> N
     assert matrix.shape == (21837, 5)
     assert matrix.sum(axis=0).tolist() == [9528, 5486, 5250, 4907, 2655]
     assert int((~matrix.any(axis=1)).sum()) == 407
+
+
+@pytest.mark.parametrize("name", ["all", "diagnostic", "subclass", "superclass", "form", "rhythm"])
+def test_the_counts_of_ptbxl_are_those_of_its_table(
+    real_ecg: Path, ptbxl_table: list[tuple[int, dict[str, float]]], name: str
+) -> None:
+    label_set = load_label_set(f"ptbxl_{name}")
+    for code, records in label_set.records.items():
+        likely = [codes[code] for _, codes in ptbxl_table if code in codes]
+        assert len(likely) == records, code
+        assert sum(value > 0 for value in likely) == label_set.above_zero[code], code
+    # By fold and class, from the statements' own table: what the matrix gives.
+    with (real_ecg / "ptbxl" / "scp_statements.csv").open(newline="") as file:
+        statements = {row[""]: row for row in csv.DictReader(file)}
+    flag = name if name in ("form", "rhythm") else "diagnostic"
+    column = {"subclass": "diagnostic_subclass", "superclass": "diagnostic_class"}.get(name)
+    matrix = label_matrix(label_set, [list(codes) for _, codes in ptbxl_table])
+    expected: dict[int, collections.Counter[str]] = collections.defaultdict(collections.Counter)
+    for fold, codes in ptbxl_table:
+        asked = [code for code in codes if name == "all" or statements[code][flag]]
+        expected[fold].update({statements[code][column] if column else code for code in asked})
+    for fold in range(1, 11):
+        inside = [one == fold for one, _ in ptbxl_table]
+        counts = dict(zip(label_set.classes, matrix[inside].sum(axis=0).tolist()))
+        assert counts == {one: expected[fold][one] for one in label_set.classes}
+
+
+def test_what_a_likelihood_above_zero_leaves() -> None:
+    # Diagnostic statements nearly all have a likelihood; those of rhythm and form nearly none.
+    for name, most in (("superclass", 0.99), ("rhythm", 0.03), ("form", 0.6)):
+        label_set = load_label_set(f"ptbxl_{name}")
+        share = sum(label_set.above_zero.values()) / sum(label_set.records.values())
+        assert share >= most if name == "superclass" else share <= most
+
+
+def test_the_challenge_scores_26_classes_of_30_codes() -> None:
+    cinc = load_label_set("cinc2021")
+    assert cinc.classes[:3] == ("AF", "AFL", "BBB")
+    codes_of = collections.Counter(cinc.code_to_class.values())
+    assert {names for names, codes in codes_of.items() if codes == 2} == {
+        (name,) for name in ("RBBB", "LBBB", "PAC", "PVC")
+    }
+    # Totals of dx_mapping_scored.csv over the seven sources, by code.
+    counts = [cinc.records[code] for code in ("426783006", "713427006", "59118001")]
+    assert counts == [28971, 1779, 3051]
+    for name, codes, most in (("chapman", 54, 3889), ("ningbo", 80, 12670), ("georgia", 67, 2306)):
+        one = load_label_set(name)
+        assert (len(one.classes), len(one.code_to_class), max(one.records.values())) == (codes, codes, most)
+
+
+def test_ludb_rhythms_count_as_in_its_table(real_ecg: Path) -> None:
+    rhythm = load_label_set("ludb_rhythm")
+    with (real_ecg / "ludb" / "ludb.csv").open(newline="") as file:
+        cells = [row["Rhythms"] for row in csv.DictReader(file)]
+    found = collections.Counter(line.strip() for cell in cells for line in cell.split("\n") if line.strip())
+    assert {code.removeprefix("Rhythm: "): count for code, count in rhythm.records.items()} == dict(found)
+    headers = sorted((real_ecg / "ludb").rglob("*.hea"))
+    matrix = label_matrix(rhythm, [parse_comments(read_header(header).comments).labels for header in headers])
+    assert matrix.any(axis=1).all()
+    assert dict(zip(rhythm.classes, matrix.sum(axis=0).tolist()))["atrial fibrillation"] == 8
+
+
+def test_in_a_complete_set_a_recording_without_any_class_is_a_negative() -> None:
+    assert load_label_set("code15").complete
+    assert not load_label_set("ptbxl_form").complete
+    assert label_matrix(load_label_set("code15"), [["normal_ecg"], ["AF"]]).sum(axis=1).tolist() == [0, 1]
 
 
 def test_shared_findings_are_said_in_both_vocabularies() -> None:

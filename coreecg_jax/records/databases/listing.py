@@ -10,7 +10,7 @@ from coreecg_jax.records.recording import Recording
 Read = Callable[[str], Recording]
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class About:
     """What is known of one recording besides its signal; the defaults say 'unknown'."""
 
@@ -22,12 +22,12 @@ class About:
     sex: str = ""  # 'F', 'M' or ''
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Listed:
     """One recording of a source: where it is and what a table says about it."""
 
     recording_id: str
-    file: str  # what the reader of the source is given: for WFDB the .hea file, relative to the folder
+    file: str  # what the reader of the source is given: mostly a file, relative to the folder
     split: str
     about: About | None = None  # None: what the header's comments say
 
@@ -40,6 +40,12 @@ class Listing:
     read: Read
     recordings: tuple[Listed, ...]
     missing: tuple[str, ...] = ()
+    published: int = 0  # recordings of the whole database, where no table lists them; 0: not known
+
+    @property
+    def missing_count(self) -> int:
+        """Recordings of the database that are not in this copy."""
+        return max(len(self.missing), self.published - len(self.recordings))
 
     def digest(self) -> str:
         """16 hex digits that change when the source lists other recordings."""

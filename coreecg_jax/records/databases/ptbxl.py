@@ -5,11 +5,11 @@ its own, so that the test fold lies in files that training never opens.
 """
 
 import ast
-import csv
-import re
 from pathlib import Path
 
 from coreecg_jax.records.databases.listing import About, Listed, Listing
+from coreecg_jax.records.databases.published import Database
+from coreecg_jax.records.databases.tables import below, read_table
 from coreecg_jax.records.wfdb_files import wfdb_reader
 
 NAME = "ptbxl"
@@ -28,7 +28,7 @@ def list_recordings(source: Path) -> Listing:
       FileNotFoundError: when the table, or every record, is not there.
       ValueError: when the table lacks a column or holds a value that cannot be read.
     """
-    rows = [(row, _about(row)) for row in _rows(source / TABLE)]
+    rows = [(row, _about(row)) for row in read_table(source / TABLE, _COLUMNS)]
     recordings, missing = [], []
     for row, about in sorted(rows, key=lambda pair: (pair[1].fold, int(pair[0]["ecg_id"]))):
         file = _header_file(row["filename_hr"])
@@ -43,33 +43,9 @@ def list_recordings(source: Path) -> Listing:
     return Listing(NAME, wfdb_reader(source), tuple(recordings), tuple(missing))
 
 
-def _rows(table: Path) -> list[dict[str, str]]:
-    if not table.is_file():
-        raise FileNotFoundError(f"expected {TABLE} in {table.parent}, it is not there: check --source")
-    with table.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        lacking = [column for column in _COLUMNS if column not in (reader.fieldnames or ())]
-        if lacking:
-            raise ValueError(
-                f"{TABLE}: expected columns {', '.join(_COLUMNS)}; lacking: {', '.join(lacking)}"
-            )
-        try:
-            rows = list(reader)
-        except csv.Error as error:
-            raise ValueError(f"{TABLE}, line {reader.line_num}: {error}") from error
-    for number, row in enumerate(rows, start=2):
-        if any(row[column] is None for column in _COLUMNS):
-            raise ValueError(f"{TABLE}, row {number}: expected a field in every column; copy the table again")
-    return rows
-
-
 def _header_file(filename: str) -> str:
     """The record's header below the source, when the table names one there."""
-    if not re.fullmatch(r"[\w-]+(/[\w-]+)*", filename):
-        raise ValueError(
-            f"{TABLE}: expected filename_hr such as 'records500/00000/00001_hr', got {filename!r}"
-        )
-    return f"{filename}.hea"
+    return f"{below(TABLE, 'filename_hr', filename, 'records500/00000/00001_hr')}.hea"
 
 
 def _about(row: dict[str, str]) -> About:
@@ -91,3 +67,19 @@ def _about(row: dict[str, str]) -> About:
         age=_AGE_SHOWN if age == _AGE_HIDDEN else age,
         sex=_SEX.get(row["sex"], ""),
     )
+
+
+DATABASE = Database(
+    name=NAME,
+    title="PTB-XL",
+    release="1.0.1 to 1.0.3",
+    records=21_837,
+    sampling_rate="500, 10 s",
+    labels="SCP codes with likelihoods",
+    label_set="ptbxl_all, ptbxl_diagnostic, ptbxl_subclass, ptbxl_superclass, ptbxl_form, ptbxl_rhythm",
+    patients="`patient_id` of `ptbxl_database.csv` (18,885)",
+    folds="`strat_fold`: splits `fold1` to `fold10`",
+    licence="CC BY 4.0",
+    citation="10.13026/x4td-x982, 10.1038/s41597-020-0495-6",
+    list_recordings=list_recordings,
+)

@@ -1,0 +1,203 @@
+"""Files of every format, damaged at random, read in a process with little memory: a program for test_fuzz.py.
+
+    python made_damage.py FOLDER CASES SEED KIND …
+
+It prints a line for each reading that ended neither as a recording nor as a refusal, then one JSON line: of
+each kind cases, refused, slowest seconds; and the peak memory in MB. The file of the case in hand stays in
+FOLDER, so that a crash can be looked at.
+"""
+
+import json
+import os
+import random
+import re
+import resource
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+from made_formats import MUSE_LEADS, hl7_xml, muse_xml, write_dicom, write_edf
+from made_recordings import LEADS, made_ecg, write_record
+
+from coreecg_jax.records.formats.files import read_recording
+from coreecg_jax.records.recording import Recording
+from coreecg_jax.records.refusals import RecordingRefused
+
+MEMORY = 2 << 30  # bytes beyond what the packages take
+KINDS = ("hea", "dat", "hea212", "edf", "dcm", "hl7", "muse", "npy", "csv", "h5", "yaml", "real")
+_YAML = "sampling_rate: 500\nunit: mV\nleads: [{}]\ndataset: ecg\n"
+_TRICKS = (
+    b"../../../etc/passwd",
+    b"/dev/zero",
+    b"http://127.0.0.1:9/",
+    b"\x00" * 16,
+    b"nan",
+    b"1e400",
+    b"-1",
+)
+
+
+def main() -> None:
+    folder, cases, seed, kinds = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4:]
+    warnings.simplefilter("ignore")
+    files = {kind: _files(kind, folder / kind) for kind in kinds}
+    for paths in files.values():  # packages are loaded before memory is limited
+        for path, _ in paths:
+            read_recording(path)
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, used + MEMORY))
+    tried = {kind: _try(paths, cases, random.Random(f"{seed} {kind}")) for kind, paths in files.items()}
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"kinds": tried, "peak_mb": round(peak)}))
+
+
+def _try(paths: list[tuple[Path, Path]], cases: int, chance: random.Random) -> dict[str, float]:
+    """Reads `cases` damaged copies; of each pair the first is read, the second damaged."""
+    refused, slowest = 0, 0.0
+    for case in range(cases):
+        path, damaged = paths[case % len(paths)]
+        whole = damaged.read_bytes()
+        damaged.write_bytes(damage(whole, chance))
+        start = time.monotonic()
+        try:
+            outcome: object = read_recording(path)
+        except BaseException as error:
+            outcome = error
+        slowest = max(slowest, time.monotonic() - start)
+        refused += isinstance(outcome, RecordingRefused)
+        if isinstance(outcome, RecordingRefused) and outcome.sentence and outcome.reason:
+            pass
+        elif not (
+            isinstance(outcome, Recording) and outcome.ecg_LT.shape[0] == 12 and outcome.sampling_rate > 0
+        ):
+            damaged.with_name(f"case{case}-{damaged.name}").write_bytes(damaged.read_bytes())
+            print(
+                f"{damaged.parent.name} case {case}: {type(outcome).__name__}: {str(outcome)[:200]}",
+                flush=True,
+            )
+        damaged.write_bytes(whole)
+    return {"cases": cases, "refused": refused, "slowest": round(slowest, 2)}
+
+
+def damage(whole: bytes, chance: random.Random) -> bytes:
+    """One to four changes, half of them in the first two kilobytes, where headers are.
+
+    Half of the files keep their length, for a file of another length is refused before it is parsed.
+    """
+    raw = bytearray(whole)
+    changes = (
+        (_bytes, _word, _digits) if chance.random() < 0.5 else (_bytes, _word, _cut, _repeat, _grow, _trick)
+    )
+    for _ in range(chance.randint(1, 4)):
+        if raw:
+            within = len(raw) if chance.random() < 0.5 else min(len(raw), 2048)
+            chance.choice(changes)(raw, chance.randrange(within), chance)
+    return bytes(raw)
+
+
+def _bytes(raw: bytearray, at: int, chance: random.Random) -> None:
+    for place in range(at, min(len(raw), at + chance.randint(1, 8))):
+        raw[place] = chance.randrange(256)
+
+
+def _word(raw: bytearray, at: int, chance: random.Random) -> None:
+    word = chance.choice((b"\xff\xff\xff\x7f", b"\x00" * 4, b"\xff" * 4))
+    raw[at : at + 4] = word[: len(raw) - at]
+
+
+def _digits(raw: bytearray, at: int, chance: random.Random) -> None:
+    """Another number of as many digits."""
+    if numbers := list(re.finditer(rb"\d+", bytes(raw[at : at + 4096]))):
+        start, end = chance.choice(numbers).span()
+        raw[at + start : at + end] = bytes(chance.choice(b"0123456789") for _ in range(end - start))
+
+
+def _cut(raw: bytearray, at: int, chance: random.Random) -> None:
+    del raw[at : chance.choice((len(raw), at + chance.randint(1, 64)))]
+
+
+def _repeat(raw: bytearray, at: int, chance: random.Random) -> None:
+    raw[at:at] = raw[at : at + chance.randint(1, 4096)]
+
+
+def _grow(raw: bytearray, at: int, chance: random.Random) -> None:
+    """A number of up to thirty digits."""
+    if numbers := list(re.finditer(rb"\d+", bytes(raw[at : at + 4096]))):
+        start, end = chance.choice(numbers).span()
+        raw[at + start : at + end] = str(10 ** chance.randint(0, 30)).encode()
+
+
+def _trick(raw: bytearray, at: int, chance: random.Random) -> None:
+    raw[at:at] = chance.choice(_TRICKS)
+
+
+def _files(kind: str, folder: Path) -> list[tuple[Path, Path]]:
+    """(what is read, what is damaged)."""
+    folder.mkdir(parents=True)
+    ecg, path = made_ecg(seconds=2), folder / f"r.{kind}"
+    if kind in ("hea", "dat"):
+        header = write_record(folder, "r", ecg, comments=["Age: 61", "Dx: 426177001"])
+        return [(header, folder / f"r.{kind}")]
+    if kind == "hea212":
+        return [(_write_212(folder, ecg), folder / name) for name in ("r.hea", "r.dat")]
+    if kind == "edf":
+        write_edf(path, ecg)
+    elif kind == "dcm":
+        write_dicom(path, ecg)
+    elif kind in ("hl7", "muse"):
+        path = folder / "r.xml"
+        rows = ecg[[LEADS.index(name) for name in MUSE_LEADS]]
+        path.write_text(hl7_xml(ecg) if kind == "hl7" else muse_xml(rows), encoding="utf-8")
+    elif kind == "real":
+        return _real(folder)
+    else:
+        return [_array(kind, folder, ecg)]
+    return [(path, path)]
+
+
+def _array(kind: str, folder: Path, ecg: np.ndarray) -> tuple[Path, Path]:
+    described = folder / "ecg.yaml"
+    described.write_text(_YAML.format(", ".join(LEADS)))
+    path = folder / f"r.{'npy' if kind == 'yaml' else kind}"
+    if kind == "csv":
+        np.savetxt(path, ecg.T, "%.3f", ",", header=",".join(LEADS), comments="")
+    elif kind == "h5":
+        import h5py
+
+        with h5py.File(path, "w") as file:
+            file.create_dataset("ecg", data=ecg.astype(np.float32), chunks=(12, 100))
+    else:
+        np.save(path, ecg)
+    return path, described if kind == "yaml" else path
+
+
+def _write_212(folder: Path, ecg: np.ndarray) -> Path:
+    """Two leads in format 212, pairs of 12-bit samples in three bytes: read by the wfdb package."""
+    first, second = np.rint(ecg[:2] * 200).astype(int) & 0xFFF
+    packed = np.stack([first & 0xFF, (first >> 8) | ((second >> 8) << 4), second & 0xFF], axis=1)
+    (folder / "r.dat").write_bytes(packed.astype(np.uint8).tobytes())
+    lines = ["r 2 500 1000", *(f"r.dat 212 200(0)/mV 12 0 0 0 0 {name}" for name in LEADS[:2])]
+    (folder / "r.hea").write_text("\n".join(lines) + "\n")
+    return folder / "r.hea"
+
+
+def _real(folder: Path) -> list[tuple[Path, Path]]:
+    """A header and a signal of each real folder at hand, copied."""
+    pairs = []
+    for number, source in enumerate(sorted(Path(os.environ["COREECG_REAL_ECG"]).iterdir())):
+        header = next(iter(sorted(source.rglob("*.hea"))), None) if source.is_dir() else None
+        if header is None:
+            continue
+        here = folder / str(number)
+        here.mkdir()
+        for part in header.parent.glob(f"{header.stem}.*"):
+            (here / part.name).write_bytes(part.read_bytes())
+        signal = next(part for part in here.iterdir() if part.suffix in (".dat", ".mat"))
+        pairs += [(here / header.name, here / header.name), (here / header.name, signal)]
+    return pairs
+
+
+if __name__ == "__main__":
+    main()
