@@ -9,6 +9,7 @@ import numpy as np
 from coreecg_jax.records import conditioning, quality, schema
 from coreecg_jax.records.databases.header_comments import parse_comments
 from coreecg_jax.records.databases.listing import Listed, Read
+from coreecg_jax.records.measures import measured
 from coreecg_jax.records.recording import Recording
 from coreecg_jax.records.refusals import Reason, RecordingRefused
 
@@ -59,6 +60,7 @@ def process(listed: Listed, read: Read, source_name: str, settings: Settings) ->
         "flags": flags_L.tolist(),
         "ignored_signals": list(raw.ignored_signals),
         "signal_hash": examples[0]["signal_hash"],
+        "measured": measured(raw),
     }
     return Outcome(listed.split, line, examples)
 
