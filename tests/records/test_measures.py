@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 from made_recordings import LEADS, made_ecg
 
+from coreecg_jax.records.databases.listing import About, Listed
 from coreecg_jax.records.measures import LARGEST, Suspicion, measured
+from coreecg_jax.records.one_recording import Settings, process
 from coreecg_jax.records.recording import Recording
+from coreecg_jax.records.schema import Preprocessing
 from coreecg_jax.records.simulator.simulate import simulate
 from coreecg_jax.records.wfdb_files import read_wfdb
 
@@ -82,3 +85,16 @@ def test_reversed_electrodes_of_real_recordings_are_suspected(real_ecg: Path) ->
         assert np.mean([one in measured(raw)["suspected"] for raw in swapped]) > least
         assert np.mean([one in measured(raw)["suspected"] for raw in real]) < 0.02
     assert set(LARGEST) < set(Suspicion)
+
+
+def test_what_is_suspected_is_set_aside_only_when_asked() -> None:
+    ecg = sound()
+    ecg[7] = np.random.default_rng(0).normal(0, 0.1, 5000)
+    listed = Listed("a", "a", "recordings", About())
+    band = Preprocessing(sampling_rate=100.0)
+    kept = process(listed, lambda file: recording(ecg), "made", Settings(band, suspected=("arms_reversed",)))
+    assert (kept.line["status"], kept.line["measured"]["suspected"]) == ("read", ["noise"])
+    refused = process(listed, lambda file: recording(ecg), "made", Settings(band, suspected=("noise",)))
+    assert (refused.line["status"], refused.line["reason"], refused.examples) == ("refused", "suspected", ())
+    with pytest.raises(ValueError, match=r"suspected: expected some of baseline_wander, .*, got nois$"):
+        Settings(band, suspected=("nois",))
