@@ -13,6 +13,7 @@ from absl import flags
 from coreecg_jax.records.databases import folder, simulated, wfdb_folder
 from coreecg_jax.records.databases.catalogue import DATABASES
 from coreecg_jax.records.databases.listing import Listing
+from coreecg_jax.records.measures import Suspicion
 from coreecg_jax.records.one_recording import Settings
 from coreecg_jax.records.prepare import prepare
 from coreecg_jax.records.schema import Preprocessing
@@ -35,6 +36,7 @@ _HIGH_PASS = flags.DEFINE_float("high_pass", 0.67, "Hz.")
 _LOW_PASS = flags.DEFINE_float("low_pass", 40.0, "Hz.")
 _MAX_WINDOWS = flags.DEFINE_integer("max_windows", 6, "Windows kept of one recording, evenly spread.")
 _BAD_LEAD = flags.DEFINE_enum("bad_lead", "set_aside", ["set_aside", "mask"], "A recording with a bad lead.")
+_SUSPECTED = flags.DEFINE_list("set_aside", [], f"Recordings suspected of these: {', '.join(Suspicion)}.")
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace a data set that is there.")
 _WORKERS = flags.DEFINE_integer("workers", 1, "Processes that read and filter.", lower_bound=1)
 
@@ -59,7 +61,7 @@ def main(argv: Sequence[str]) -> None:
     """Lists, prepares, says what became of it."""
     del argv
     band = Preprocessing(sampling_rate=_RATE.value, high_pass=_HIGH_PASS.value, low_pass=_LOW_PASS.value)
-    settings = Settings(band, _MAX_WINDOWS.value, _BAD_LEAD.value)
+    settings = Settings(band, _MAX_WINDOWS.value, _BAD_LEAD.value, tuple(_SUSPECTED.value))
     prepared = prepare(
         _listing(),
         Path(_OUT.value),

@@ -24,6 +24,8 @@ RUN_BY = {
     "report": "tests/launch/test_reporting.py",
     "reconstruction": "tests/launch/test_verbs.py",
     "leakage": "tests/launch/test_verbs.py",
+    "audit": "tests/downstream/test_overlaps.py",
+    "inspect": "tests/launch/test_inspect.py",
     "overfit": "tests/launch/test_verbs.py",
     "curves": "tests/launch/test_verbs.py",
     "conditions": "tests/launch/test_verbs.py",

@@ -8,7 +8,8 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from coreecg_jax.downstream.features import first_windows, recording_rows
+from coreecg_jax.downstream.features import first_rows, first_windows, recording_rows
+from coreecg_jax.downstream.overlaps import names_of, same_signals, signal_names, windows_of
 from coreecg_jax.inputs.reader import Recordings, read_recordings
 from coreecg_jax.records.label_sets import CODES, LabelSet, codes_as_classes, label_matrix, load_label_set
 
@@ -28,7 +29,7 @@ class Cohort:
     classes: tuple[str, ...]
     labels: np.ndarray  # bool (R, C)
     patients: np.ndarray  # str (R,), unique over sources
-    signal_hashes: np.ndarray  # str (R,)
+    signal_hashes: np.ndarray  # str (R,), equal for recordings that are one signal, exactly or nearly
     recording_ids: np.ndarray  # str (R,), unique over sources
     unlabelled: int  # recordings without any label of the set: dropped, as is the convention for PTB-XL
     label_set: LabelSet
@@ -105,9 +106,9 @@ def labelled(
         recordings=recordings,
         classes=label_set.classes,
         labels=matrix,
-        patients=_within_source(firsts.source, firsts.patient_id),
-        signal_hashes=firsts.signal_hash,
-        recording_ids=_within_source(firsts.source, firsts.recording_id),
+        patients=names_of(firsts.source, firsts.patient_id),
+        signal_hashes=signal_names(windows_of(recordings))[first_rows(recordings)],
+        recording_ids=names_of(firsts.source, firsts.recording_id),
         unlabelled=int((~known).sum()),
         label_set=label_set,
         any_likelihood=tuple(at_any.sum(axis=0).tolist()),
@@ -118,14 +119,16 @@ def labelled(
 def without_shared(train: Cohort, test: Recordings) -> Cohort:
     """The training recordings of which neither the patient nor the signal is in the test set.
 
-    PTB-XL holds some signals under two ids, in different folds: what a probe has seen it must not be asked.
+    PTB-XL holds some signals under two ids, in different folds, and databases hold recordings of one another
+    at other rates and gains (`overlaps`): what a probe has seen it must not be asked.
 
     Raises:
       ValueError: when none is left.
     """
     firsts = first_windows(test)
-    known_patient = np.isin(train.patients, _within_source(firsts.source, firsts.patient_id))
-    shared = known_patient | np.isin(train.signal_hashes, firsts.signal_hash)
+    known_patient = np.isin(train.patients, names_of(firsts.source, firsts.patient_id))
+    alike = sorted({pair.first for pair in same_signals(windows_of(train.recordings), windows_of(test))})
+    shared = known_patient | np.isin(train.recording_ids, alike)
     if shared.all():
         raise ValueError(
             f"all {len(train)} recordings to be fitted on share a patient or a signal with the test set: "
@@ -142,8 +145,3 @@ def joined_groups(patients: np.ndarray, signal_hashes: np.ndarray) -> np.ndarray
     edges = coo_array((np.ones(len(patient)), (patient, signal + patient.max() + 1)), shape=(nodes, nodes))
     _, component = connected_components(edges, directed=False)
     return component[patient]
-
-
-def _within_source(source: np.ndarray, names: np.ndarray) -> np.ndarray:
-    """'ptbxl/13', since equal ids of two sources are two patients."""
-    return np.array([f"{one}/{name}" for one, name in zip(source.tolist(), names.tolist(), strict=True)])

@@ -22,10 +22,14 @@ def recording_rows(recordings: Recordings) -> np.ndarray:
     return np.array([numbers.setdefault(pair, len(numbers)) for pair in pairs], np.int64)
 
 
+def first_rows(recordings: Recordings) -> np.ndarray:
+    """The row of the first window of each recording, in the order of `crop_features`; int (R,)."""
+    return np.unique(recording_rows(recordings), return_index=True)[1]
+
+
 def first_windows(recordings: Recordings) -> Recordings:
     """One row a recording, its first window, in the order of `crop_features`: for labels and identities."""
-    _, first = np.unique(recording_rows(recordings), return_index=True)
-    return recordings.take(first)
+    return recordings.take(first_rows(recordings))
 
 
 def crop_features(

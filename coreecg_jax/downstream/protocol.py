@@ -14,6 +14,7 @@ from coreecg_jax.downstream.judged import Judged
 from coreecg_jax.downstream.methods import Encoder, Methods
 from coreecg_jax.downstream.openings import Opening, open_once
 from coreecg_jax.downstream.outcomes import Outcome, developed, nested, outcome
+from coreecg_jax.downstream.overlaps import windows_in, windows_of
 from coreecg_jax.downstream.provenance import Overlap, digest_of_array, overlap
 from coreecg_jax.downstream.subsets import only_leads
 from coreecg_jax.downstream.tasks import Task
@@ -96,8 +97,8 @@ def evaluate(
       ValueError: when data and task do not fit, a recording is both fitted and asked about, a probe cannot be
         fitted, or the run has opened this test before.
     """
-    asked = only_leads(unlabelled(read_recordings(root, task.test or task.train)), subset.leads)
-    seen = {encoder.name: _seen_in_pretraining(encoder, root, asked) for encoder in encoders}
+    asked = unlabelled(read_recordings(root, task.test or task.train))  # with all leads: they tell what it is
+    seen = _seen_in_pretraining(encoders, root, asked)
     if not seal.allow_overlap:
         _require_unseen(seen, task.test or task.train)
     if task.test is None:
@@ -117,6 +118,7 @@ def _sealed(
     """All is fitted and predicted; then the test is opened."""
     assert task.test
     train, validation = divided(root, task, subset, asked)
+    asked = only_leads(asked, subset.leads)
     preprocessing = train.recordings.preprocessing
     predicted: _Predicted = {}
     for name, runs in make_methods(preprocessing).items():
@@ -194,20 +196,23 @@ def _read_test(
     return test, outcomes
 
 
-def _seen_in_pretraining(encoder: Encoder, root: Path | str, asked: Recordings) -> Overlap | None:
-    """What of the recordings asked about the encoder was trained on; None where its data are not at hand."""
-    try:
-        select(root, encoder.trained_on)
-    except (FileNotFoundError, ValueError):
-        return None
-    return overlap(read_recordings(root, encoder.trained_on), asked)
+def _seen_in_pretraining(encoders: Sequence[Encoder], root: Path | str, asked: Recordings) -> _Seen:
+    """What of the recordings asked about each encoder was trained on; None where its data are not at hand."""
+    by_data: _Seen = {}
+    for spec in dict.fromkeys(encoder.trained_on for encoder in encoders):
+        try:
+            select(root, spec)
+        except (FileNotFoundError, ValueError):
+            by_data[spec] = None
+            continue
+        by_data[spec] = overlap(windows_in(root, spec), windows_of(asked))
+    return {encoder.name: by_data[encoder.trained_on] for encoder in encoders}
 
 
-def _require_unseen(seen: dict[str, Overlap | None], spec: str) -> None:
+def _require_unseen(seen: _Seen, spec: str) -> None:
     for name, found in seen.items():
-        if found and (found.recordings or found.signals):
+        if found and (known := max(found.recordings, found.signals) + found.alike):
             raise ValueError(
-                f"{name} was pretrained on {max(found.recordings, found.signals)} recordings of the test "
-                f"({spec}), without their labels: pretrain without them, or say --allow_overlap, which the "
-                "result will say"
+                f"{name} was pretrained on {known} recordings of the test ({spec}), without their labels: "
+                "pretrain without them, or say --allow_overlap, which the result will say"
             )

@@ -11,6 +11,7 @@ import numpy as np
 
 import coreecg_jax
 from coreecg_jax.downstream.features import first_windows
+from coreecg_jax.downstream.overlaps import Windows, names_of, same_signals
 from coreecg_jax.inputs.reader import Recordings
 from coreecg_jax.training.identity import commit_of
 
@@ -23,6 +24,7 @@ class Overlap(NamedTuple):
     recordings: int  # by source and id
     patients: int
     signals: int  # by their hash: one recording under two ids
+    alike: int  # by fingerprint and likeness: one signal at another rate or gain, cropped, or with noise
 
 
 def digest_of_parameters(parameters: Mapping[str, Any]) -> str:
@@ -74,24 +76,24 @@ def _package() -> Path:
     return Path(str(resources.files(coreecg_jax)))
 
 
-def overlap(known: Recordings, asked: Recordings) -> Overlap:
+def overlap(known: Windows, asked: Windows) -> Overlap:
     """How many of the asked recordings are known, or their patient, or their signal."""
-    ours, theirs = first_windows(known), first_windows(asked)
-    pairs = ((_of(ours, name), _of(theirs, name)) for name in ("recording_id", "patient_id"))
-    recordings, patients = (int(np.isin(asked_names, names).sum()) for names, asked_names in pairs)
-    return Overlap(recordings, patients, int(np.isin(theirs.signal_hash, ours.signal_hash).sum()))
+    names, patients, signals = asked.recordings()
+    alike = {pair.second for pair in same_signals(known, asked)} - set(known.names.tolist())
+    return Overlap(
+        recordings=int(np.isin(names, known.names).sum()),
+        patients=int(np.isin(patients, known.patients).sum()),
+        signals=int(np.isin(signals, known.signals).sum()),
+        alike=int((np.isin(names, sorted(alike)) & ~np.isin(signals, known.signals)).sum()),
+    )
 
 
 def require_no_recording_twice(known: Recordings, asked: Recordings, known_as: str, asked_as: str) -> None:
     """Raises ValueError when a recording stands in both: a leak that no counting can mend."""
-    shared = overlap(known, asked).recordings
+    ours, theirs = (np.unique(names_of(some.source, some.recording_id)) for some in (known, asked))
+    shared = int(np.isin(theirs, ours).sum())
     if shared:
         raise ValueError(
-            f"{known_as} and {asked_as} share {shared} of {len(first_windows(asked))} recordings: what was "
+            f"{known_as} and {asked_as} share {shared} of {len(theirs)} recordings: what was "
             "fitted or chosen by must not be asked about; correct the task's data specifications"
         )
-
-
-def _of(recordings: Recordings, column: str) -> np.ndarray:
-    names = getattr(recordings, column)
-    return np.array([f"{s}/{name}" for s, name in zip(recordings.source.tolist(), names.tolist())])

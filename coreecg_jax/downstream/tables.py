@@ -81,10 +81,8 @@ def _about(numbers: Report) -> str:
             lines.append(
                 f"{name}: its pretraining data are not at hand: cannot tell whether it saw the test."
             )
-        elif found["recordings"] or found["signals"]:
-            lines.append(
-                f"{name} saw {found['recordings']} recordings of the test in pretraining, unlabelled."
-            )
+        elif known := max(found["recordings"], found["signals"]) + found.get("alike", 0):
+            lines.append(f"{name} saw {known} recordings of the test in pretraining, unlabelled.")
     if numbers["incomplete_without"]:
         lines.append(f"**Incomplete: without {', '.join(numbers['incomplete_without'])}.**")
     return "  \n".join(lines)

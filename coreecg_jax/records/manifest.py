@@ -18,6 +18,7 @@ class Manifest:
         )
         self._refused: collections.Counter[str] = collections.Counter()
         self._windows: collections.Counter[str] = collections.Counter()
+        self._suspected: collections.Counter[str] = collections.Counter()
         self._dropped_seconds = 0.0
         self._hashes: set[str] = set()
 
@@ -35,6 +36,7 @@ class Manifest:
         self._counts["with_ignored_signals"] += bool(line["ignored_signals"])
         self._counts["repeated_signals"] += line["signal_hash"] in self._hashes
         self._hashes.add(line["signal_hash"])
+        self._suspected.update(line["measured"]["suspected"])
         self._dropped_seconds += line["dropped_seconds"]
 
     def finish(self, missing: int, settings: dict[str, Any]) -> dict[str, Any]:
@@ -44,6 +46,7 @@ class Manifest:
             "missing": missing,
             "dropped_seconds": round(self._dropped_seconds, 3),
             "refused_by_reason": dict(sorted(self._refused.items())),
+            "suspected": dict(sorted(self._suspected.items())),
             "windows_by_split": dict(self._windows),
             "settings": settings,
         }

@@ -9,6 +9,7 @@ import numpy as np
 from coreecg_jax.records import conditioning, quality, schema
 from coreecg_jax.records.databases.header_comments import parse_comments
 from coreecg_jax.records.databases.listing import Listed, Read
+from coreecg_jax.records.measures import Suspicion, measured
 from coreecg_jax.records.recording import Recording
 from coreecg_jax.records.refusals import Reason, RecordingRefused
 
@@ -24,6 +25,7 @@ class Settings:
     preprocessing: schema.Preprocessing = dataclasses.field(default_factory=schema.Preprocessing)
     max_windows: int = 6  # of one recording
     bad_lead: str = "set_aside"  # or "mask": keeps a recording with some bad leads, zeroed and flagged
+    suspected: tuple[str, ...] = ()  # names of `measures.Suspicion`: a recording with one is set aside
 
     def __post_init__(self) -> None:
         conditioning.check_preprocessing(self.preprocessing)
@@ -31,6 +33,11 @@ class Settings:
             raise ValueError(f"max_windows: expected at least 1, got {self.max_windows}")
         if self.bad_lead not in ("set_aside", "mask"):
             raise ValueError(f"bad_lead: expected 'set_aside' or 'mask', got {self.bad_lead!r}")
+        unknown = set(self.suspected) - set(Suspicion)
+        if unknown:
+            raise ValueError(
+                f"suspected: expected some of {', '.join(Suspicion)}, got {', '.join(sorted(unknown))}"
+            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,6 +55,8 @@ def process(listed: Listed, read: Read, source_name: str, settings: Settings) ->
     try:
         raw = read(listed.file)
         flags_L = _checked_flags(raw, settings)
+        measures = measured(raw)
+        _check_suspected(measures, settings)
         examples, dropped = _examples(listed, raw, flags_L, source_name, settings)
     except RecordingRefused as refusal:
         line |= {"status": "refused", "reason": str(refusal.reason), "sentence": refusal.sentence}
@@ -59,6 +68,7 @@ def process(listed: Listed, read: Read, source_name: str, settings: Settings) ->
         "flags": flags_L.tolist(),
         "ignored_signals": list(raw.ignored_signals),
         "signal_hash": examples[0]["signal_hash"],
+        "measured": measures,
     }
     return Outcome(listed.split, line, examples)
 
@@ -79,6 +89,14 @@ def _checked_flags(raw: Recording, settings: Settings) -> np.ndarray:
     flags_L = quality.lead_flags(raw.ecg_LT, raw.present_L, raw.sampling_rate)
     quality.check_leads(flags_L, settings.bad_lead == "mask", raw.ignored_signals)
     return flags_L
+
+
+def _check_suspected(measures: dict[str, Any], settings: Settings) -> None:
+    """Sets aside what the settings do not want."""
+    unwanted = [name for name in measures["suspected"] if name in settings.suspected]
+    if unwanted:
+        values = ", ".join(f"{name} {measures[name]}" for name in ("baseline_uv", "noise_uv", "relation_uv"))
+        raise RecordingRefused(Reason.SUSPECTED, f"expected none of {', '.join(unwanted)}, got {values}")
 
 
 def check_rate_and_length(raw: Recording, preprocessing: schema.Preprocessing) -> None:

@@ -138,6 +138,7 @@ def _recorded(listing: Listing, settings: Settings) -> dict[str, Any]:
     return {
         "max_windows": settings.max_windows,
         "bad_lead": settings.bad_lead,
+        "suspected": sorted(settings.suspected),
         "recordings_listed": len(listing.recordings),
         "listing": listing.digest(),
     }
@@ -151,7 +152,8 @@ def _summary_of_same(folder: Path, listing: Listing, settings: Settings) -> dict
         raise ValueError(f"{folder} holds no complete data set (no {', '.join(lacking)}): use --overwrite")
     there = Preprocessing.from_json((folder / PREPROCESSING_FILE).read_text(encoding="utf-8"))
     summary = read_summary(folder / MANIFEST_FILE)
-    old = dataclasses.asdict(there) | summary["settings"]
+    # Data sets of before there was a choice set nothing aside for a suspicion.
+    old = dataclasses.asdict(there) | {"suspected": []} | summary["settings"]
     new = dataclasses.asdict(settings.preprocessing) | _recorded(listing, settings)
     differing = [
         f"{key} is {old.get(key)}, asked for {value}" for key, value in new.items() if old.get(key) != value

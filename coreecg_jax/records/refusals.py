@@ -20,6 +20,7 @@ class Reason(enum.StrEnum):
     SATURATED = "saturated"
     NO_GOOD_LEAD = "no_good_lead"
     INT16_OVERFLOW = "int16_overflow"
+    SUSPECTED = "suspected"
 
 
 class NothingReadable(ValueError):

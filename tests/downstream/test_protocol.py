@@ -16,6 +16,7 @@ from coreecg_jax.downstream.methods import (
     UNTRAINED,
     Run,
 )
+from coreecg_jax.downstream.overlaps import windows_of
 from coreecg_jax.downstream.predictions import read_predictions, write_predictions
 from coreecg_jax.downstream.probes import patient_folds
 from coreecg_jax.downstream.protocol import Seal, develop, evaluate, other_sources
@@ -388,12 +389,16 @@ def test_rare_classes_are_listed_and_left_out_of_the_macro(data, ask):
 def test_what_the_encoder_saw_of_the_test_is_refused_or_said(data, seal, monkeypatch):
     del data
     monkeypatch.setattr(protocol, "select", lambda root, spec: None)
+    in_memory = protocol.read_recordings
+    monkeypatch.setattr(protocol, "windows_in", lambda root, spec: windows_of(in_memory(root, spec)))
     seen = [made_encoder(trained_on="train, test")]
     with pytest.raises(ValueError, match="runs/0 was pretrained on 80 recordings of the test"):
         evaluate(TASK, "root", _two_methods, Subset(), seal, seen)
     allowed = dataclasses.replace(seal, allow_overlap=True)
     numbers = results.report(evaluate(TASK, "root", _two_methods, Subset(), allowed, seen), seen)
-    assert numbers["pretrained_on_test"] == {"runs/0": {"recordings": 80, "patients": 80, "signals": 80}}
+    assert numbers["pretrained_on_test"] == {
+        "runs/0": {"recordings": 80, "patients": 80, "signals": 80, "alike": 0}
+    }
     assert "runs/0 saw 80 recordings of the test in pretraining" in tables.markdown(numbers)
 
 
