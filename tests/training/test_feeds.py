@@ -44,6 +44,7 @@ def test_steps_are_dealt_out_up_to_what_is_due(root, tmp_path, monkeypatch):
     assert counts == [(0, 3), (3, 1), (4, 3), (7, 1)]
 
 
+@pytest.mark.slow
 def test_killed_between_two_checkpoints_and_resumed_is_as_never_killed(root, whole, tmp_path, monkeypatch):
     class Dying(feeds.DeviceFeed):
         def __call__(self, state, number, count):
@@ -59,6 +60,7 @@ def test_killed_between_two_checkpoints_and_resumed_is_as_never_killed(root, who
     assert_same(train(config_of(root), tmp_path), whole[1])
 
 
+@pytest.mark.slow
 def test_both_placements_learn_from_the_same_batches(root, whole, tmp_path):
     host = {"data.placement": "host", "run.steps_per_dispatch": 1}
     train(config_of(root, host), tmp_path)
