@@ -17,7 +17,7 @@ from coreecg_jax.method.network import CoReECG
 from coreecg_jax.method.objective import Objective
 from coreecg_jax.records.leads import LEADS
 from coreecg_jax.training.health import matrix_rate, step_flops
-from coreecg_jax.training.mesh import data_parallel
+from coreecg_jax.training.mesh import place
 from coreecg_jax.training.optimizer import make_optimizer
 from coreecg_jax.training.state import init_state
 from coreecg_jax.training.step import make_train_step
@@ -83,7 +83,7 @@ def step(name: str) -> Iterator[Row]:
 
 def _timed(objective: Objective, batch_size: int) -> tuple[list[float], list[float], int]:
     """Seconds of each step, matrix rates measured between them, and the peak memory in bytes."""
-    placement = data_parallel()
+    placement = place()
     optimizer = make_optimizer(
         learning_rate=1e-3,
         fda_learning_rate=1e-2,

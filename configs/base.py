@@ -18,7 +18,10 @@ def get_config() -> ml_collections.ConfigDict:
     data.crop_seconds = 9.0  # s, a view; shorter recordings are not used
     data.batch_size = 256  # recordings, over all devices; each gives two views
     data.validation_batch_size = 64  # recordings
-    data.shuffle_buffer = 10_000  # windows
+    data.shuffle_buffer = 10_000  # windows: none is delayed by more
+    data.placement = "host"  # streamed by tf.data; or device: the corpus lies in the devices' memory
+    data.readers = 1  # equal parts of a batch, each from shards of its own, for processes to share
+    data.packed = ""  # for placement device: folder for a file of the corpus, read instead of the shards
     data.on_corrupt = "error"  # or skip: a damaged record of training is left out and counted
 
     config.model = model = ml_collections.ConfigDict()
@@ -73,6 +76,8 @@ def get_config() -> ml_collections.ConfigDict:
     run.log_every = 50  # steps
     run.validate_every = 1000  # steps
     run.checkpoint_every = 1000  # steps
+    run.steps_per_dispatch = 1  # most steps sent to the devices at once; above 1 with data.placement=device
+    run.fsdp = 1  # devices that share each large parameter and its moments; 1: each device has all
     run.max_skipped_in_a_row = 10  # steps whose loss or gradient is not finite; at so many the run stops
     run.probe_task = (
         ""  # a task of launch.evaluate: a nearest-neighbour score on its training folds is logged

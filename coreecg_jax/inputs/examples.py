@@ -1,5 +1,6 @@
 """From the serialised examples of shards to values, checked against `records.schema.FIELDS`."""
 
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
@@ -11,6 +12,8 @@ from coreecg_jax.records.leads import LEADS
 from coreecg_jax.records.schema import FIELDS
 
 Decoded = TypeVar("Decoded")
+
+_NAME = ("source", "recording_id", "window")
 
 
 def decode_all(selection: Selection, decode: Callable[[bytes], Decoded]) -> Iterator[Decoded]:
@@ -42,6 +45,22 @@ def decode_length(record: bytes) -> int:
       ValueError: when it has none.
     """
     return _value("length", parse_example(record, ("length",)).get("length", []))
+
+
+def names_of(selection: Selection, numbers: np.ndarray) -> list[str]:
+    """'ptbxl/00123, window 0' of each of some records, numbered through the files of a selection."""
+    ends = np.cumsum(selection.examples)
+    names: dict[int, str] = {}
+    for file in np.unique(np.searchsorted(ends, numbers, side="right")):
+        first = int(ends[file]) - selection.examples[file]
+        wanted = {int(number) - first for number in numbers if first <= number < ends[file]}
+        records = itertools.islice(read_records(selection.files[file]), max(wanted) + 1)
+        for place, record in enumerate(records):
+            if place in wanted:
+                fields = parse_example(record, _NAME)
+                source, recording, window = (_value(name, fields.get(name, [])) for name in _NAME)
+                names[first + place] = f"{source}/{recording}, window {window}"
+    return [names[int(number)] for number in numbers]
 
 
 def decode_window(record: bytes, window_samples: int) -> dict[str, Any]:

@@ -18,8 +18,8 @@ def to_devices(
     one that stops asking leaves nothing behind. An error of `batches` is raised as soon as it is met, up to
     `ahead` batches early.
 
-    With several processes each draws the same global batch, the stream being a function of (seed, step), and
-    sends its own devices their part of it.
+    With several processes each sends its own devices their part of the global batch; other rows of its
+    batches are not looked at.
 
     Args:
       batches: numpy batches; the leading axis of every array is divided as `sharding` says.
@@ -38,3 +38,10 @@ def to_devices(
         if len(on_their_way) > ahead:
             yield on_their_way.popleft()
     yield from on_their_way
+
+
+def rows_here(sharding: jax.sharding.Sharding, batch_size: int) -> list[int]:
+    """The rows of a batch that the devices of this process are sent."""
+    rows = np.arange(batch_size)
+    parts = sharding.addressable_devices_indices_map((batch_size,)).values()
+    return sorted({row for part in parts for row in rows[part].tolist()})

@@ -10,12 +10,14 @@ import ml_collections
 import numpy as np
 
 from coreecg_jax.inputs.batch import Batch
-from coreecg_jax.inputs.pipeline import count_usable, training_batches
+from coreecg_jax.inputs.corpus import bytes_on_each, require_room
 from coreecg_jax.inputs.selection import Selection, select
+from coreecg_jax.inputs.training_windows import long_enough
 from coreecg_jax.records.leads import LEADS
 from coreecg_jax.training.experiment import Experiment, build, resolved
+from coreecg_jax.training.feeds import windows_of
 from coreecg_jax.training.health import matrix_rate, step_flops
-from coreecg_jax.training.mesh import Placement, data_parallel, require_divisible
+from coreecg_jax.training.mesh import Placement, place, require_divisible
 from coreecg_jax.training.state import TrainState, init_state
 from coreecg_jax.training.step import make_train_step
 
@@ -36,7 +38,7 @@ class Estimate(NamedTuple):
     recordings_seen: int
     encoder_parameters: int
     parameters: int
-    memory_per_device: int  # of the compiled step
+    memory_per_device: int  # of the compiled step, and of the corpus where it lies there
     step_flops: float
     matrix_rate: float  # FLOP/s, measured now
     devices: str
@@ -78,20 +80,15 @@ def estimate(config: ml_collections.ConfigDict, workdir: Path | str) -> Estimate
     config = resolved(config)
     data, run = config.data, config.run
     selection = select(data.root, data.train)
-    experiment, placement = build(config, selection.preprocessing), data_parallel()
+    experiment, placement = build(config, selection.preprocessing), place(fsdp=run.fsdp)
     require_divisible("data.batch_size", data.batch_size, placement)
     require_divisible("data.validation_batch_size", data.validation_batch_size, placement)
     seconds = experiment.objective.window_seconds
-    stream = training_batches(
-        data.root,
-        data.train,
-        batch_size=data.batch_size,
-        seed=config.seed,
-        min_seconds=seconds,
-        shuffle_buffer=data.shuffle_buffer,
-        on_corrupt=data.on_corrupt,
-    )
-    windows, validation = stream.usable, _usable(data.root, data.validation, seconds)
+    windows, validation = windows_of(config, seconds), _usable(data.root, data.validation, seconds)
+    corpus = 0
+    if data.placement == "device":
+        require_room(windows, placement.divided)
+        corpus = bytes_on_each(windows, placement.divided)
     if data.validation_batch_size > validation:
         raise ValueError(
             f"data.validation_batch_size: expected at most the {validation} windows there are, "
@@ -104,12 +101,12 @@ def estimate(config: ml_collections.ConfigDict, workdir: Path | str) -> Estimate
     in_checkpoint = _CHECKPOINTS_AT_ONCE * sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(state))
     encoder = [name for name in state.parameters["network"] if not name.startswith(_NOT_ENCODER)]
     return Estimate(
-        windows=windows,
+        windows=windows.usable,
         steps=run.steps,
         recordings_seen=run.steps * data.batch_size,
         encoder_parameters=sum(count_parameters(state.parameters["network"][name]) for name in encoder),
         parameters=count_parameters(state.parameters),
-        memory_per_device=_step_memory(experiment, state, data.batch_size, selection, placement),
+        memory_per_device=corpus + _step_memory(experiment, state, data.batch_size, selection, placement),
         step_flops=step_flops(
             network,
             tokens_kept=objective.stdm.tokens_kept(objective.columns),
@@ -132,7 +129,7 @@ _NOT_ENCODER = ("decoder", "mask_token", "projector")
 def _usable(root: str, spec: str, seconds: float) -> int:
     """Windows that are long enough."""
     selection = select(root, spec)
-    return count_usable(selection, selection.minimum_length(seconds))
+    return int(long_enough(selection, selection.minimum_length(seconds)).sum())
 
 
 def _step_memory(
@@ -146,7 +143,13 @@ def _step_memory(
         available=jax.ShapeDtypeStruct((batch_size, len(LEADS)), jnp.bool_),
         patient=jax.ShapeDtypeStruct((batch_size,), jnp.uint32),
     )
-    step: Any = make_train_step(experiment.objective, experiment.optimizer, seed=0, placement=placement)
+    step: Any = make_train_step(
+        experiment.objective,
+        experiment.optimizer,
+        seed=0,
+        placement=placement,
+        of_state=placement.of_state(state),
+    )
     needs = step.lower(state, batch).compile().memory_analysis()
     return int(
         needs.argument_size_in_bytes

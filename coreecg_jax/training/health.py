@@ -119,12 +119,18 @@ class Speed:
         """
         iterator = iter(batches)
         while True:
-            start = time.perf_counter()
-            batch = next(iterator, None)
-            self._waited += time.perf_counter() - start
+            with self.waiting():
+                batch = next(iterator, None)
             if batch is None:
                 return
             yield batch
+
+    @contextlib.contextmanager
+    def waiting(self) -> Generator[None]:
+        """Time spent inside counts as waiting for input."""
+        start = time.perf_counter()
+        yield
+        self._waited += time.perf_counter() - start
 
     @contextlib.contextmanager
     def paused(self) -> Generator[None]:

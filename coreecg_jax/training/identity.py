@@ -13,13 +13,18 @@ import ml_collections
 from coreecg_jax.records.schema import OtherSettings, Preprocessing
 
 PACKAGES = ("coreecg-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
-# What may differ between the start of a run and its resumption. All but the last change no result; the last
-# decides about a shard that was damaged meanwhile, and is told by the metrics.
+# What may differ between the start of a run and its resumption. The first change no result; the next three
+# change the order of sums, as other devices do; the last decides about a shard that was damaged meanwhile,
+# and is told by the metrics.
 FREE_ON_RESUME = (
     "config.run.log_every",
     "config.run.checkpoint_every",
     "config.run.max_skipped_in_a_row",
     "config.data.root",
+    "config.data.packed",
+    "config.data.placement",
+    "config.run.steps_per_dispatch",
+    "config.run.fsdp",
     "config.data.on_corrupt",
 )
 

@@ -30,6 +30,7 @@ class Interruption:
 
     def __init__(self) -> None:
         self.signal = 0  # that asked
+        self._looks = 0
         self._before: dict[int, Any] = {}
 
     @property
@@ -48,9 +49,11 @@ class Interruption:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def look(self, number: int) -> None:
-        """Asks the cluster, at each step, whether all processes shall stop at this one."""
-        if jax.distributed.is_initialized() and multihost_utils.reached_preemption_sync_point(number):
+    def look(self) -> None:
+        """Asks the cluster, after each dispatch, whether all processes shall stop at this one."""
+        # Counted by looks: the point to stop at is the number after the highest that any process has seen.
+        self._looks += 1
+        if jax.distributed.is_initialized() and multihost_utils.reached_preemption_sync_point(self._looks):
             self.signal = signal.SIGTERM
 
     def _note(self, number: int, frame: FrameType | None) -> None:

@@ -1,27 +1,25 @@
 """Pretraining, told in order. Here the config ends: all that is called below takes keywords."""
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import jax
 import ml_collections
 
-from coreecg_jax.inputs.pipeline import Stream, training_batches
 from coreecg_jax.inputs.reader import read_recordings
 from coreecg_jax.inputs.selection import select
-from coreecg_jax.inputs.transfer import to_devices
 from coreecg_jax.method.objective import Objective
 from coreecg_jax.training.checkpoints import Checkpoints
 from coreecg_jax.training.experiment import build, resolved
+from coreecg_jax.training.feeds import last_of, make_feed, windows_of
 from coreecg_jax.training.health import Speed
 from coreecg_jax.training.interruption import Interruption, Stopped
 from coreecg_jax.training.journal import Journal
-from coreecg_jax.training.mesh import Placement, data_parallel, require_divisible
+from coreecg_jax.training.mesh import Placement, place, require_divisible
 from coreecg_jax.training.progress import Progress
 from coreecg_jax.training.skipping import Patience
 from coreecg_jax.training.state import TrainState, init_state
-from coreecg_jax.training.step import make_train_step
 from coreecg_jax.training.validation import Evaluator, make_validator
 from coreecg_jax.training.watching import Draw, Watch, was_watched
 
@@ -55,46 +53,49 @@ def train(
     config = resolved(config)
     data, run = config.data, config.run
     training, validation = (select(data.root, spec) for spec in (data.train, data.validation))
-    experiment = build(config, training.preprocessing)
-    placement = data_parallel()
+    experiment, placement = build(config, training.preprocessing), place(fsdp=run.fsdp)
     require_divisible("data.batch_size", data.batch_size, placement)
     require_divisible("data.validation_batch_size", data.validation_batch_size, placement)
-    stream = _stream(config, experiment.objective)
-    patience = Patience(run.max_skipped_in_a_row, workdir, stream.recordings)
-    evaluators = {"validation": _validator(data, experiment.objective, placement), **(evaluators or {})}
-    step = make_train_step(experiment.objective, experiment.optimizer, seed=config.seed, placement=placement)
+    windows = windows_of(config, experiment.objective.window_seconds)
+    patience = Patience(run.max_skipped_in_a_row, workdir, windows.recordings)
     fresh = init_state(experiment.objective, experiment.optimizer, jax.random.key(config.seed))
+    of_state = placement.of_state(fresh)
+    validator = _validator(data, experiment.objective, placement, of_state.parameters)
+    evaluators = {"validation": validator, **(evaluators or {})}
+    feed_from = make_feed(config, experiment, windows, placement, of_state)
     manifests = {"train": training.manifest_digests(), "validation": validation.manifest_digests()}
     with Checkpoints(workdir, config, training.preprocessing, manifests) as checkpoints:
-        state = checkpoints.restore_last(jax.device_put(fresh, placement.replicated))
-        start = int(state.step)
-        owed = start > 0 and _validates(start, run) and not was_watched(start, workdir)
-        if start == run.steps and not owed:
+        state = checkpoints.restore_last(jax.device_put(fresh, of_state))
+        number = int(state.step)
+        owed = number > 0 and _validates(number, run) and not was_watched(number, workdir)
+        if number == run.steps and not owed:
             print(f"nothing to do: all {run.steps} steps of {workdir} are done")
             return state
         speed = Speed(experiment.objective, batch_size=data.batch_size)
-        batches = to_devices(speed.watched(stream(start)), placement.divided)
+        feed = feed_from(number, speed)
         with (
-            Journal(workdir, resume_step=start) as journal,
-            Progress(run.steps, start_step=start, batch_size=data.batch_size) as progress,
+            Journal(workdir, resume_step=number) as journal,
+            Progress(run.steps, start_step=number, batch_size=data.batch_size) as progress,
             Interruption() as interruption,
         ):
             watch = Watch(evaluators, pictures or {}, journal, checkpoints, interruption)
             if owed:
-                watch(start, state)
-            for number in range(start + 1, run.steps + 1):
-                state, metrics = step(state, next(batches))
-                patience.look(number, metrics)
-                interruption.look(number)
+                watch(number, state)
+            while number < run.steps:
+                count = _steps_to_go(number, run, feed.most)
+                state, metrics = feed(state, number, count)
+                number += count
+                patience.look(range(number - count + 1, number + 1), metrics)
+                interruption.look()
                 if number % run.log_every == 0:
                     checkpoints.require_written()
-                    figures = jax.device_get(metrics) | stream.figures
+                    figures = last_of(metrics, count) | windows.figures
                     journal.write(number, figures | speed.since_last(number))
                     progress.update(number, {name: figures[name] for name in LOSSES if name in figures})
                 if _validates(number, run):
                     with speed.paused():
                         watch(number, state)
-                # Read once: a signal that comes later in this step is answered after the next.
+                # Read once: a signal that comes later in this dispatch is answered after the next.
                 stopping = interruption.asked
                 if stopping or number == run.steps or number % run.checkpoint_every == 0:
                     patience.finish()
@@ -104,26 +105,23 @@ def train(
     return state
 
 
-def _stream(config: ml_collections.ConfigDict, objective: Objective) -> Stream:
-    """The batches of training; damaged records that are left out are told."""
-    data = config.data
-    stream = training_batches(
-        data.root,
-        data.train,
-        batch_size=data.batch_size,
-        seed=config.seed,
-        min_seconds=objective.window_seconds,
-        shuffle_buffer=data.shuffle_buffer,
-        on_corrupt=data.on_corrupt,
-    )
-    for reason in stream.salvaged.reasons:
-        sys.stderr.write(f"warning: {reason}; it is left out\n")
-    return stream
+def _steps_to_go(number: int, run: ml_collections.ConfigDict, most: int) -> int:
+    """Until something is due: a dispatch ends there."""
+    due = [every - number % every for every in (run.log_every, run.validate_every, run.checkpoint_every)]
+    return min(most, run.steps - number, *due)
 
 
-def _validator(data: ml_collections.ConfigDict, objective: Objective, placement: Placement) -> Evaluator:
+def _validator(
+    data: ml_collections.ConfigDict, objective: Objective, placement: Placement, of_parameters: Any
+) -> Evaluator:
     recordings = read_recordings(data.root, data.validation, min_seconds=objective.window_seconds)
-    return make_validator(objective, recordings, batch_size=data.validation_batch_size, placement=placement)
+    return make_validator(
+        objective,
+        recordings,
+        batch_size=data.validation_batch_size,
+        placement=placement,
+        of_parameters=of_parameters,
+    )
 
 
 def _validates(number: int, run: ml_collections.ConfigDict) -> bool:

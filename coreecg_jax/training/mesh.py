@@ -1,22 +1,73 @@
-"""Data parallelism: one axis over all devices, state everywhere, batches divided."""
+"""Where arrays live: one mesh over all devices, batches divided among them, the state on each or divided too.
 
-from typing import NamedTuple
+The mesh has two named axes. Batches are divided along both. Over 'fsdp' each device of a row of the mesh
+holds a part of the large parameters and of their moments (fully sharded data parallelism); with one device
+a row, the default, each holds all of them.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import jax
-from jax.sharding import AxisType, NamedSharding, PartitionSpec
+import numpy as np
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+from coreecg_jax.training.checksum import path_of
+
+AXES = ("data", "fsdp")
+# Numbers below which an array is not worth dividing: its parts would be sent more often than computed with.
+_SMALLEST = 2**12
 
 
 class Placement(NamedTuple):
-    """Where arrays live."""
+    """Shardings over one mesh."""
 
-    replicated: NamedSharding  # the state, and scalars
+    replicated: NamedSharding  # scalars, and the state where it is not divided
     divided: NamedSharding  # batches, along their first axis
 
+    def of_state(self, state: Any) -> Any:
+        """A sharding for each array of a state: the rule is `partition`."""
+        mesh = self.divided.mesh
+        return jax.tree_util.tree_map_with_path(
+            lambda path, leaf: NamedSharding(mesh, partition(path_of(path), leaf.shape, mesh.shape["fsdp"])),
+            state,
+        )
 
-def data_parallel() -> Placement:
-    """All devices that jax sees, on one axis named 'data'."""
-    mesh = jax.make_mesh((jax.device_count(),), ("data",), axis_types=(AxisType.Auto,))
-    return Placement(NamedSharding(mesh, PartitionSpec()), NamedSharding(mesh, PartitionSpec("data")))
+
+def place(*, fsdp: int = 1, devices: Sequence[jax.Device] | None = None) -> Placement:
+    """All devices that jax sees, or those given, process by process.
+
+    Args:
+      fsdp: devices that share the parameters.
+
+    Raises:
+      ValueError: when it does not divide the number of devices.
+    """
+    devices = jax.devices() if devices is None else devices
+    if fsdp < 1 or len(devices) % fsdp:
+        raise ValueError(f"run.fsdp: expected a divisor of {len(devices)}, the number of devices, got {fsdp}")
+    grid = np.array(devices).reshape(-1, fsdp)
+    mesh = Mesh(grid, AXES, axis_types=(AxisType.Auto,) * len(AXES))
+    return Placement(NamedSharding(mesh, PartitionSpec()), NamedSharding(mesh, PartitionSpec(AXES)))
+
+
+def partition(path: str, shape: Sequence[int], fsdp: int) -> PartitionSpec:
+    """How an array of the state is divided over 'fsdp': kernels of linear layers and their moments along the
+    longer of their two axes that can be, all else not.
+
+    Args:
+      path: 'parameters/network/encoder_stack/layers/qkv/kernel', or the same below 'optimizer/'.
+      shape: of the array; stacked layers have one axis more in front, which is never divided.
+      fsdp: devices along the axis.
+    """
+    *_, name = path.split("/")
+    if fsdp == 1 or name != "kernel" or len(shape) < 2 or np.prod(shape) < _SMALLEST:
+        return PartitionSpec()
+    can_be = [axis for axis in (len(shape) - 1, len(shape) - 2) if shape[axis] % fsdp == 0]
+    if not can_be:
+        return PartitionSpec()
+    longest = max(can_be, key=lambda axis: shape[axis])
+    return PartitionSpec(*("fsdp" if axis == longest else None for axis in range(len(shape))))
 
 
 def require_divisible(field: str, batch_size: int, placement: Placement) -> None:

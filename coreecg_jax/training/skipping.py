@@ -3,7 +3,9 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import SupportsFloat
+from typing import Any
+
+import numpy as np
 
 SKIPPED_FILE = "skipped.json"
 
@@ -13,9 +15,9 @@ class NotFinite(FloatingPointError):
 
 
 class Patience:
-    """Counts, step by step, how many updates in a row were skipped.
+    """Counts, dispatch by dispatch, how many updates in a row were skipped.
 
-    It looks at the step before the one that was just sent off, so that the devices are never waited for.
+    It looks at the dispatch before the one that was just sent off, so that the devices are never waited for.
 
     Args:
       most: in a row at which `look` raises.
@@ -30,29 +32,38 @@ class Patience:
         if most < 1:
             raise ValueError(f"run.max_skipped_in_a_row: expected more than 0, got {most}")
         self._most, self._workdir, self._recordings_of = most, Path(workdir), recordings_of
-        self._before: tuple[int, Mapping[str, SupportsFloat]] | None = None
+        self._before: tuple[range, Mapping[str, Any]] | None = None
 
-    def look(self, number: int, metrics: Mapping[str, SupportsFloat]) -> None:
-        """Raises NotFinite when the step before `number` was the last of too many."""
-        before, self._before = self._before, (number, metrics)
+    def look(self, numbers: range, metrics: Mapping[str, Any]) -> None:
+        """Raises NotFinite when a step before these was the last of too many.
+
+        Args:
+          numbers: of the steps that were just sent off.
+          metrics: of theirs: a number each, or arrays whose first entries are of these steps.
+        """
+        before, self._before = self._before, (numbers, metrics)
         self._check(before)
 
     def finish(self) -> None:
-        """The same for the last step that was looked at; its result is waited for."""
+        """The same for the last steps that were looked at; their result is waited for."""
         self._check(self._before)
 
-    def _check(self, seen: tuple[int, Mapping[str, SupportsFloat]] | None) -> None:
+    def _check(self, seen: tuple[range, Mapping[str, Any]] | None) -> None:
         if seen is None:
             return
-        number, metrics = seen
-        in_a_row = int(float(metrics["skipped_in_a_row"]))
-        if in_a_row < self._most:
+        numbers, metrics = seen
+        over = np.flatnonzero(_of_steps(metrics["skipped_in_a_row"], numbers) >= self._most)
+        if not len(over):
             return
-        path = self._write(range(number - in_a_row + 1, number + 1))
-        loss, norm = (float(metrics[name]) for name in ("loss", "gradient_norm"))
+        number = numbers[over[0]]
+        in_a_row, loss, norm = (
+            float(_of_steps(metrics[name], numbers)[over[0]])
+            for name in ("skipped_in_a_row", "loss", "gradient_norm")
+        )
+        path = self._write(range(number - int(in_a_row) + 1, number + 1))
         raise NotFinite(
             f"step {number}: expected a finite loss and gradient norm, got {loss} and {norm}, as in the "
-            f"last {in_a_row} steps (run.max_skipped_in_a_row = {self._most}); the checkpoint before is "
+            f"last {int(in_a_row)} steps (run.max_skipped_in_a_row = {self._most}); the checkpoint before is "
             f"kept, the recordings of these steps are in {path}. Look at them, or lower "
             "optimizer.learning_rate or optimizer.clip"
         )
@@ -63,3 +74,7 @@ class Patience:
         path = self._workdir / SKIPPED_FILE
         path.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
         return path
+
+
+def _of_steps(metric: Any, numbers: range) -> np.ndarray:
+    return np.ravel(metric)[: len(numbers)]

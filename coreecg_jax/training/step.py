@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import optax
 
 from coreecg_jax.inputs.batch import Batch
+from coreecg_jax.inputs.corpus import make_draw
 from coreecg_jax.method.objective import Metrics, Objective
 from coreecg_jax.training.mesh import Placement
 from coreecg_jax.training.state import Parameters, TrainState
@@ -16,15 +17,76 @@ TrainStep = Callable[[TrainState, Batch], tuple[TrainState, Metrics]]
 
 
 def make_train_step(
-    objective: Objective, optimizer: optax.GradientTransformation, *, seed: int, placement: Placement
+    objective: Objective,
+    optimizer: optax.GradientTransformation,
+    *,
+    seed: int,
+    placement: Placement,
+    of_state: Any = None,
 ) -> TrainStep:
     """The jitted step `(state, batch) -> (state, metrics)`; crops, FDA and STDM are drawn inside.
 
     Every random number is a function of (seed, state.step), so a resumed run goes on as if it had
     not been stopped. A loss or gradient that is not finite changes neither parameters nor optimizer; it is
     counted. The given state is donated.
-    """
 
+    Args:
+      of_state: `placement.of_state`; the state is on every device where None.
+    """
+    everywhere, divided = placement
+    of_state = everywhere if of_state is None else of_state
+    return jax.jit(
+        _train_step(objective, optimizer, seed),
+        in_shardings=(of_state, divided),
+        out_shardings=(of_state, everywhere),
+        donate_argnums=0,
+    )
+
+
+# (state, corpus rows, indices, how many steps) -> (state, metrics of each step)
+CorpusSteps = Callable[[TrainState, jax.Array, Any, Any], tuple[TrainState, Metrics]]
+
+
+def make_corpus_steps(
+    objective: Objective,
+    optimizer: optax.GradientTransformation,
+    *,
+    seed: int,
+    placement: Placement,
+    of_state: Any = None,
+) -> CorpusSteps:
+    """Several of the same steps in one dispatch: `(state, rows, index_KB, count) -> (state, metrics_K)`.
+
+    Batch k is drawn from the corpus by row k of the indices; the first `count` rows are used, and only as
+    many entries of the metrics mean something. The number is no part of the compiled program, so that a run
+    comes to the same bits however its steps are dealt out to dispatches: a loop of another length would be
+    another program.
+    """
+    everywhere, divided = placement
+    of_state = everywhere if of_state is None else of_state
+    train_step, draw = _train_step(objective, optimizer, seed), make_draw(divided)
+
+    def corpus_steps(
+        state: TrainState, rows: jax.Array, index_KB: jax.Array, count: jax.Array
+    ) -> tuple[TrainState, Metrics]:
+        def step(number: jax.Array, done: tuple[TrainState, Metrics]) -> tuple[TrainState, Metrics]:
+            state, metrics_K = done
+            state, metrics = train_step(state, draw(rows, index_KB[number]))
+            return state, jax.tree.map(lambda all_K, one: all_K.at[number].set(one), metrics_K, metrics)
+
+        _, one = jax.eval_shape(lambda: train_step(state, draw(rows, index_KB[0])))
+        none = jax.tree.map(lambda leaf: jnp.zeros((len(index_KB),), leaf.dtype), one)
+        return jax.lax.fori_loop(0, count, step, (state, none))
+
+    return jax.jit(
+        corpus_steps,
+        in_shardings=(of_state, divided, everywhere, everywhere),
+        out_shardings=(of_state, everywhere),
+        donate_argnums=0,
+    )
+
+
+def _train_step(objective: Objective, optimizer: optax.GradientTransformation, seed: int) -> TrainStep:
     def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
         key = jax.random.fold_in(jax.random.key(seed), state.step)
         gradient_of = jax.value_and_grad(objective, has_aux=True)
@@ -38,8 +100,7 @@ def make_train_step(
         metrics["skipped"], metrics["skipped_in_a_row"] = state.skipped, state.skipped_in_a_row
         return state, metrics
 
-    everywhere, divided = placement
-    return jax.jit(train_step, in_shardings=(everywhere, divided), out_shardings=everywhere, donate_argnums=0)
+    return train_step
 
 
 def _next_state(
@@ -68,7 +129,7 @@ class Validated(NamedTuple):
 
 
 def make_validation_step(
-    objective: Objective, *, placement: Placement
+    objective: Objective, *, placement: Placement, of_parameters: Any = None
 ) -> Callable[[Parameters, Batch, jax.Array], Validated]:
     """The jitted validation `(parameters, batch, number) -> Validated`.
 
@@ -82,4 +143,5 @@ def make_validation_step(
         return Validated(metrics, forward.output.projection_BE, forward.output.global_BD)
 
     everywhere, divided = placement
-    return jax.jit(validation_step, in_shardings=(everywhere, divided, None), out_shardings=everywhere)
+    of_parameters = everywhere if of_parameters is None else of_parameters
+    return jax.jit(validation_step, in_shardings=(of_parameters, divided, None), out_shardings=everywhere)

@@ -1,6 +1,7 @@
 """Validation under fixed crops, views and masks: the same question at every step and in every run."""
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +20,12 @@ Evaluator = Callable[[Parameters], dict[str, float]]
 
 
 def make_validator(
-    objective: Objective, recordings: Recordings, *, batch_size: int, placement: Placement
+    objective: Objective,
+    recordings: Recordings,
+    *,
+    batch_size: int,
+    placement: Placement,
+    of_parameters: Any = None,
 ) -> Evaluator:
     """A function of the parameters that gives mean metrics and the health of the representation.
 
@@ -34,7 +40,7 @@ def make_validator(
             f"data.validation_batch_size: expected at most the {len(recordings)} validation windows of "
             f"{objective.window_seconds:g} s or more, got {batch_size}"
         )
-    step = make_validation_step(objective, placement=placement)
+    step = make_validation_step(objective, placement=placement, of_parameters=of_parameters)
     batches = list(to_devices(_whole_batches(recordings, batch_size), placement.divided))
 
     def validate(parameters: Parameters) -> dict[str, float]:

@@ -33,8 +33,8 @@ def stream(root, on_corrupt="skip", **changes):
 
 
 def names_of_an_epoch(batches):
-    steps = batches.usable // batches.batch_size
-    return [name for step in range(steps) for name in batches.recordings(step)]
+    steps = batches.windows.order.steps_per_epoch
+    return [name for step in range(steps) for name in batches.windows.recordings(step)]
 
 
 def numbers(*given):
@@ -55,10 +55,10 @@ def test_one_damaged_record_is_left_out_and_told(shards):
     with pytest.raises(ValueError, match=rf"{files[1]}, record 3: wrong checksum of the data at byte"):
         next(stream(root, "error")(0))
     batches = stream(root, batch_size=17)
-    assert (batches.salvaged.skipped, batches.usable) == (1, 17)
-    (reason,) = batches.salvaged.reasons
+    assert (batches.windows.salvaged.skipped, batches.windows.usable) == (1, 17)
+    (reason,) = batches.windows.salvaged.reasons
     assert reason.startswith(f"{files[1]}, record 3: wrong checksum of the data at byte {starts[2]};")
-    assert set(batches.recordings(0)) == numbers(*range(18)) - numbers(8)
+    assert set(batches.windows.recordings(0)) == numbers(*range(18)) - numbers(8)
     read = {ecg.tobytes() for batch in itertools.islice(batches(0), 3) for ecg in batch.ecg}
     assert read == {example(number)["ecg"].tobytes() for number in range(18) if number != 8}
 
@@ -71,30 +71,30 @@ def test_where_the_next_record_begins_may_be_lost(shards, cut, left):
     else:
         files[1].write_bytes(files[1].read_bytes()[:-10])
     batches = stream(root, batch_size=12 + left)
-    assert batches.salvaged.skipped == 6 - left
-    assert set(batches.recordings(0)) == numbers(*range(6 + left), *range(12, 18))
+    assert batches.windows.salvaged.skipped == 6 - left
+    assert set(batches.windows.recordings(0)) == numbers(*range(6 + left), *range(12, 18))
 
 
 def test_a_file_that_ends_early_between_two_records_lacks_the_others(shards):
     root, files, starts = shards
     files[1].write_bytes(files[1].read_bytes()[: starts[4]])
-    assert stream(root).salvaged.skipped == 2
+    assert stream(root).windows.salvaged.skipped == 2
 
 
 def test_a_record_that_is_no_window_is_left_out(tmp_path):
     odd = [*records(0, 3), serialise(example(3, samples=100)), *records(4, 6)]
     write_data_set(tmp_path, "made", {"all": [odd]})
     batches = stream(tmp_path)
-    assert batches.salvaged.skipped == 1
-    assert "record 4: ecg: expected one value of 4800 bytes" in batches.salvaged.reasons[0]
-    assert set(batches.recordings(0)) == numbers(0, 1, 2, 4, 5)
+    assert batches.windows.salvaged.skipped == 1
+    assert "record 4: ecg: expected one value of 4800 bytes" in batches.windows.salvaged.reasons[0]
+    assert set(batches.windows.recordings(0)) == numbers(0, 1, 2, 4, 5)
 
 
 def test_the_order_is_still_a_function_of_seed_and_step(shards):
     root, files, starts = shards
     flip(files[1], starts[2] + 100)
     first, again = stream(root), stream(root)
-    assert first.salvaged.folder.path != again.salvaged.folder.path
+    assert first.windows.salvaged.folder.path != again.windows.salvaged.folder.path
     whole = [batch.ecg.tobytes() for batch in itertools.islice(first(0), 7)]
     assert [batch.ecg.tobytes() for batch in itertools.islice(again(4), 3)] == whole[4:]
 

@@ -2,7 +2,6 @@
 
 import jax
 import numpy as np
-from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from configs import tiny
 from coreecg_jax.inputs.batch import Batch
@@ -10,7 +9,7 @@ from coreecg_jax.inputs.reader import Recordings
 from coreecg_jax.inputs.transfer import to_devices
 from coreecg_jax.records.schema import Preprocessing
 from coreecg_jax.training.experiment import build, resolved
-from coreecg_jax.training.mesh import Placement
+from coreecg_jax.training.mesh import place
 from coreecg_jax.training.state import init_state
 from coreecg_jax.training.step import make_train_step
 
@@ -28,10 +27,9 @@ def tiny_experiment(changes=None):
     return build(resolved(tiny_config(changes)), PREPROCESSING)
 
 
-def placement_of(devices):
-    """As `mesh.data_parallel`, over the first `devices` devices."""
-    mesh = jax.make_mesh((devices,), ("data",), axis_types=(AxisType.Auto,), devices=jax.devices()[:devices])
-    return Placement(NamedSharding(mesh, PartitionSpec()), NamedSharding(mesh, PartitionSpec("data")))
+def placement_of(devices, fsdp=1):
+    """Over the first `devices` devices."""
+    return place(fsdp=fsdp, devices=jax.devices()[:devices])
 
 
 def made_recordings(count, seed=0):
@@ -70,13 +68,19 @@ def made_batch(number) -> Batch:
 
 def first_state(experiment, placement):
     fresh = init_state(experiment.objective, experiment.optimizer, jax.random.key(0))
-    return jax.device_put(fresh, placement.replicated)
+    return jax.device_put(fresh, placement.of_state(fresh))
 
 
 def trained(experiment, placement, steps):
     """The jitted step, the state after `steps` steps, and the metrics of each."""
-    step = make_train_step(experiment.objective, experiment.optimizer, seed=0, placement=placement)
     state, rows = first_state(experiment, placement), []
+    step = make_train_step(
+        experiment.objective,
+        experiment.optimizer,
+        seed=0,
+        placement=placement,
+        of_state=placement.of_state(state),
+    )
     for batch in to_devices(map(made_batch, range(steps)), placement.divided):
         state, metrics = step(state, batch)
         rows.append(jax.device_get(metrics))

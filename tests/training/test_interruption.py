@@ -36,7 +36,7 @@ from coreecg_jax.training.interruption import Interruption
 jax.distributed.initialize("localhost:{port}", 1, 0)
 with Interruption() as interruption:
     for number in range(1, 600):
-        interruption.look(number)
+        interruption.look()
         if interruption.asked:
             break
         if number == 3:

@@ -12,7 +12,7 @@ from made_runs import PREPROCESSING, assert_same, tiny_config
 from made_shards import example, serialise, write_data_set
 
 from coreecg_jax.inputs.pipeline import training_batches
-from coreecg_jax.training import loop
+from coreecg_jax.training import feeds, loop
 from coreecg_jax.training.checkpoints import load_parameters
 from coreecg_jax.training.interruption import Stopped
 from coreecg_jax.training.journal import METRICS_FILE, read_metrics
@@ -65,14 +65,14 @@ def press_ctrl_c():
 def whole(root, tmp_path_factory):
     """A run without interruption: its folder, last state and jitted steps."""
     workdir, steps = tmp_path_factory.mktemp("whole"), []
-    make_train_step = loop.make_train_step
+    make_train_step = feeds.make_train_step
 
     def noting(*args, **kwargs):
         steps.append(make_train_step(*args, **kwargs))
         return steps[-1]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "make_train_step", noting)
+        patch.setattr(feeds, "make_train_step", noting)
         state = train(config_of(root), workdir, probes())
     return workdir, state, steps
 
@@ -204,7 +204,7 @@ def test_mistakes_are_found_before_anything_is_trained(root, tmp_path, changes, 
 
 
 def test_a_loss_that_stays_not_finite_stops_the_run_and_tells_the_recordings(root, tmp_path, monkeypatch):
-    make_train_step = loop.make_train_step
+    make_train_step = feeds.make_train_step
 
     def diverging(*args, **kwargs):
         step = make_train_step(*args, **kwargs)
@@ -217,7 +217,7 @@ def test_a_loss_that_stays_not_finite_stops_the_run_and_tells_the_recordings(roo
 
         return diverge
 
-    monkeypatch.setattr(loop, "make_train_step", diverging)
+    monkeypatch.setattr(feeds, "make_train_step", diverging)
     changes = {"run.max_skipped_in_a_row": 2, "run.validate_every": 4}
     with pytest.raises(
         NotFinite, match=r"step 6: .* got nan and .* last 2 steps \(run\.max_skipped_in_a_row = 2"
@@ -232,7 +232,7 @@ def test_a_loss_that_stays_not_finite_stops_the_run_and_tells_the_recordings(roo
         min_seconds=9.0,
         shuffle_buffer=config_of(root).data.shuffle_buffer,
     )
-    expected = [{"step": step, "recordings": stream.recordings(step - 1)} for step in (5, 6)]
+    expected = [{"step": step, "recordings": stream.windows.recordings(step - 1)} for step in (5, 6)]
     assert json.loads((tmp_path / SKIPPED_FILE).read_text()) == expected
     assert all(len(set(row["recordings"])) == 8 for row in expected)
     # A loss that is not finite is journalled as null.
@@ -253,7 +253,7 @@ def test_damaged_records_of_training_are_left_out_and_counted(tmp_path, monkeypa
     def make_step(*args, **kwargs):
         return lambda state, batch: (state.replace(step=state.step + 1), figures)
 
-    monkeypatch.setattr(loop, "make_train_step", make_step)
+    monkeypatch.setattr(feeds, "make_train_step", make_step)
     monkeypatch.setattr(loop, "_validator", lambda *args: lambda parameters: {"loss": 1.0})
     config = config_of(
         tmp_path / "data",

@@ -29,8 +29,16 @@ def root(tmp_path_factory):
     return folder
 
 
-def launch(root, workdir):
-    config = [f"--config.{change}" for change in (f"data.root={root}", *CHANGES)]
+# Dispatches of up to two steps: checkpoints are due at each second.
+PLACEMENTS = {
+    "host": ("run.log_every=1",),
+    "device": ("data.placement=device", "run.steps_per_dispatch=2", "run.log_every=2"),
+}
+
+
+def launch(root, workdir, placement="host"):
+    changes = (f"data.root={root}", *CHANGES, *PLACEMENTS[placement])
+    config = [f"--config.{change}" for change in changes]
     command = [sys.executable, "-m", "launch.pretrain", "--config=configs/tiny.py", *config]
     # Where there is a compile cache, everything is kept in it: most of a short life is compilation.
     quiet = os.environ | {
@@ -59,9 +67,9 @@ def wait_for_its_journal(process, workdir):
         time.sleep(0.01)
 
 
-def run_to_the_end(root, workdir):
+def run_to_the_end(root, workdir, placement="host"):
     """The seconds from the first line of the journal on."""
-    process = launch(root, workdir)
+    process = launch(root, workdir, placement)
     wait_for_its_journal(process, workdir)
     start = time.monotonic()
     said = process.communicate()[1].decode()
@@ -69,9 +77,9 @@ def run_to_the_end(root, workdir):
     return time.monotonic() - start
 
 
-def run_and_signal(root, workdir, seconds, number):
+def run_and_signal(root, workdir, seconds, number, placement="host"):
     """Signals that long after the first line of the journal; the exit status, and what it said."""
-    process = launch(root, workdir)
+    process = launch(root, workdir, placement)
     wait_for_its_journal(process, workdir)
     time.sleep(seconds)
     process.send_signal(number)
@@ -93,24 +101,25 @@ def assert_same_run(workdir, other):
 
 
 @pytest.mark.slow
-def test_killed_again_and_again_is_as_never_killed(root, tmp_path, capsys):
+@pytest.mark.parametrize("placement", PLACEMENTS)
+def test_killed_again_and_again_is_as_never_killed(root, tmp_path, capsys, placement):
     kills, rng = int(os.environ.get("SOAK", "3")), random.Random()
     whole = tmp_path / "whole"
-    seconds = run_to_the_end(root, whole)
+    seconds = run_to_the_end(root, whole, placement)
     done, runs = 0, 0
     while done < kills:
         workdir, left = tmp_path / f"killed_{runs}", rng.randint(1, 10)
         while left and done < kills:
-            status, said = run_and_signal(root, workdir, rng.uniform(0, seconds), signal.SIGKILL)
+            status, said = run_and_signal(root, workdir, rng.uniform(0, seconds), signal.SIGKILL, placement)
             if status != -signal.SIGKILL:  # it was done before
                 assert status == 0, said
                 break
             done, left = done + 1, left - 1
-        run_to_the_end(root, workdir)
+        run_to_the_end(root, workdir, placement)
         assert_same_run(workdir, whole)
         runs += 1
         with capsys.disabled():
-            print(f"{done} kills in {runs} runs: each ended as the run without", flush=True)
+            print(f"{placement}: {done} kills in {runs} runs: each ended as the run without", flush=True)
 
 
 @pytest.mark.slow

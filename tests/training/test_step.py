@@ -47,6 +47,21 @@ def test_one_device_and_eight_agree(experiment, on_eight):
         np.testing.assert_allclose(leaf, of_one, atol=1e-4, err_msg=name)
 
 
+@pytest.mark.slow
+def test_twenty_steps_agree_on_one_two_and_eight_devices_and_divided():
+    wide = tiny_experiment({"model.aligned": "global", "model.width": 32})
+    losses = {}
+    for devices, fsdp in ((1, 1), (2, 1), (8, 1), (8, 4)):
+        placement = placement_of(devices, fsdp)
+        step, state, rows = trained(wide, placement, 20)
+        losses[devices, fsdp] = [row["loss"] for row in rows]
+        assert step._cache_size() == 1
+        kernel = state.parameters["network"]["encoder_stack"]["layers"]["mlp_in"]["kernel"]
+        assert kernel.addressable_shards[0].data.size == kernel.size // fsdp
+    for one in losses.values():
+        np.testing.assert_allclose(one, losses[1, 1], rtol=1e-4, atol=1e-4)
+
+
 def test_candidates_are_those_of_the_global_batch(on_eight):
     # One recording a device: a contrastive loss within devices would be log(1) = 0.
     assert all(row["contrastive"] > 1 for row in on_eight[2])

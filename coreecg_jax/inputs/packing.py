@@ -1,0 +1,136 @@
+"""Training windows as rows of numbers, for a corpus that lives in the devices' memory.
+
+A row is int32: the samples of all leads, two a word, then length, patient and the available leads as bits.
+One array of one type is divided, gathered and sent between devices as a whole (NCCL knows no int16).
+
+Rows come from the shards, without TensorFlow, or from one file that was written from them (`packed`).
+"""
+
+import dataclasses
+import functools
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from coreecg_jax.inputs.batch import available_leads
+from coreecg_jax.inputs.examples import decode_all, decode_window
+from coreecg_jax.inputs.training_windows import TrainingWindows
+from coreecg_jax.records.leads import LEADS
+
+ROWS_FILE, ABOUT_FILE = "rows.npy", "packed.json"
+AFTER_SAMPLES = 3  # words: length, patient, available leads
+
+# Rows of a range [first, stop); int32 [stop - first, words].
+Rows = Callable[[int, int], np.ndarray]
+
+
+def words_of(window_samples: int) -> int:
+    """Words of a row."""
+    return len(LEADS) * window_samples // 2 + AFTER_SAMPLES
+
+
+def rows_of_shards(windows: TrainingWindows) -> Rows:
+    """The rows of the windows that are long enough, in the order of the shards; only shards that hold some of
+    what is asked for are read."""
+    selection, kept = windows.selection, windows.order.long_enough
+    samples = selection.preprocessing.window_samples
+    ends = np.cumsum(selection.examples)
+    before = np.concatenate([[0], np.cumsum(kept)])  # rows before each record
+
+    def read(first: int, stop: int) -> np.ndarray:
+        rows = np.empty((stop - first, words_of(samples)), np.int32)
+        for file, end in enumerate(ends):
+            start = int(end) - selection.examples[file]
+            if before[end] <= first or before[start] >= stop:
+                continue
+            shard = slice(file, file + 1)
+            only = dataclasses.replace(
+                selection, files=selection.files[shard], examples=selection.examples[shard]
+            )
+            decode = functools.partial(decode_window, window_samples=samples)
+            for number, fields in enumerate(decode_all(only, decode), start=start):
+                row = int(before[number])
+                if kept[number] and first <= row < stop:
+                    _fill(rows[row - first], fields)
+        return rows
+
+    return read
+
+
+def packed(folder: Path | str, windows: TrainingWindows) -> Rows:
+    """The same rows from a file below `folder`, mapped into memory; written from the shards where it is not.
+
+    It appears by one rename, complete. Several processes may ask at once: the first that is done wins.
+
+    Raises:
+      ValueError: when the folder holds other windows.
+    """
+    folder, about = Path(folder), _about(windows)
+    if not folder.exists():
+        _write(folder, windows, about)
+    there = json.loads((folder / ABOUT_FILE).read_text(encoding="utf-8"))
+    if there != about:
+        raise ValueError(
+            f"{folder} holds other windows ({', '.join(_differing(there, about))} differ): "
+            "delete it, or choose another data.packed"
+        )
+    rows = np.load(folder / ROWS_FILE, mmap_mode="r")
+
+    def read(first: int, stop: int) -> np.ndarray:
+        return np.array(rows[first:stop])
+
+    return read
+
+
+def _write(folder: Path, windows: TrainingWindows, about: dict[str, Any]) -> None:
+    new = folder.with_name(f"{folder.name}.new.{os.getpid()}")
+    new.mkdir(parents=True)
+    try:
+        read, shape = rows_of_shards(windows), tuple(about["shape"])
+        rows = np.lib.format.open_memmap(new / ROWS_FILE, mode="w+", dtype=np.int32, shape=shape)
+        for first, stop in _ranges(windows):
+            rows[first:stop] = read(first, stop)
+        rows.flush()
+        (new / ABOUT_FILE).write_text(json.dumps(about), encoding="utf-8")
+        os.rename(new, folder)
+    except BaseException as error:
+        shutil.rmtree(new, ignore_errors=True)
+        if not (isinstance(error, OSError) and (folder / ABOUT_FILE).is_file()):
+            raise
+
+
+def _ranges(windows: TrainingWindows) -> Iterator[tuple[int, int]]:
+    """The rows of each shard: what is read at once."""
+    kept, ends = windows.order.long_enough, np.cumsum(windows.selection.examples)
+    stops = np.cumsum(kept)[ends - 1].tolist()
+    return ((first, stop) for first, stop in zip([0, *stops], stops, strict=False) if stop > first)
+
+
+def _about(windows: TrainingWindows) -> dict[str, Any]:
+    """What tells one selection from another."""
+    selection = windows.selection
+    return {
+        "shape": [windows.usable, words_of(selection.preprocessing.window_samples)],
+        "data": selection.manifest_digests(),
+        "shards": [path.name for path in selection.files],
+        "examples": list(selection.examples),
+        "too_short": [int(number) for number in np.flatnonzero(~windows.order.long_enough)],
+        "preprocessing": json.loads(selection.preprocessing.to_json()),
+    }
+
+
+def _differing(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    return [name for name in now if before.get(name) != now[name]]
+
+
+def _fill(row: np.ndarray, fields: dict[str, Any]) -> None:
+    """Writes a window into its row."""
+    row[:-AFTER_SAMPLES] = fields["ecg"].reshape(-1).view("<i4")
+    available_L = available_leads(np.asarray(fields["quality"]))
+    bits = int((available_L << np.arange(len(LEADS))).sum())
+    row[-AFTER_SAMPLES:] = np.array([fields["length"], fields["patient_key"], bits], np.uint32).view(np.int32)

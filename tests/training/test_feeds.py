@@ -1,0 +1,89 @@
+import numpy as np
+import pytest
+from made_runs import PREPROCESSING, assert_same, tiny_config
+from made_shards import example, serialise, write_data_set
+
+from coreecg_jax.training import feeds
+from coreecg_jax.training.checkpoints import load_parameters
+from coreecg_jax.training.journal import read_metrics
+from coreecg_jax.training.loop import train
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    records = [serialise(example(number, "made", samples=1000)) for number in range(24)]
+    write_data_set(folder, "made", {"all": [records[:10], records[10:]]}, preprocessing=PREPROCESSING)
+    return folder
+
+
+def config_of(root, changes=None):
+    """Dispatches of 3, 1, 3 and 1 steps."""
+    device = {"data.placement": "device", "run.steps_per_dispatch": 3, "run.log_every": 4}
+    return tiny_config({"data.root": str(root), "run.validate_every": 8, **device, **(changes or {})})
+
+
+@pytest.fixture(scope="module")
+def whole(root, tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("whole")
+    return workdir, train(config_of(root), workdir)
+
+
+def test_steps_are_dealt_out_up_to_what_is_due(root, tmp_path, monkeypatch):
+    counts = []
+
+    class Noting(feeds.DeviceFeed):
+        def __call__(self, state, number, count):
+            counts.append((number, count))
+            metrics = dict.fromkeys(("loss", "gradient_norm"), np.ones(3))
+            return state.replace(step=state.step + count), metrics | {"skipped_in_a_row": np.zeros(3)}
+
+    monkeypatch.setattr(feeds, "DeviceFeed", Noting)
+    monkeypatch.setattr("coreecg_jax.training.loop._validator", lambda *args: lambda _: {"loss": 1.0})
+    train(config_of(root), tmp_path)
+    assert counts == [(0, 3), (3, 1), (4, 3), (7, 1)]
+
+
+@pytest.mark.slow
+def test_killed_between_two_checkpoints_and_resumed_is_as_never_killed(root, whole, tmp_path, monkeypatch):
+    class Dying(feeds.DeviceFeed):
+        def __call__(self, state, number, count):
+            if number == 7:
+                raise RuntimeError("killed")
+            return super().__call__(state, number, count)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(feeds, "DeviceFeed", Dying)
+        with pytest.raises(RuntimeError, match="killed"):
+            train(config_of(root), tmp_path)
+    assert load_parameters(tmp_path).step == 4
+    assert_same(train(config_of(root), tmp_path), whole[1])
+
+
+@pytest.mark.slow
+def test_both_placements_learn_from_the_same_batches(root, whole, tmp_path):
+    host = {"data.placement": "host", "run.steps_per_dispatch": 1}
+    train(config_of(root, host), tmp_path)
+    for one, other in zip(read_metrics(whole[0]), read_metrics(tmp_path), strict=True):
+        for name in ("step", "train/loss", "validation/loss"):
+            assert (name in one) == (name in other)
+            np.testing.assert_allclose(one.get(name, 0), other.get(name, 0), rtol=1e-4, err_msg=name)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"data.placement": "disk"}, r"data\.placement: expected one of host, device, got 'disk'"),
+        ({"run.steps_per_dispatch": 0}, r"run\.steps_per_dispatch: expected more than 0, got 0"),
+        (
+            {"data.placement": "host"},
+            r"run\.steps_per_dispatch: expected 1 with data\.placement=host, got 3",
+        ),
+        ({"run.fsdp": 3}, r"run\.fsdp: expected a divisor of 8, the number of devices, got 3"),
+        ({"data.readers": 4}, r"data\.readers: expected at most 2 \(shards\), got 4"),
+    ],
+)
+def test_mistakes_are_found_before_anything_is_trained(root, tmp_path, changes, message):
+    with pytest.raises(ValueError, match=message):
+        train(config_of(root, changes), tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,35 @@
+import jax
+import pytest
+from jax.sharding import PartitionSpec
+from made_runs import placement_of
+
+from coreecg_jax.training.mesh import partition, place
+
+
+@pytest.mark.parametrize(
+    ("path", "shape", "fsdp", "expected"),
+    [
+        ("parameters/network/encoder_stack/layers/qkv/kernel", (12, 384, 1152), 8, (None, None, "fsdp")),
+        (
+            "optimizer/1/mu/network/encoder_stack/layers/mlp_out/kernel",
+            (12, 1536, 384),
+            8,
+            (None, "fsdp", None),
+        ),
+        ("parameters/network/decoder_out/kernel", (256, 75), 8, ("fsdp", None)),
+        ("parameters/network/decoder_out/kernel", (139, 75), 8, ()),  # neither can be divided
+        ("parameters/network/embed/linear/kernel", (8, 16), 8, ()),  # too small
+        ("parameters/network/encoder_stack/layers/qkv/bias", (12, 1152), 8, ()),
+        ("parameters/network/encoder_stack/layers/qkv/kernel", (12, 384, 1152), 1, ()),
+    ],
+)
+def test_large_kernels_and_their_moments_are_divided(path, shape, fsdp, expected):
+    assert partition(path, shape, fsdp) == PartitionSpec(*expected)
+
+
+def test_the_mesh_has_named_axes_over_all_devices():
+    assert dict(place(fsdp=4).divided.mesh.shape) == {"data": 2, "fsdp": 4}
+    placement = placement_of(8, fsdp=4)
+    kernel = jax.ShapeDtypeStruct((128, 64), "float32")
+    (sharding,) = placement.of_state({"kernel": kernel}).values()
+    assert sharding.shard_shape((128, 64)) == (32, 64)
