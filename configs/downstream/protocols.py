@@ -3,8 +3,9 @@
 Other settings: --protocols.finetune.epochs=30, or a file of your own by --protocols=FILE. The seal of the
 test does not ask about them: other settings are no other run (docs/evaluation.md).
 
-Hardly tuned: docs/evaluation.md, "Learning by gradients", has what was tried, on one encoder of 300 steps and the
-354 labelled recordings of PTB-XL folds 1-8. There mixup hurts, drop path and augmentation change nothing.
+Hardly tuned: docs/evaluation.md, "Learning by gradients", has what was tried, on one encoder of 300 steps
+and the 354 labelled recordings of PTB-XL folds 1-8. There mixup hurts, drop path and augmentation change
+nothing.
 """
 
 import ml_collections
