@@ -100,7 +100,7 @@ def test_seeds_and_readers_have_orders_of_their_own():
     [
         ({"readers": 0}, r"data\.readers: expected a divisor of data\.batch_size = 12, got 0"),
         ({"readers": 5}, r"data\.readers: expected a divisor of data\.batch_size = 12, got 5"),
-        ({"readers": 12}, r"data\.readers: expected at most 6, the number of shards, got 12"),
+        ({"readers": 12}, r"data\.readers: expected at most 6 \(shards\), got 12"),
         ({"readers": 6}, r"data\.readers: expected 2 windows for each of 6 readers, got 1 for one"),
     ],
 )
