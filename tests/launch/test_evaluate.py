@@ -26,11 +26,11 @@ CODES = ("NORM", "IMI")
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folds 1 to 10 of a made PTB-XL, twelve recordings of noise each, every superclass."""
+    """Folds 1 to 10 of a made PTB-XL, recordings of noise: two a fold to learn from, twelve to be asked about."""
     root = tmp_path_factory.mktemp("data")
     splits = {}
     for fold in range(1, 11):
-        numbers = range(12 * fold, 12 * fold + 12)
+        numbers = range(12 * fold, 12 * fold + (12 if fold >= 9 else 2))
         splits[f"fold{fold}"] = [[serialise(labelled(number, fold)) for number in numbers]]
     write_data_set(root, "ptbxl", splits, preprocessing=PREPROCESSING)
     return root
@@ -60,7 +60,7 @@ def ask(run: Path, data: Path, *flags: str) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(scope="module")
 def asked(run: Path, data: Path) -> subprocess.CompletedProcess[str]:
     """The first evaluation of the run."""
-    return ask(run, data, "--pooling=recording", "--protocols.scratch.epochs=5")
+    return ask(run, data, "--pooling=recording", "--protocols.scratch.epochs=3")
 
 
 def test_a_run_becomes_tables_and_files(asked: subprocess.CompletedProcess[str], run: Path) -> None:
@@ -72,7 +72,7 @@ def test_a_run_becomes_tables_and_files(asked: subprocess.CompletedProcess[str],
     assert numbers["protocol"] == "sealed test"
     assert [(e["step"], e["pooling"]) for e in numbers["encoders"]] == [(0, "recording")]
     sizes = [numbers[part]["recordings"] for part in ("train", "validation", "test")]
-    assert sizes == [96, 12, 12]
+    assert sizes == [16, 12, 12]
     assert len(numbers["encoders"][0]["digest"]) == len(numbers["digests"]["code"]["digest"]) == 64
     predictions = read_predictions(run / "evaluations" / "ptbxl_superclass_linear.parquet")
     assert predictions.labels.sum(axis=0).tolist() == list(numbers["test"]["positives"].values())
@@ -85,11 +85,10 @@ def test_a_second_look_is_refused_and_marked(run: Path, data: Path) -> None:
     again = ask(run, data, "--pooling=lead")
     assert again.returncode == 2
     assert "this run opened this test set once before" in again.stderr
-    few = "--beside=untrained,scratch", "--protocols.scratch.epochs=4"
-    allowed = ask(run, data, "--allow_retest", "--pooling=recording", *few)
+    allowed = ask(run, data, "--allow_retest", "--pooling=recording", "--beside=untrained")
     assert allowed.returncode == 0, allowed.stderr
     assert "**2 times by this run**" in allowed.stdout
-    assert "**Incomplete: without random convolutions.**" in allowed.stdout
+    assert "**Incomplete: without supervised from scratch, random convolutions.**" in allowed.stdout
 
 
 def test_mistakes_are_one_sentence(data: Path, tmp_path: Path) -> None:
