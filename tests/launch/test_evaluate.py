@@ -26,7 +26,7 @@ CODES = ("NORM", "IMI")
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folds 1 to 10 of a made PTB-XL, recordings of noise: two a fold to learn from, twelve to be asked about."""
+    """Folds 1 to 10 of a made PTB-XL, recordings of noise: two a fold to learn from, twelve to ask about."""
     root = tmp_path_factory.mktemp("data")
     splits = {}
     for fold in range(1, 11):

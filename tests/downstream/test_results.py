@@ -1,0 +1,116 @@
+"""What is written of an evaluation: the report, its tables and predictions."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from made_cohorts import made_recordings
+from made_tasks import TASK, two_methods
+
+from coreecg_jax.downstream import results, tables
+from coreecg_jax.downstream.division import Subset
+from coreecg_jax.downstream.methods import PRETRAINED, RIVAL
+from coreecg_jax.downstream.predictions import read_predictions, write_predictions
+from coreecg_jax.downstream.protocol import other_sources
+from coreecg_jax.downstream.tasks import Task
+
+
+def test_each_source_is_asked_about_by_the_others(data, seal):
+    sets, _ = data
+    sets["empty"] = dataclasses.replace(made_recordings(9, first=3000), labels=(("AFIB",),) * 9)
+    task = Task("made", "ptbxl_superclass", sources=("train", "test", "empty"))
+    held_out = other_sources(task, "root", two_methods, Subset(), seal)
+    assert held_out["empty"] is None
+    assert len(held_out["train"].test) == 120
+    assert held_out["train"].task.train == "test, empty"
+    reports = {name: found and results.report(found, []) for name, found in held_out.items()}
+    text = tables.transfer_markdown(reports)
+    assert "| empty | too few recordings with a label of the set |" in text
+    moved = reports["train"]["methods"][PRETRAINED][0]["transfer"]
+    assert moved["f1"] <= moved["f1_own"]
+    assert f"| {moved['f1']:.3f} | {moved['f1_own']:.3f} |" in text
+    with pytest.raises(ValueError, match="expected two or more sources"):
+        Task("made", "ptbxl_superclass", sources=("train",))
+
+
+def test_report_holds_every_number(ask, tmp_path):
+    evaluation = ask(TASK)
+    numbers = results.report(evaluation, [])
+    path = tmp_path / "new" / "result.json"
+    results.write_report(numbers, path)
+    assert [file.name for file in path.parent.iterdir()] == ["result.json"]
+    stored = results.read_report(path)
+    assert stored == json.loads(json.dumps(numbers))
+    planted, rival = stored["scores"][PRETRAINED], stored["scores"][RIVAL]
+    assert planted["macro_auroc"]["value"] > 0.95
+    assert abs(rival["runs"][0]["macro_auroc"]["value"] - 0.5) < 0.2
+    mean = np.mean([run["macro_auroc"]["value"] for run in rival["runs"]])
+    assert rival["macro_auroc"]["value"] == pytest.approx(mean)
+    (difference,) = stored["differences"]
+    assert difference["macro_auroc"]["value"] == pytest.approx(planted["macro_auroc"]["value"] - mean)
+    assert difference["macro_auroc"]["low"] > 0
+    assert difference["macro_brier"]["high"] < 0
+    assert stored["test"]["recordings"] == sum(stored["test"]["positives"].values()) == 80
+    assert set(stored["versions"]) >= {"jax", "scikit-learn"}
+    assert stored["preprocessing"]["sampling_rate"] == 20.0
+    text = tables.markdown(numbers)
+    assert f"| {PRETRAINED} | run | {planted['macro_auroc']['value']:.3f} [" in text
+    assert f"| {PRETRAINED} − {RIVAL} | +" in text
+    write_predictions(results.predictions_of(evaluation), tmp_path / "p.parquet")
+    read = read_predictions(tmp_path / "p.parquet")
+    run = evaluation.methods[RIVAL][1].asked
+    np.testing.assert_array_equal(read.methods[RIVAL]["b"], run.probabilities)
+    np.testing.assert_array_equal(read.labels, evaluation.test.labels)
+    assert (read.recordings.tolist(), read.fold) == (evaluation.test.recording_ids.tolist(), None)
+
+
+def test_labels_that_were_shuffled_are_not_found(data, ask):
+    sets, _ = data
+    rng = np.random.default_rng(0)
+    for name, first in (("train", 0), ("test", 5000)):
+        made = made_recordings(300, first=first)
+        order = rng.permutation(300)
+        sets[name] = dataclasses.replace(made, labels=tuple(made.labels[row] for row in order))
+    macro = results.report(ask(TASK), [])["scores"][PRETRAINED]["macro_auroc"]
+    assert macro["low"] < 0.5 < macro["high"]
+    assert macro["high"] - macro["low"] < 0.15
+
+
+def test_rare_classes_are_listed_and_left_out_of_the_macro(data, ask):
+    sets, _ = data
+    labels = [("LVH",), *(("NORM",) if codes == ("LVH",) else codes for codes in sets["test"].labels[1:])]
+    sets["test"] = dataclasses.replace(sets["test"], labels=tuple(labels))
+    numbers = results.report(ask(TASK), [])
+    assert "HYP" not in numbers["macro_classes"]
+    assert numbers["test"]["positives"]["HYP"] == 1
+    classes = numbers["scores"][PRETRAINED]["runs"][0]["classes"]
+    macro = np.mean([classes[name]["auroc"]["value"] for name in numbers["macro_classes"]])
+    assert numbers["scores"][PRETRAINED]["runs"][0]["macro_auroc"]["value"] == pytest.approx(macro)
+    assert classes["HYP"]["auroc"]["value"] is not None
+
+
+def test_the_table_shows_classes_out_of_the_macro_in_brackets(data, ask):
+    sets, _ = data
+    labels = [("NORM",) if codes == ("LVH",) else codes for codes in sets["test"].labels]
+    sets["test"] = dataclasses.replace(sets["test"], labels=tuple(labels))
+    numbers = results.report(ask(TASK), [])
+    rows = tables.markdown(numbers).splitlines()
+    assert "| (HYP) | 0 | – | – |" in rows
+    values = [
+        np.mean([run["classes"]["MI"]["auroc"]["value"] for run in m["runs"]])
+        for m in numbers["scores"].values()
+    ]
+    cells = " | ".join(f"{value:.3f}" for value in values)
+    assert f"| MI | {numbers['test']['positives']['MI']} | {cells} |" in rows
+
+
+def test_fewer_labels_and_leads_are_fitted(data, ask):
+    few = ask(TASK, subset=Subset(fraction=0.5, repeat=1))
+    assert len(few.train) == 60
+    assert len(few.test) == 80
+    limbs = ask(TASK, subset=Subset(leads=("I", "II")))
+    for cohort in (limbs.train, limbs.test):
+        assert cohort.recordings.available.sum(axis=1).max() == 2
+    # The classes are told by chest leads, which were taken away.
+    assert results.report(limbs, [])["scores"][PRETRAINED]["macro_auroc"]["value"] < 0.7
