@@ -27,20 +27,23 @@ for room in ("baselines", "downstream", "export", "figures", "inputs", "method",
             importlib.import_module(module.name)
 import launch.evaluate
 
-import functools
 import jax
-from made_runs import made_recordings, placement_of, tiny_experiment, trained
-from coreecg_jax.downstream.features import crop_features
+from made_runs import first_state, made_batch, placement_of, tiny_experiment
 from coreecg_jax.method.representation import represent
-from coreecg_jax.training.validation import make_validator
+from coreecg_jax.training.step import make_train_step
 
 experiment, placement = tiny_experiment(), placement_of(1)
-_, state, (metrics,) = trained(experiment, placement, 1)
-assert metrics["loss"] > 0
-validate = make_validator(experiment.objective, made_recordings(8), batch_size=8, placement=placement)
-assert validate(state.parameters)["loss"] > 0
-apply = jax.jit(functools.partial(represent, experiment.objective.network, state.parameters["network"]))
-assert crop_features(apply, made_recordings(3), crop_seconds=9.0, crops=1).shape == (3, 49 * 16 + 30)
+state = first_state(experiment, placement)
+parts, of_state = (experiment.objective, experiment.optimizer), placement.of_state(state)
+step = make_train_step(*parts, seed=0, placement=placement, of_state=of_state)
+# Traced, not compiled: that runs every line of Python, and compiling takes long.
+batch = made_batch(0)
+assert jax.eval_shape(step, state, batch)[1]["loss"].shape == ()
+crops = jax.ShapeDtypeStruct((3, 12, 900), "float32"), jax.ShapeDtypeStruct((3, 12), bool), batch.length[:3]
+embedding = jax.eval_shape(
+    lambda *x: represent(experiment.objective.network, state.parameters["network"], *x), *crops
+)
+assert embedding.shape == (3, 49 * 16 + 30)
 assert not any(name.split(".")[0] == "tensorflow" for name in sys.modules)
 print("done")
 """
