@@ -13,6 +13,7 @@ from absl import flags
 from coreecg_jax.records.databases import folder, simulated, wfdb_folder
 from coreecg_jax.records.databases.catalogue import DATABASES
 from coreecg_jax.records.databases.listing import Listing
+from coreecg_jax.records.local_runs import local
 from coreecg_jax.records.measures import Suspicion
 from coreecg_jax.records.one_recording import Settings
 from coreecg_jax.records.prepare import prepare
@@ -67,7 +68,8 @@ def main(argv: Sequence[str]) -> None:
         Path(_OUT.value),
         settings,
         overwrite=_OVERWRITE.value,
-        workers=_WORKERS.value,
+        run=local(_WORKERS.value),
+        source=Path(_SOURCE.value) if _SOURCE.value else None,
         progress=True,
     )
     print(prepared.report())
