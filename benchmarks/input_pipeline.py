@@ -4,6 +4,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,11 +13,11 @@ from benchmarks.table import Row, measured
 from coreecg_jax.inputs.pipeline import training_batches
 from coreecg_jax.records import schema
 from coreecg_jax.records.leads import LEADS
-from coreecg_jax.records.one_recording import Outcome
-from coreecg_jax.records.shards import write_shards
+from coreecg_jax.records.record_file import write_records
+from coreecg_jax.records.shards import VERSION, Lengths, encoder, file_name, write_description
 
 NAME = "pipeline"
-WINDOWS, BATCH, SHUFFLE = 6144, 256, 1000
+WINDOWS, SHARDS, BATCH, SHUFFLE = 6144, 4, 256, 1000
 STRETCHES, BATCHES_A_STRETCH = 5, 24  # an epoch each: opening files and filling the buffer count
 
 
@@ -44,16 +45,21 @@ def _write(root: Path, rate: int) -> None:
     """A data set of synthetic windows."""
     preprocessing = schema.Preprocessing(sampling_rate=float(rate))
     rng = np.random.default_rng(0)
+    encode = encoder(preprocessing.window_samples)
     windows = [microvolts(rng, rate) for _ in range(64)]  # again and again: the reader cannot tell
-    outcomes = (_outcome(number, windows[number % len(windows)]) for number in range(WINDOWS))
-    folder = write_shards(
-        root, NAME, preprocessing.window_samples, {"recordings": outcomes}, on_outcome=lambda _: None
-    )
+    folder, lengths = root / NAME / VERSION, []
+    folder.mkdir(parents=True)
+    for index in range(SHARDS):
+        numbers = range(index, WINDOWS, SHARDS)
+        records = [encode(_example(number, windows[number % len(windows)])) for number in numbers]
+        write_records(folder / file_name(NAME, "recordings", index, SHARDS), records)
+        lengths.append(Lengths(len(records), sum(map(len, records))))
+    write_description(folder, NAME, preprocessing.window_samples, {"recordings": lengths})
     (folder / schema.PREPROCESSING_FILE).write_text(preprocessing.to_json(), encoding="utf-8")
 
 
-def _outcome(number: int, ecg_LT: np.ndarray) -> Outcome:
-    example = {
+def _example(number: int, ecg_LT: np.ndarray) -> dict[str, Any]:
+    return {
         "ecg": ecg_LT,
         "length": ecg_LT.shape[1],
         "quality": np.zeros(len(LEADS), np.int64),
@@ -69,4 +75,3 @@ def _outcome(number: int, ecg_LT: np.ndarray) -> Outcome:
         "sex": "F",
         "signal_hash": f"{number:016x}",
     }
-    return Outcome("recordings", {}, (example,))

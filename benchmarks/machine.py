@@ -3,6 +3,8 @@
 import importlib.metadata
 import os
 import platform
+import resource
+import sys
 from pathlib import Path
 
 from benchmarks.table import Row
@@ -24,6 +26,18 @@ def describe(device: str) -> str:
 def cores() -> int:
     """Those that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def peak_memory(children: bool = False) -> str:
+    """'312 MB': the most that this process, or the largest of its processes that ended, had in memory."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN if children else resource.RUSAGE_SELF)
+    return f"{usage.ru_maxrss * (1 if sys.platform == 'darwin' else 1024) / 1e6:,.0f} MB"
+
+
+def cpu_seconds() -> float:
+    """CPU time of this process and of its processes that ended: says more than a clock on a busy machine."""
+    used = [resource.getrusage(whose) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in used)
 
 
 def device() -> list[Row]:

@@ -12,6 +12,7 @@ from benchmarks.recordings import write_folder
 from benchmarks.table import Row, measured
 from coreecg_jax.records.databases import wfdb_folder
 from coreecg_jax.records.databases.listing import Listing
+from coreecg_jax.records.local_runs import local
 from coreecg_jax.records.one_recording import Settings, process
 from coreecg_jax.records.prepare import prepare
 from coreecg_jax.records.schema import Preprocessing
@@ -32,8 +33,6 @@ def conditioning(source: str) -> Iterator[Row]:
 
 def whole(source: str) -> Iterator[Row]:
     """`prepare` with one worker and with all cores: also writes the shards, starts the workers."""
-    import tensorflow_datasets  # noqa: F401  seconds, once a run, that say nothing about the rate
-
     with _listing(source) as listing, tempfile.TemporaryDirectory() as out:
         many = tuple(
             dataclasses.replace(one, recording_id=f"{one.recording_id}-{copy}")
@@ -43,7 +42,7 @@ def whole(source: str) -> Iterator[Row]:
         listing = dataclasses.replace(listing, recordings=many)
         for workers in dict.fromkeys((1, cores())):
             start = time.perf_counter()
-            prepare(listing, Path(out), Settings(), workers=workers, overwrite=True)
+            prepare(listing, Path(out), Settings(), run=local(workers), overwrite=True)
             rate = len(many) / (time.perf_counter() - start)
             setting = f"to shards at 250 Hz, --workers={workers}, {len(many)} recordings"
             yield measured(NAME, setting, [rate], "recordings/s")

@@ -1,5 +1,6 @@
 """Synthetic recordings for the benchmarks, and a small writer of WFDB files."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +25,13 @@ def write_folder(folder: Path, count: int) -> None:
     """Writes `count` records of format 16, 500 Hz, 10 s and 12 leads."""
     rng = np.random.default_rng(0)
     for number in range(count):
-        ecg_LT = microvolts(rng)
-        name = f"r{number:05}"
-        (folder / f"{name}.dat").write_bytes(ecg_LT.T.tobytes())
-        lines = [f"{name} {len(LEADS)} {RATE} {ecg_LT.shape[1]}"]
-        lines += [f"{name}.dat 16 1000(0)/mV 16 0 {x_T[0]} 0 0 {lead}" for lead, x_T in zip(LEADS, ecg_LT)]
-        (folder / f"{name}.hea").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        write_record(folder, f"r{number:05}", microvolts(rng))
+
+
+def write_record(folder: Path, name: str, microvolts_LT: np.ndarray, comments: Sequence[str] = ()) -> None:
+    """Writes one record of int16 microvolts at 500 Hz, in format 16."""
+    (folder / f"{name}.dat").write_bytes(microvolts_LT.T.astype("<i2").tobytes())
+    lines = [f"{name} {len(LEADS)} {RATE} {microvolts_LT.shape[1]}"]
+    lines += [f"{name}.dat 16 1000(0)/mV 16 0 {x_T[0]} 0 0 {lead}" for lead, x_T in zip(LEADS, microvolts_LT)]
+    lines += [f"#{comment}" for comment in comments]
+    (folder / f"{name}.hea").write_text("\n".join(lines) + "\n", encoding="utf-8")

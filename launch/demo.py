@@ -17,6 +17,7 @@ from coreecg_jax.downstream.tasks import Task
 from coreecg_jax.figures.report import verdict
 from coreecg_jax.records.databases.discovery import discover
 from coreecg_jax.records.databases.simulated import list_recordings
+from coreecg_jax.records.local_runs import local
 from coreecg_jax.records.one_recording import Settings
 from coreecg_jax.records.prepare import prepare
 from coreecg_jax.records.refusals import NothingReadable
@@ -50,7 +51,7 @@ def _prepare(root: Path, sampling_rate: float) -> list[str]:
         # Starting a process takes as long as preparing some hundred recordings.
         workers = min(os.cpu_count() or 1, 1 + len(listing.recordings) // 500)
         try:
-            prepared = prepare(listing, root, settings, workers=workers, progress=True)
+            prepared = prepare(listing, root, settings, run=local(workers), progress=True)
         except NothingReadable as error:
             print(f"left out: {error}", flush=True)
             continue

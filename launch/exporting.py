@@ -22,11 +22,11 @@ from coreecg_jax.export.description import (
     Representation,
     Training,
 )
-from coreecg_jax.export.folder import digest_of_file
 from coreecg_jax.inputs.reader import read_recordings
 from coreecg_jax.inputs.selection import select
 from coreecg_jax.method.masking import STDM
 from coreecg_jax.method.objective import Objective
+from coreecg_jax.records.checksums import digest_of_file
 from coreecg_jax.records.leads import LEADS
 from coreecg_jax.records.schema import MANIFEST_FILE
 from coreecg_jax.training.checkpoints import load_parameters

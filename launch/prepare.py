@@ -5,6 +5,7 @@ python -m launch.prepare --database=simulated --recordings=2000 --out=data
 docs/data.md names the databases. Those of a publisher have their names; the others take --name.
 """
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +14,9 @@ from absl import flags
 from coreecg_jax.records.databases import folder, simulated, wfdb_folder
 from coreecg_jax.records.databases.catalogue import DATABASES
 from coreecg_jax.records.databases.listing import Listing
+from coreecg_jax.records.local_runs import Run, local
 from coreecg_jax.records.measures import Suspicion
+from coreecg_jax.records.on_beam import run_on_beam
 from coreecg_jax.records.one_recording import Settings
 from coreecg_jax.records.prepare import prepare
 from coreecg_jax.records.schema import Preprocessing
@@ -39,6 +42,29 @@ _BAD_LEAD = flags.DEFINE_enum("bad_lead", "set_aside", ["set_aside", "mask"], "A
 _SUSPECTED = flags.DEFINE_list("set_aside", [], f"Recordings suspected of these: {', '.join(Suspicion)}.")
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace a data set that is there.")
 _WORKERS = flags.DEFINE_integer("workers", 1, "Processes that read and filter.", lower_bound=1)
+_RUNNER = flags.DEFINE_string("beam_runner", None, "Of Apache Beam, such as DirectRunner; default: no Beam.")
+_OPTIONS = flags.DEFINE_multi_string("beam_options", [], "NAME=VALUE of an option of Beam; may be repeated.")
+
+
+def _source() -> Path | None:
+    """The folder of the recordings, where there is one; workers of Beam may have another current folder."""
+    if not _SOURCE.value:
+        return None
+    return Path(_SOURCE.value).absolute() if _RUNNER.value else Path(_SOURCE.value)
+
+
+def _run() -> Run:
+    """Who writes the shards."""
+    if _RUNNER.value is None:
+        if _OPTIONS.value:
+            raise ValueError("--beam_options needs --beam_runner, such as --beam_runner=DirectRunner")
+        return local(_WORKERS.value)
+    if _WORKERS.value > 1:
+        raise ValueError(
+            "--workers is of this machine's own processes: with --beam_runner give the runner's option, "
+            "such as --beam_options=direct_num_workers=2"
+        )
+    return functools.partial(run_on_beam, runner=_RUNNER.value, options=_OPTIONS.value)
 
 
 def _listing() -> Listing:
@@ -47,14 +73,15 @@ def _listing() -> Listing:
         return simulated.list_recordings(
             _RECORDINGS.value, seed=_SEED.value, name=_NAME.value or simulated.NAME
         )
-    if not _SOURCE.value:
+    source = _source()
+    if source is None:
         raise ValueError(f"--source: expected the folder of the recordings for --database={_DATABASE.value}")
     if _DATABASE.value in DATABASES:
         if _NAME.value:
             raise ValueError(f"--name: --database={_DATABASE.value} has its own name, got {_NAME.value!r}")
-        return DATABASES[_DATABASE.value].list_recordings(Path(_SOURCE.value))
+        return DATABASES[_DATABASE.value].list_recordings(source)
     own = folder if _DATABASE.value == "folder" else wfdb_folder
-    return own.list_recordings(Path(_SOURCE.value), _NAME.value)
+    return own.list_recordings(source, _NAME.value)
 
 
 def main(argv: Sequence[str]) -> None:
@@ -67,7 +94,8 @@ def main(argv: Sequence[str]) -> None:
         Path(_OUT.value),
         settings,
         overwrite=_OVERWRITE.value,
-        workers=_WORKERS.value,
+        run=_run(),
+        source=_source(),
         progress=True,
     )
     print(prepared.report())

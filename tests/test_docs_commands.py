@@ -25,6 +25,7 @@ RUN_BY = {
     "reconstruction": "tests/launch/test_verbs.py",
     "leakage": "tests/launch/test_verbs.py",
     "audit": "tests/downstream/test_overlaps.py",
+    "verify": "tests/launch/test_prepare.py",
     "inspect": "tests/launch/test_inspect.py",
     "overfit": "tests/launch/test_verbs.py",
     "curves": "tests/launch/test_verbs.py",

@@ -7,7 +7,6 @@ nothing is allocated that the files do not hold.
 """
 
 import contextlib
-import hashlib
 import os
 import re
 import shutil
@@ -17,8 +16,8 @@ from collections.abc import Generator, Mapping
 from pathlib import Path
 
 from coreecg_jax.export.refusal import BundleRefused
+from coreecg_jax.records.checksums import SUMS, digest_of_file
 
-SUMS = "SHA256SUMS"
 CONFIG = "config.json"
 TENSORS = "model.safetensors"
 VECTORS = "test_vectors.npz"
@@ -36,7 +35,6 @@ FILES = {
     STABLEHLO: 1 << 36,
 }
 _LINE = re.compile(r"([0-9a-f]{64})  (\S+)")
-_BLOCK = 1 << 20
 
 
 @contextlib.contextmanager
@@ -59,15 +57,6 @@ def new_folder(out: Path) -> Generator[Path]:
         os.rename(staging, out)  # an empty folder made meanwhile is replaced, any other stays and this raises
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-
-
-def digest_of_file(path: Path) -> str:
-    """SHA-256 of a file, read in blocks."""
-    total = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            total.update(block)
-    return total.hexdigest()
 
 
 def read_sums(folder: Path) -> dict[str, str]:

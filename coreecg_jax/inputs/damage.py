@@ -9,7 +9,8 @@ from pathlib import Path
 
 from coreecg_jax.inputs.examples import decode_window
 from coreecg_jax.inputs.selection import DATASET_INFO_FILE, Selection
-from coreecg_jax.inputs.tfrecord import walk_records, write_records
+from coreecg_jax.inputs.tfrecord import walk_records
+from coreecg_jax.records.record_file import write_records
 
 ON_CORRUPT = ("error", "skip")
 

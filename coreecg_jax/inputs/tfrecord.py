@@ -5,27 +5,18 @@ tensorflow/core/example/example.proto in the protocol buffers wire format. Only 
 contain is understood: anything else is reported, never skipped.
 """
 
-import struct
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 
-import google_crc32c
 import numpy as np
+
+from coreecg_jax.records.record_file import FOOTER, HEADER, masked_crc32c
 
 # What a feature of an Example holds, in order: any number of bytes, int64 or float32 values.
 Feature = list[bytes] | np.ndarray
 
-_HEADER = struct.Struct("<QI")  # length of the data, masked CRC of these eight bytes
-_FOOTER = struct.Struct("<I")  # masked CRC of the data
-
 # Wire types of protocol buffers.
 _VARINT, _DELIMITED, _FIXED32 = 0, 2, 5
-
-
-def masked_crc32c(data: bytes) -> int:
-    """CRC-32C, rotated and shifted as TFRecord stores it."""
-    crc = google_crc32c.value(data)
-    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
 
 
 def read_records(path: Path | str) -> Iterator[bytes]:
@@ -50,32 +41,22 @@ def walk_records(path: Path | str) -> Iterator[bytes | ValueError]:
     with open(path, "rb") as file:
         while offset < size:
             number += 1
-            header = file.read(_HEADER.size)
-            if len(header) < _HEADER.size:
+            header = file.read(HEADER.size)
+            if len(header) < HEADER.size:
                 yield _corrupt(path, number, offset, "truncated header")
                 return
-            length, crc = _HEADER.unpack(header)
+            length, crc = HEADER.unpack(header)
             if masked_crc32c(header[:8]) != crc:
                 yield _corrupt(path, number, offset, "wrong checksum of the length")
                 return
-            end = offset + _HEADER.size + length + _FOOTER.size
+            end = offset + HEADER.size + length + FOOTER.size
             if end > size:
                 yield _corrupt(path, number, offset, "truncated data")
                 return
             data = file.read(length)
-            whole = _FOOTER.pack(masked_crc32c(data)) == file.read(_FOOTER.size)
+            whole = FOOTER.pack(masked_crc32c(data)) == file.read(FOOTER.size)
             yield data if whole else _corrupt(path, number, offset, "wrong checksum of the data")
             offset = end
-
-
-def write_records(path: Path | str, records: Iterable[bytes]) -> None:
-    """Writes a TFRecord file."""
-    with open(path, "wb") as file:
-        for record in records:
-            length = struct.pack("<Q", len(record))
-            file.write(_HEADER.pack(len(record), masked_crc32c(length)))
-            file.write(record)
-            file.write(_FOOTER.pack(masked_crc32c(record)))
 
 
 def _corrupt(path: Path | str, number: int, offset: int, what: str) -> ValueError:

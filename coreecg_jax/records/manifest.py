@@ -3,15 +3,13 @@
 import collections
 import json
 from pathlib import Path
-from typing import Any, TextIO
-
-from coreecg_jax.records.one_recording import Outcome
+from typing import Any, BinaryIO
 
 
 class Manifest:
-    """Writes the line of each recording as it comes, and counts."""
+    """Takes the line of each recording as it comes, and counts."""
 
-    def __init__(self, file: TextIO):
+    def __init__(self, file: BinaryIO):
         self._file = file
         self._counts = dict.fromkeys(
             ("read", "refused", "windows", "with_bad_leads", "with_ignored_signals", "repeated_signals"), 0
@@ -20,22 +18,23 @@ class Manifest:
         self._windows: collections.Counter[str] = collections.Counter()
         self._suspected: collections.Counter[str] = collections.Counter()
         self._dropped_seconds = 0.0
-        self._hashes: set[str] = set()
+        self._hashes: set[int] = set()
 
-    def add(self, outcome: Outcome) -> None:
-        """Writes and counts one recording."""
-        line = outcome.line
-        self._file.write(json.dumps(line) + "\n")
+    def add(self, split: str, text: bytes) -> None:
+        """Writes and counts one recording, by its line."""
+        self._file.write(text)
+        line = json.loads(text)
         self._counts[line["status"]] += 1
         if line["status"] == "refused":
             self._refused[line["reason"]] += 1
             return
-        self._windows[outcome.split] += line["windows"]
+        self._windows[split] += line["windows"]
         self._counts["windows"] += line["windows"]
         self._counts["with_bad_leads"] += any(line["flags"])
         self._counts["with_ignored_signals"] += bool(line["ignored_signals"])
-        self._counts["repeated_signals"] += line["signal_hash"] in self._hashes
-        self._hashes.add(line["signal_hash"])
+        signal = int(line["signal_hash"], 16)
+        self._counts["repeated_signals"] += signal in self._hashes
+        self._hashes.add(signal)
         self._suspected.update(line["measured"]["suspected"])
         self._dropped_seconds += line["dropped_seconds"]
 
@@ -50,7 +49,7 @@ class Manifest:
             "windows_by_split": dict(self._windows),
             "settings": settings,
         }
-        self._file.write(json.dumps({"summary": summary}) + "\n")
+        self._file.write(json.dumps({"summary": summary}).encode() + b"\n")
         return summary
 
 
@@ -68,3 +67,12 @@ def read_summary(path: Path) -> dict[str, Any]:
     if "summary" not in parsed:
         raise ValueError(f"{path}: expected a summary in the last line, found none: prepare with --overwrite")
     return parsed["summary"]
+
+
+def first_refusal(path: Path) -> str:
+    """The sentence of the first recording that was refused; '' where none was."""
+    with path.open(encoding="utf-8") as file:
+        for line in file:
+            if sentence := json.loads(line).get("sentence"):
+                return sentence
+    return ""

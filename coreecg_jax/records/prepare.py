@@ -1,32 +1,31 @@
-"""From a source folder to a data set: `out/<name>/<version>/` with shards, settings and manifest.
+"""From a source folder to a data set: `out/<name>/<version>/` with shards, settings, manifest and digests.
 
-A data set comes into being by the rename of a finished folder. A run that fails or is killed leaves at most a
-folder named `.incomplete-…` beside it, which nothing reads.
+A data set comes into being by the rename of a finished folder. A run that fails or is killed leaves at most
+`.incomplete-<name>` beside it, which no reader looks at, and from which the same command goes on.
 """
 
-import collections
-import contextlib
 import dataclasses
-import functools
-import multiprocessing
-import multiprocessing.pool
-import signal
-import tempfile
-from collections.abc import Callable, Generator, Iterator, Sequence
+import hashlib
+import importlib.metadata
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from coreecg_jax.records.databases.listing import Listed, Listing
-from coreecg_jax.records.manifest import Manifest, read_summary
-from coreecg_jax.records.one_recording import Outcome, Settings, process
+from coreecg_jax.records.completion import complete
+from coreecg_jax.records.databases.listing import Listing
+from coreecg_jax.records.local_runs import Run, run_here
+from coreecg_jax.records.manifest import read_summary
+from coreecg_jax.records.one_recording import Settings
+from coreecg_jax.records.one_shard import DATA, Work, Written, finished
+from coreecg_jax.records.plan import Shard, planned
 from coreecg_jax.records.schema import MANIFEST_FILE, PREPROCESSING_FILE, OtherSettings, Preprocessing
-from coreecg_jax.records.shards import VERSION, write_shards
+from coreecg_jax.records.shards import VERSION
+from coreecg_jax.records.staging import staging
 
-_CHUNK = 16  # recordings handed to a worker at a time
-_AHEAD = 4  # chunks a worker is ahead of the writing: none waits, and the memory is bounded
-Run = Callable[[Sequence[Listed]], Iterator[Outcome]]
+# A shard of one version must not stand beside one of another: these decide the last bit of a sample.
+_PACKAGES = ("coreecg-jax", "numpy", "scipy")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,13 +35,15 @@ class Prepared:
     folder: Path
     summary: dict[str, Any]  # the last line of the manifest
     was_there: bool  # it had been prepared before, with the same settings
+    kept: int = 0  # recordings whose shards an earlier run had finished
 
     def report(self) -> str:
         """Two lines: where it is; how many recordings were read, missing and refused, and why."""
         counts = self.summary
         reasons = ", ".join(f"{reason} {count}" for reason, count in counts["refused_by_reason"].items())
+        kept = f" (went on; {self.kept} recordings were in finished shards)" if self.kept else ""
         return (
-            f"{'was there already' if self.was_there else 'prepared'}: {self.folder}\n"
+            f"{'was there already' if self.was_there else 'prepared'}: {self.folder}{kept}\n"
             f"read {counts['read']} recordings ({counts['windows']} windows), missing {counts['missing']}, "
             f"refused {counts['refused']}" + (f" ({reasons})" if reasons else "")
         )
@@ -54,10 +55,20 @@ def prepare(
     settings: Settings,
     *,
     overwrite: bool = False,
-    workers: int = 1,
+    run: Run = run_here,
+    source: Path | None = None,
     progress: bool = False,
 ) -> Prepared:
-    """Writes the data set of a source, or finds it already written.
+    """Writes the data set of a source, goes on with one that is begun, or finds it already written.
+
+    Args:
+      listing: what the source lists.
+      out: the folder of data sets.
+      settings: decide with the listing about every byte.
+      overwrite: replaces a data set that is there, or was begun with other settings.
+      run: writes shards; whoever does, the bytes are the same.
+      source: a folder without which the run shall stop.
+      progress: shows a bar.
 
     Raises:
       ValueError: when the folder holds a data set with other settings and
@@ -66,71 +77,32 @@ def prepare(
     folder = out / listing.name / VERSION
     if folder.exists() and not overwrite:
         return Prepared(folder, _summary_of_same(folder, listing, settings), was_there=True)
-    out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".incomplete-{listing.name}-", dir=out) as staging:
-        summary = _write(listing, settings, Path(staging), workers, progress)
+    shards = planned(listing, settings.preprocessing.window_samples)
+    asked = dataclasses.asdict(settings.preprocessing) | _recorded(listing, settings) | _exactly(listing)
+    with staging(out, listing.name, asked, overwrite) as place:
+        work = Work(listing.name, listing.read, settings, place, source)
+        written, kept = _written(work, shards, run, len(listing.recordings) if progress else None)
+        summary = complete(work, listing, shards, written, _recorded(listing, settings))
         folder.parent.mkdir(exist_ok=True)
         if folder.exists():
-            folder.rename(Path(staging) / "replaced")
-        (Path(staging) / listing.name / VERSION).rename(folder)
-    return Prepared(folder, summary, was_there=False)
+            folder.rename(place / "replaced")
+        (place / DATA).rename(folder)
+    return Prepared(folder, summary, was_there=False, kept=kept)
 
 
-def _write(
-    listing: Listing, settings: Settings, staging: Path, workers: int, progress: bool
-) -> dict[str, Any]:
-    """Writes the complete data set below `staging`; returns the manifest's summary."""
-    manifest_file = staging / MANIFEST_FILE
-    bar = tqdm(total=len(listing.recordings), unit="recording", desc=listing.name, disable=not progress)
-    with manifest_file.open("w", encoding="utf-8") as file, bar, _runner(listing, settings, workers) as run:
-        manifest = Manifest(file)
-
-        def on_outcome(outcome: Outcome) -> None:
-            manifest.add(outcome)
-            bar.update()
-
-        outcomes = {split: run(found) for split, found in _by_split(listing).items()}
-        window_samples = settings.preprocessing.window_samples
-        folder = write_shards(staging, listing.name, window_samples, outcomes, on_outcome)
-        summary = manifest.finish(listing.missing_count, _recorded(listing, settings))
-    manifest_file.rename(folder / MANIFEST_FILE)
-    (folder / PREPROCESSING_FILE).write_text(settings.preprocessing.to_json(), encoding="utf-8")
-    return summary
-
-
-@contextlib.contextmanager
-def _runner(listing: Listing, settings: Settings, workers: int) -> Generator[Run]:
-    """Processes recordings, in order, here or in `workers` processes."""
-    one = functools.partial(process, read=listing.read, source_name=listing.name, settings=settings)
-    if workers == 1:
-        yield functools.partial(map, one)
-        return
-    # Spawned, not forked: TensorFlow's threads do not survive a fork.
-    # Ctrl-C reaches them too, and is for this process to answer: it ends them.
-    deaf = signal.signal, (signal.SIGINT, signal.SIG_IGN)
-    with multiprocessing.get_context("spawn").Pool(workers, *deaf) as pool:
-        yield functools.partial(_by_pool, pool, one, _AHEAD * workers)
-
-
-def _by_pool(
-    pool: multiprocessing.pool.Pool, one: Callable[[Listed], Outcome], ahead: int, found: Sequence[Listed]
-) -> Iterator[Outcome]:
-    """The outcomes in order; up to `ahead` chunks are under way, so the workers go on during the writing."""
-    under_way: collections.deque[multiprocessing.pool.MapResult[Outcome]] = collections.deque()
-    for start in range(0, len(found), _CHUNK):
-        chunk = found[start : start + _CHUNK]
-        under_way.append(pool.map_async(one, chunk, chunksize=_CHUNK))
-        if len(under_way) == ahead:
-            yield from under_way.popleft().get()
-    while under_way:
-        yield from under_way.popleft().get()
-
-
-def _by_split(listing: Listing) -> dict[str, list[Listed]]:
-    splits: dict[str, list[Listed]] = {}
-    for listed in listing.recordings:
-        splits.setdefault(listed.split, []).append(listed)
-    return splits
+def _written(
+    work: Work, shards: Sequence[Shard], run: Run, shown: int | None
+) -> tuple[dict[str, Written], int]:
+    """Every shard, by file; those that are finished are left as they are. And the recordings of these."""
+    written = {shard.file: done for shard in shards if (done := finished(work.folder, shard))}
+    kept = sum(done.recordings for done in written.values())
+    todo = [shard for shard in shards if shard.file not in written]
+    # smoothing=0: the time that is left by the mean rate, since whole shards come at a time.
+    with tqdm(
+        total=shown, initial=kept, unit="recording", desc=work.name, smoothing=0, disable=shown is None
+    ) as bar:
+        written |= {done.file: done for done in run(work, todo, bar.update)}
+    return written, kept
 
 
 def _recorded(listing: Listing, settings: Settings) -> dict[str, Any]:
@@ -142,6 +114,15 @@ def _recorded(listing: Listing, settings: Settings) -> dict[str, Any]:
         "recordings_listed": len(listing.recordings),
         "listing": listing.digest(),
     }
+
+
+def _exactly(listing: Listing) -> dict[str, Any]:
+    """What must agree, too, for shards of two runs to stand beside each other."""
+    contents = hashlib.sha256()
+    for listed in listing.recordings:
+        contents.update(repr(listed).encode())
+    versions = {f"{name} version": importlib.metadata.version(name) for name in _PACKAGES}
+    return {"contents of the listing": contents.hexdigest()[:16], **versions}
 
 
 def _summary_of_same(folder: Path, listing: Listing, settings: Settings) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_shards import example, serialise
 
-from coreecg_jax.inputs.tfrecord import masked_crc32c, parse_example, read_records, write_records
+from coreecg_jax.inputs.tfrecord import parse_example, read_records
+from coreecg_jax.records.record_file import masked_crc32c, write_records
 
 
 def tensorflow_values(record: bytes) -> dict:

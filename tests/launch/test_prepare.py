@@ -11,8 +11,8 @@ ROOT = Path(__file__).parents[2]
 LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 
 
-def launch(*flags: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "launch.prepare", *flags]
+def launch(*flags: str, verb: str = "prepare") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", f"launch.{verb}", *flags]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
@@ -36,6 +36,7 @@ def test_help_names_every_flag() -> None:
         "max_windows",
         "bad_lead",
         "overwrite",
+        "beam_runner",
     ):
         assert f"--{flag}" in shown or f"--[no]{flag}" in shown
 
@@ -52,6 +53,16 @@ def test_a_folder_becomes_a_data_set_once(tmp_path: Path) -> None:
     second = launch(*flags, "--sampling_rate=100")
     assert second.returncode == 2
     assert "sampling_rate is 250.0, asked for 100.0" in second.stderr
+    whole = launch(f"--data_root={tmp_path / 'data'}", verb="verify")
+    assert whole.stdout == f"{folder}: all 5 files are as they were written\n"
+    (folder / "manifest.jsonl").write_text("changed")
+    changed = launch(f"--data_root={tmp_path / 'data'}", "--data=hospital", verb="verify")
+    assert (changed.returncode, changed.stdout) == (
+        2,
+        f"{folder}: 1 of 5 files are not as they were written\n",
+    )
+    assert f"error: {folder / 'manifest.jsonl'} has SHA-256 " in changed.stderr
+    assert changed.stderr.endswith(": copy these files again, or prepare with --overwrite\n")
 
 
 @pytest.mark.parametrize(
@@ -61,6 +72,10 @@ def test_a_folder_becomes_a_data_set_once(tmp_path: Path) -> None:
         (
             ["--database=wfdb_folder", "--source=tests", "--low_pass=130"],
             "error: low_pass: expected less than",
+        ),
+        (
+            ["--database=simulated", "--workers=2", "--beam_runner=DirectRunner"],
+            "with --beam_runner give the runner's option, such as --beam_options=direct_num_workers=2",
         ),
         (["--database=ptbxl", "--source=.", "stray"], "unexpected argument 'stray'"),
         (["--database=mitdb", "--source=."], "error: --database: expected one of ptbxl, "),

@@ -18,6 +18,8 @@ from coreecg_jax.inputs.reader import read_recordings
 from coreecg_jax.records import prepare as preparing
 from coreecg_jax.records.databases import wfdb_folder
 from coreecg_jax.records.one_recording import Settings
+from coreecg_jax.records.one_shard import Work
+from coreecg_jax.records.plan import Shard
 from coreecg_jax.records.schema import Preprocessing
 from coreecg_jax.training.checkpoints import Checkpoints
 from coreecg_jax.training.experiment import build, resolved
@@ -157,13 +159,13 @@ def test_ctrl_c_during_the_imports_is_one_line() -> None:
 def test_a_preparing_that_ends_early_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
 ) -> None:
-    def write_half(staging: Path, *rest: object) -> None:
-        (staging / "half.tfrecord").write_bytes(b"half")
+    def write_half(work: Work, shard: Shard, outcomes: object) -> None:
+        (work.folder / "data" / shard.file).write_bytes(b"half")
         raise error
 
     (tmp_path / "hospital").mkdir()
     (tmp_path / "hospital" / "r.hea").write_text("")
-    monkeypatch.setattr(preparing, "write_shards", write_half)
+    monkeypatch.setattr(Work, "write", write_half)
     listing = wfdb_folder.list_recordings(tmp_path / "hospital")
     with pytest.raises(type(error)):
         preparing.prepare(listing, tmp_path / "out", Settings(Preprocessing()))

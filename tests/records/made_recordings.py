@@ -1,7 +1,10 @@
 """WFDB records for the tests, written byte by byte: nothing of the code under test, nor of wfdb, is used."""
 
+import os
+import signal
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 
@@ -56,3 +59,9 @@ def change(header: Path, old: str, new: str) -> Path:
     assert old in text
     header.write_text(text.replace(old, new), encoding="utf-8")
     return header
+
+
+def kill_the_process(file: str) -> NoReturn:
+    """A reader as one has it that takes more memory than there is."""
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError(f"{file} was read by a dead process")

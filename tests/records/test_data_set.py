@@ -1,9 +1,6 @@
 """A data set: whole or not there, the same every time, and what went in comes out."""
 
 import json
-import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +9,10 @@ import pytest
 from made_recordings import LEADS, made_ecg, write_record
 
 from coreecg_jax.records import schema
+from coreecg_jax.records.checksums import SUMS
 from coreecg_jax.records.databases import wfdb_folder
 from coreecg_jax.records.databases.listing import About, Listed, Listing
+from coreecg_jax.records.local_runs import local
 from coreecg_jax.records.one_recording import Settings, process
 from coreecg_jax.records.prepare import Prepared, prepare
 from coreecg_jax.records.wfdb_files import wfdb_reader
@@ -60,6 +59,7 @@ def test_the_folder_holds_shards_settings_and_manifest(prepared: Prepared) -> No
         "features.json",
         schema.PREPROCESSING_FILE,
         schema.MANIFEST_FILE,
+        SUMS,
     }
     text = (prepared.folder / schema.PREPROCESSING_FILE).read_text()
     assert schema.Preprocessing.from_json(text) == SETTINGS.preprocessing
@@ -105,27 +105,9 @@ def test_what_went_in_comes_out(source: Path, prepared: Prepared) -> None:
         assert example["ecg"].dtype == np.int16
 
 
-def run_script(source: Path, out: Path, patch: str = "", workers: int = 1) -> int:
-    """Prepares the data set in another process; returns its exit status."""
-    script = f"""
-import os, signal
-from pathlib import Path
-from coreecg_jax.records import manifest, prepare, schema
-from coreecg_jax.records.databases import wfdb_folder
-from coreecg_jax.records.one_recording import Settings
-if __name__ == "__main__":
-    {patch or "pass"}
-    listing = wfdb_folder.list_recordings(Path({str(source)!r}), "made")
-    settings = Settings(schema.Preprocessing(sampling_rate=100.0))
-    prepare.prepare(listing, Path({str(out)!r}), settings, workers={workers})
-"""
-    (out / "script.py").write_text(script)
-    return subprocess.run([sys.executable, out / "script.py"], cwd=Path(__file__).parents[2]).returncode
-
-
 def test_equal_input_gives_equal_bytes(source: Path, prepared: Prepared, tmp_path: Path) -> None:
-    assert run_script(source, tmp_path, workers=2) == 0
-    assert contents(tmp_path / "made" / "1.0.0") == contents(prepared.folder)
+    listing = wfdb_folder.list_recordings(source, "made")
+    assert contents(prepare(listing, tmp_path, SETTINGS, run=local(2)).folder) == contents(prepared.folder)
 
 
 def test_a_second_run_finds_the_first(source: Path, prepared: Prepared) -> None:
@@ -172,19 +154,10 @@ def test_a_failing_run_leaves_nothing(source: Path, tmp_path: Path, monkeypatch:
     def fail(*args: Any, **kwargs: Any) -> None:
         raise OSError("no space left on device")
 
-    monkeypatch.setattr("coreecg_jax.records.manifest.Manifest.finish", fail)
+    monkeypatch.setattr("coreecg_jax.records.one_shard.Work.write", fail)
     with pytest.raises(OSError, match="no space left"):
         prepare(wfdb_folder.list_recordings(source, "made"), tmp_path, SETTINGS)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_killed_run_leaves_no_data_set(source: Path, tmp_path: Path) -> None:
-    kill = "manifest.Manifest.finish = lambda *args: os.kill(os.getpid(), signal.SIGKILL)"
-    assert run_script(source, tmp_path, kill) == -signal.SIGKILL
-    (left,) = (path for path in tmp_path.iterdir() if path.is_dir())
-    assert left.name.startswith(".incomplete-made-")
-    assert any(path.name.endswith("00000-of-00001") for path in left.rglob("*"))
-    prepare(wfdb_folder.list_recordings(source, "made"), tmp_path, SETTINGS)
 
 
 def test_each_split_has_files_of_its_own(source: Path, tmp_path: Path) -> None:
@@ -204,3 +177,15 @@ def test_each_split_has_files_of_its_own(source: Path, tmp_path: Path) -> None:
     assert prepared.summary["missing"] == 2
     assert prepared.summary["refused"] == 1
     assert prepared.summary["windows_by_split"] == {"fold1": 2, "fold10": 1}
+
+
+def test_a_shard_without_examples_is_an_empty_file(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("coreecg_jax.records.plan.number_of_shards", lambda recordings, samples: 6)
+    recordings = tuple(Listed(name, f"{name}.hea", "train") for name in ("good0", "good1"))
+    folder = prepare(Listing("made", wfdb_reader(source), recordings), tmp_path, SETTINGS).folder
+    sizes = [path.stat().st_size for path in sorted(folder.glob("*.tfrecord*"))]
+    assert len(sizes) == 6
+    assert sizes.count(0) >= 4
+    assert {example["recording_id"] for example in read_split(folder, "train")} == {b"good0", b"good1"}
