@@ -14,7 +14,16 @@ class Manifest:
     def __init__(self, file: TextIO):
         self._file = file
         self._counts = dict.fromkeys(
-            ("read", "refused", "windows", "with_bad_leads", "with_ignored_signals", "repeated_signals"), 0
+            (
+                "read",
+                "refused",
+                "windows",
+                "with_bad_leads",
+                "with_masked_leads",
+                "with_ignored_signals",
+                "repeated_signals",
+            ),
+            0,
         )
         self._refused: collections.Counter[str] = collections.Counter()
         self._windows: collections.Counter[str] = collections.Counter()
@@ -33,10 +42,11 @@ class Manifest:
         self._windows[outcome.split] += line["windows"]
         self._counts["windows"] += line["windows"]
         self._counts["with_bad_leads"] += any(line["flags"])
+        self._counts["with_masked_leads"] += any(line["masked"])
         self._counts["with_ignored_signals"] += bool(line["ignored_signals"])
         self._counts["repeated_signals"] += line["signal_hash"] in self._hashes
         self._hashes.add(line["signal_hash"])
-        self._suspected.update(line["measured"]["suspected"])
+        self._suspected.update(list(line["measured"]["suspected"]))
         self._dropped_seconds += line["dropped_seconds"]
 
     def finish(self, missing: int, settings: dict[str, Any]) -> dict[str, Any]:

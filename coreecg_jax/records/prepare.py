@@ -21,6 +21,7 @@ from tqdm import tqdm
 from coreecg_jax.records.databases.listing import Listed, Listing
 from coreecg_jax.records.manifest import Manifest, read_summary
 from coreecg_jax.records.one_recording import Outcome, Settings, process
+from coreecg_jax.records.policy import policy_of_before
 from coreecg_jax.records.schema import MANIFEST_FILE, PREPROCESSING_FILE, OtherSettings, Preprocessing
 from coreecg_jax.records.shards import VERSION, write_shards
 
@@ -137,8 +138,7 @@ def _recorded(listing: Listing, settings: Settings) -> dict[str, Any]:
     """What must agree for a data set to be the same, besides the preprocessing."""
     return {
         "max_windows": settings.max_windows,
-        "bad_lead": settings.bad_lead,
-        "suspected": sorted(settings.suspected),
+        **settings.policy.recorded(),
         "recordings_listed": len(listing.recordings),
         "listing": listing.digest(),
     }
@@ -152,8 +152,7 @@ def _summary_of_same(folder: Path, listing: Listing, settings: Settings) -> dict
         raise ValueError(f"{folder} holds no complete data set (no {', '.join(lacking)}): use --overwrite")
     there = Preprocessing.from_json((folder / PREPROCESSING_FILE).read_text(encoding="utf-8"))
     summary = read_summary(folder / MANIFEST_FILE)
-    # Data sets of before there was a choice set nothing aside for a suspicion.
-    old = dataclasses.asdict(there) | {"suspected": []} | summary["settings"]
+    old = dataclasses.asdict(there) | policy_of_before(summary["settings"]) | summary["settings"]
     new = dataclasses.asdict(settings.preprocessing) | _recorded(listing, settings)
     differing = [
         f"{key} is {old.get(key)}, asked for {value}" for key, value in new.items() if old.get(key) != value

@@ -34,7 +34,7 @@ def test_help_names_every_flag() -> None:
         "name",
         "sampling_rate",
         "max_windows",
-        "bad_lead",
+        "config",
         "overwrite",
     ):
         assert f"--{flag}" in shown or f"--[no]{flag}" in shown
