@@ -26,6 +26,7 @@ RUN_BY = {
     "leakage": "tests/launch/test_verbs.py",
     "audit": "tests/downstream/test_overlaps.py",
     "inspect": "tests/launch/test_inspect.py",
+    "quality": "tests/launch/test_quality_report.py",
     "overfit": "tests/launch/test_verbs.py",
     "curves": "tests/launch/test_verbs.py",
     "conditions": "tests/launch/test_verbs.py",
