@@ -81,6 +81,7 @@ def test_superclasses_agree_with_the_published_statements(real_ecg: Path) -> Non
         ("cpsc2018", 9, 9),
         ("cinc2021", 30, 26),  # Reyna et al. 2021: 26 classes, four of two codes
         ("code15", 6, 6),
+        ("sph", 117, 117),  # Mason et al. 2007, table 1: every primary statement
     ],
 )
 def test_sizes_of_published_sets(name: str, codes: int, classes: int) -> None:
@@ -176,6 +177,13 @@ def test_in_a_complete_set_a_recording_without_any_class_is_a_negative() -> None
     assert load_label_set("code15").complete
     assert not load_label_set("ptbxl_form").complete
     assert label_matrix(load_label_set("code15"), [["normal_ecg"], ["AF"]]).sum(axis=1).tolist() == [0, 1]
+
+
+def test_a_statement_of_sph_is_its_class_whatever_modifies_it() -> None:
+    sph = load_label_set("sph")
+    matrix = label_matrix(sph, [["60", "310", "147"], ["1"], ["310", "346"]])
+    found = [[one for one, there in zip(sph.classes, row) if there] for row in matrix]
+    assert found == [["ventricular premature complex(es)", "T-wave abnormality"], ["normal ECG"], []]
 
 
 def test_shared_findings_are_said_in_both_vocabularies() -> None:
