@@ -54,7 +54,7 @@ SEED ?= 1
 fuzz: setup
 	FUZZ=$(FUZZ) SEED=$(SEED) $(BIN)/python -m pytest -m slow -s tests/records/test_fuzz.py
 
-# The whole way once, in minutes: simulated recordings, or DATA=folder of WFDB recordings. Interrupted, it goes on.
+# The whole way once, in minutes: simulated recordings, or DATA=folder of recordings. Interrupted, it goes on.
 DATA ?=
 DEMO ?=
 demo: setup

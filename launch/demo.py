@@ -31,7 +31,7 @@ from launch.shell import run_main
 from launch.watching import pictures
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of all that the demo makes; default: runs/demo….")
-_SOURCE = flags.DEFINE_string("source", None, "Folder of WFDB recordings; default: simulated ones.")
+_SOURCE = flags.DEFINE_string("source", None, "Folder of recordings of any format; default: simulated ones.")
 _RECORDINGS = flags.DEFINE_integer("recordings", 2000, "Simulated recordings.", lower_bound=200)
 _STEPS = flags.DEFINE_integer("steps", None, "Steps of pretraining; default: configs/demo.py.", lower_bound=1)
 

@@ -1,4 +1,4 @@
-"""Draws a WFDB recording on ECG paper, with what is wrong with it and what it measures, into a PNG.
+"""Draws a recording on ECG paper, with what is wrong with it and what it measures, into a PNG.
 
 python -m launch.inspect hospital/rec.hea [--out=rec.png] [--start=20]
 """
@@ -9,11 +9,11 @@ from pathlib import Path
 from absl import flags
 
 from coreecg_jax.figures.ecg_paper import Trace, draw_ecg
+from coreecg_jax.records.formats.files import SUFFIXES, read_recording
 from coreecg_jax.records.leads import LEADS
-from coreecg_jax.records.measures import measured
-from coreecg_jax.records.quality import lead_flags
-from coreecg_jax.records.schema import LeadFlag
-from coreecg_jax.records.wfdb_files import read_wfdb
+from coreecg_jax.records.one_recording import looked_at
+from coreecg_jax.records.policy import Policy
+from coreecg_jax.records.suspicions import in_words
 from launch.shell import run_main
 
 _OUT = flags.DEFINE_string("out", None, "PNG file; default: the recording's name in this folder.")
@@ -24,23 +24,23 @@ _SECONDS = 10.0
 def main(argv: Sequence[str]) -> None:
     """Reads one recording, draws it and says the same in words."""
     if len(argv) != 2:
-        raise ValueError(f"expected one recording (its .hea file), got {len(argv) - 1}")
-    header = Path(argv[1]).with_suffix(".hea")
-    raw = read_wfdb(header)
+        raise ValueError(f"expected one recording (a file, of WFDB its header), got {len(argv) - 1}")
+    path = Path(argv[1])
+    if path.suffix.lower() not in SUFFIXES and path.with_suffix(".hea").is_file():
+        path = path.with_suffix(".hea")
+    raw = read_recording(path)
     first, last = (round(second * raw.sampling_rate) for second in (_START.value, _START.value + _SECONDS))
     shown_LT = raw.ecg_LT[:, first:last]
     if shown_LT.shape[1] < raw.sampling_rate:
         end = raw.ecg_LT.shape[1] / raw.sampling_rate - 1
         raise ValueError(f"--start: expected at most {end:g}, a second before the end, got {_START.value:g}")
-    flagged = zip(LEADS, lead_flags(raw.ecg_LT, raw.present_L, raw.sampling_rate).tolist())
-    faults = [f"{lead} {(LeadFlag(bits).name or '').lower()}" for lead, bits in flagged if bits]
-    found = measured(raw)
-    note = "; ".join([*faults, *found.pop("suspected")]) or "nothing suspected"
-    trace, title = Trace(header.stem, shown_LT), header.stem
+    flags_L, measures, _ = looked_at(raw, Policy())
+    note = in_words(flags_L.tolist(), measures.pop("suspected")) or "nothing suspected"
+    trace, title = Trace(path.stem, shown_LT), path.stem
     figure = draw_ecg([trace], sampling_rate=raw.sampling_rate, leads=LEADS, title=title, note=note)
-    out = Path(_OUT.value or f"{header.stem}.png")
+    out = Path(_OUT.value or f"{path.stem}.png")
     figure.savefig(out, dpi=120)
-    print(f"{note}\n{', '.join(f'{name} {value}' for name, value in found.items())}\ndrawn: {out}")
+    print(f"{note}\n{', '.join(f'{name} {value}' for name, value in measures.items())}\ndrawn: {out}")
 
 
 if __name__ == "__main__":

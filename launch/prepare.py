@@ -2,6 +2,7 @@
 
 python -m launch.prepare --database=ptbxl --source=../shared/ecg/ptbxl --out=data
 python -m launch.prepare --database=simulated --recordings=2000 --out=data
+python -m launch.prepare --database=folder --source=mine --config=configs/quality.py [--config.FIELD=VALUE …]
 docs/data.md names the databases. Those of a publisher have their names; the others take --name.
 """
 
@@ -10,16 +11,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from absl import flags
+from ml_collections import config_flags
 
+from configs import quality
 from coreecg_jax.records.databases import folder, simulated, wfdb_folder
 from coreecg_jax.records.databases.catalogue import DATABASES
 from coreecg_jax.records.databases.listing import Listing
 from coreecg_jax.records.local_runs import Run, local
-from coreecg_jax.records.measures import Suspicion
 from coreecg_jax.records.on_beam import run_on_beam
 from coreecg_jax.records.one_recording import Settings
+from coreecg_jax.records.policy import Policy
 from coreecg_jax.records.prepare import prepare
 from coreecg_jax.records.schema import Preprocessing
+from coreecg_jax.records.suspicions import Limits
 from launch.shell import run_main
 
 _DATABASE = flags.DEFINE_enum(
@@ -38,8 +42,12 @@ _RATE = flags.DEFINE_float("sampling_rate", 250.0, "Hz, after resampling.")
 _HIGH_PASS = flags.DEFINE_float("high_pass", 0.67, "Hz.")
 _LOW_PASS = flags.DEFINE_float("low_pass", 40.0, "Hz.")
 _MAX_WINDOWS = flags.DEFINE_integer("max_windows", 6, "Windows kept of one recording, evenly spread.")
-_BAD_LEAD = flags.DEFINE_enum("bad_lead", "set_aside", ["set_aside", "mask"], "A recording with a bad lead.")
-_SUSPECTED = flags.DEFINE_list("set_aside", [], f"Recordings suspected of these: {', '.join(Suspicion)}.")
+_CONFIG = config_flags.DEFINE_config_file(
+    "config",
+    None,
+    "What is done with each flag of a recording; default: configs/quality.py.",
+    lock_config=True,
+)
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace a data set that is there.")
 _WORKERS = flags.DEFINE_integer("workers", 1, "Processes that read and filter.", lower_bound=1)
 _RUNNER = flags.DEFINE_string("beam_runner", None, "Of Apache Beam, such as DirectRunner; default: no Beam.")
@@ -84,11 +92,21 @@ def _listing() -> Listing:
     return own.list_recordings(source, _NAME.value)
 
 
+def _policy() -> Policy:
+    config = _CONFIG.value or quality.get_config()
+    try:
+        return Policy(**config.policy, limits=Limits(**config.limits))
+    except (AttributeError, TypeError) as error:
+        raise ValueError(
+            f"--config: expected policy and limits as in configs/quality.py ({error})"
+        ) from error
+
+
 def main(argv: Sequence[str]) -> None:
     """Lists, prepares, says what became of it."""
     del argv
     band = Preprocessing(sampling_rate=_RATE.value, high_pass=_HIGH_PASS.value, low_pass=_LOW_PASS.value)
-    settings = Settings(band, _MAX_WINDOWS.value, _BAD_LEAD.value, tuple(_SUSPECTED.value))
+    settings = Settings(band, _MAX_WINDOWS.value, _policy())
     prepared = prepare(
         _listing(),
         Path(_OUT.value),

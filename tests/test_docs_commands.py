@@ -27,6 +27,7 @@ RUN_BY = {
     "audit": "tests/downstream/test_overlaps.py",
     "verify": "tests/launch/test_prepare.py",
     "inspect": "tests/launch/test_inspect.py",
+    "quality": "tests/launch/test_quality_report.py",
     "overfit": "tests/launch/test_verbs.py",
     "curves": "tests/launch/test_verbs.py",
     "conditions": "tests/launch/test_verbs.py",

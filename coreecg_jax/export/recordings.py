@@ -95,7 +95,7 @@ def conditioned_of(
     flags_L = quality.lead_flags(raw.ecg_LT, raw.present_L, raw.sampling_rate)
     if bad_leads == "refuse":
         _refuse_bad(raw.present_L, flags_L)
-    quality.check_leads(flags_L, True)
+    quality.check_any_lead(flags_L)
     usable_LT = np.where((flags_L == 0)[:, None], raw.ecg_LT, 0.0)
     if not conditioned:
         usable_LT = conditioning.condition(usable_LT, raw.sampling_rate, preprocessing)
@@ -110,7 +110,7 @@ def derivable(available_L: np.ndarray) -> np.ndarray:
 
 def _refuse_bad(present_L: np.ndarray, flags_L: np.ndarray) -> None:
     try:
-        quality.check_leads(np.where(present_L, flags_L, 0), False)
+        quality.check_leads(np.where(present_L, flags_L, 0))
     except RecordingRefused as refusal:
         hint = "leave these leads out, or mask them (bad_leads='mask')"
         raise RecordingRefused(refusal.reason, f"{refusal.sentence}: {hint}") from None

@@ -61,6 +61,12 @@ _PUBLISHED = {
     "ningbo": (None, f"{_MAPPING}, the codes of Ningbo", "1.0.3"),
     "georgia": (None, f"{_MAPPING}, the codes of Georgia", "1.0.3"),
     "code15": (None, "CODE-15% (doi:10.5281/zenodo.4916206), the six flags of exams.csv", "1.0.0"),
+    "sph": (
+        None,
+        "AHA/ACC/HRS primary statements (doi:10.1161/CIRCULATIONAHA.106.180201), of which SPH "
+        "(doi:10.1038/s41597-022-01403-5) uses 44; the counts that it publishes were not at hand",
+        "1",
+    ),
     "ludb_rhythm": (None, "LUDB (doi:10.1109/ACCESS.2020.3029211), column Rhythms of ludb.csv", "1.0.1"),
     "shared_findings": (
         None,

@@ -12,7 +12,16 @@ class Manifest:
     def __init__(self, file: BinaryIO):
         self._file = file
         self._counts = dict.fromkeys(
-            ("read", "refused", "windows", "with_bad_leads", "with_ignored_signals", "repeated_signals"), 0
+            (
+                "read",
+                "refused",
+                "windows",
+                "with_bad_leads",
+                "with_masked_leads",
+                "with_ignored_signals",
+                "repeated_signals",
+            ),
+            0,
         )
         self._refused: collections.Counter[str] = collections.Counter()
         self._windows: collections.Counter[str] = collections.Counter()
@@ -31,11 +40,12 @@ class Manifest:
         self._windows[split] += line["windows"]
         self._counts["windows"] += line["windows"]
         self._counts["with_bad_leads"] += any(line["flags"])
+        self._counts["with_masked_leads"] += any(line["masked"])
         self._counts["with_ignored_signals"] += bool(line["ignored_signals"])
         signal = int(line["signal_hash"], 16)
         self._counts["repeated_signals"] += signal in self._hashes
         self._hashes.add(signal)
-        self._suspected.update(line["measured"]["suspected"])
+        self._suspected.update(list(line["measured"]["suspected"]))
         self._dropped_seconds += line["dropped_seconds"]
 
     def finish(self, missing: int, settings: dict[str, Any]) -> dict[str, Any]:

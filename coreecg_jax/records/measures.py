@@ -1,9 +1,10 @@
-"""What a raw recording measures, and what that makes one suspect; nothing is refused or changed by it.
+"""What a raw recording measures, lead by lead; nothing is judged or changed here.
 
-Thresholds stand on the distributions over 693 recordings of seven public databases (docs/data.md).
+`suspicions` says what makes one suspect; docs/data.md has the distributions over real recordings.
 """
 
-import enum
+import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,56 +15,72 @@ from coreecg_jax.records.recording import Recording
 
 _SMOOTH_SECONDS = 0.025  # noise is what a moving mean over one period of 40 Hz leaves
 _EVERY = 5  # of the samples: enough for a median, and a fifth of the time
-# Slopes of I against V6, of II and aVR against V6, where a limb electrode stands in another's place.
-_INVERTED, _UPRIGHT = -0.5, 0.3
-_I, _II, _AVR, _V6 = (LEADS.index(name) for name in ("I", "II", "aVR", "V6"))
+_SLOPES_OF = tuple(LEADS.index(name) for name in ("I", "II", "aVR"))
+_SLOPES_BESIDE = LEADS.index("V6")
 
 
-class Suspicion(enum.StrEnum):
-    """What is odd about a recording as a whole."""
+@dataclasses.dataclass(frozen=True)
+class Measures:
+    """Of each lead, float64[12] in microvolts; NaN where a lead is not whole, or nothing can be said of it.
 
-    BASELINE = "baseline_wander"
-    NOISE = "noise"
-    RELATION = "limb_lead_relation"
-    LEFT_RIGHT_ARM = "arms_reversed"
-    ARM_LEG = "right_arm_and_leg_reversed"
-
-
-LARGEST = {Suspicion.BASELINE: 3000.0, Suspicion.NOISE: 60.0, Suspicion.RELATION: 100.0}  # microvolts
-
-
-def measured(raw: Recording) -> dict[str, Any]:
-    """Of the leads that are there and have no NaN, in microvolts; None where nothing can be said.
-
-    Of the worst lead each: `baseline_uv`, the range of the means over a second; `noise_uv`, the robust
-    standard deviation of what is faster than 40 Hz; `relation_uv`, the 99th percentile of |limb lead - what I
-    and II make of it|, medians removed. `nan`: samples, first and last second by lead.
+    `baseline_L`: the range of the means over a second. `noise_L`: the robust standard deviation of what is
+    faster than 40 Hz. `relation_L`: of III, aVR, aVL and aVF, the 99th percentile of |lead - what I and II
+    make of it|, medians removed (Einthoven, Goldberger). `amplitude_L`: the 99th percentile of |lead - its
+    median|; a constant lead has none.
     """
+
+    baseline_L: np.ndarray
+    noise_L: np.ndarray
+    relation_L: np.ndarray
+    amplitude_L: np.ndarray
+    slopes: tuple[float, float, float] | None  # correlations of the slopes of I, II and aVR with those of V6
+    nan: dict[str, dict[str, float]]  # lead -> samples, first and last second
+
+    def line(self) -> dict[str, Any]:
+        """For the manifest: the worst lead of each, the median lead's amplitude; None where there is none."""
+        return {
+            "baseline_uv": _rounded(self.baseline_L, np.nanmax),
+            "noise_uv": _rounded(self.noise_L, np.nanmax),
+            "relation_uv": _rounded(self.relation_L, np.nanmax),
+            "amplitude_uv": _rounded(self.amplitude_L, np.nanmedian),
+            "nan": self.nan,
+        }
+
+
+def measured(raw: Recording) -> Measures:
+    """What is measured of a recording of at least a second."""
     ecg_LT = raw.ecg_LT
     whole_L = raw.present_L & ~np.isnan(ecg_LT).any(axis=1)
     usable_LT = ecg_LT[whole_L]
-    numbers = {
-        "baseline_uv": _worst(_baseline(usable_LT, raw.sampling_rate)),
-        "noise_uv": _worst(_noise(usable_LT, raw.sampling_rate)),
-        "relation_uv": _worst(_relation(ecg_LT[: len(LIMB_LEADS)], whole_L[: len(LIMB_LEADS)])),
-    }
-    return {
-        **numbers,
-        "nan": _nan(raw),
-        "suspected": [str(one) for one in _suspected(numbers, ecg_LT, whole_L)],
-    }
+    relation_L = np.full(len(LEADS), np.nan)
+    relation_L[2 : len(LIMB_LEADS)] = 1000 * _relation(ecg_LT[: len(LIMB_LEADS)], whole_L[: len(LIMB_LEADS)])
+    return Measures(
+        baseline_L=_placed(whole_L, _baseline(usable_LT, raw.sampling_rate)),
+        noise_L=_placed(whole_L, _noise(usable_LT, raw.sampling_rate)),
+        relation_L=relation_L,
+        amplitude_L=_placed(whole_L, _amplitude(usable_LT)),
+        slopes=_slopes(ecg_LT, whole_L),
+        nan=_nan(raw),
+    )
 
 
-def _worst(millivolts_L: np.ndarray) -> float | None:
-    return round(float(millivolts_L.max()) * 1000, 1) if len(millivolts_L) else None
+def _placed(whole_L: np.ndarray, millivolts: np.ndarray) -> np.ndarray:
+    """float64[12] in microvolts, the values of whole leads at their places."""
+    microvolts_L = np.full(len(LEADS), np.nan)
+    microvolts_L[whole_L] = 1000 * millivolts
+    return microvolts_L
+
+
+def _rounded(values_L: np.ndarray, over: Callable[[np.ndarray], Any]) -> float | None:
+    return None if np.isnan(values_L).all() else round(float(over(values_L)), 1)
 
 
 def _baseline(ecg_LT: np.ndarray, rate: float) -> np.ndarray:
     """float64[L]: the range of the means of whole seconds."""
-    second = round(rate)
+    second = max(1, round(rate))
     seconds = ecg_LT.shape[1] // second
     means_LS = ecg_LT[:, : seconds * second].reshape(len(ecg_LT), seconds, second).mean(axis=2)
-    return np.ptp(means_LS, axis=1) if seconds else np.zeros(0)
+    return np.ptp(means_LS, axis=1)
 
 
 def _noise(ecg_LT: np.ndarray, rate: float) -> np.ndarray:
@@ -74,15 +91,24 @@ def _noise(ecg_LT: np.ndarray, rate: float) -> np.ndarray:
 
 
 def _relation(limb_LT: np.ndarray, whole_L: np.ndarray) -> np.ndarray:
-    """float64[leads that I and II make]: how far they are from it."""
-    if not whole_L[:2].all():
-        return np.zeros(0)
-    residual_LT = (limb_LT - LIMB_FROM_I_II @ limb_LT[:2])[2:][whole_L[2:]][:, ::_EVERY]
-    centred_LT = residual_LT - np.median(residual_LT, axis=1, keepdims=True)
-    return np.percentile(np.abs(centred_LT), 99, axis=1)
+    """float64[4]: how far III, aVR, aVL and aVF are from what I and II make; NaN where one is not whole."""
+    far = np.full(4, np.nan)
+    if whole_L[:2].all():
+        there = whole_L[2:]
+        residual_LT = (limb_LT - LIMB_FROM_I_II @ limb_LT[:2])[2:][there][:, ::_EVERY]
+        centred_LT = residual_LT - np.median(residual_LT, axis=1, keepdims=True)
+        far[there] = np.percentile(np.abs(centred_LT), 99, axis=1)
+    return far
 
 
-def _nan(raw: Recording) -> dict[str, Any]:
+def _amplitude(ecg_LT: np.ndarray) -> np.ndarray:
+    """float64[L]; a constant lead has none."""
+    some_LT = ecg_LT[:, ::_EVERY]
+    deviation_LT = np.abs(some_LT - np.median(some_LT, axis=1, keepdims=True))
+    return np.where(np.ptp(ecg_LT, axis=1) > 0, np.percentile(deviation_LT, 99, axis=1), np.nan)
+
+
+def _nan(raw: Recording) -> dict[str, dict[str, float]]:
     found = {}
     for lead, samples_T, present in zip(LEADS, raw.ecg_LT, raw.present_L):
         places = np.flatnonzero(np.isnan(samples_T)) if present else []
@@ -92,20 +118,13 @@ def _nan(raw: Recording) -> dict[str, Any]:
     return found
 
 
-def _suspected(numbers: dict[str, float | None], ecg_LT: np.ndarray, whole_L: np.ndarray) -> list[Suspicion]:
-    values = dict(zip(LARGEST, numbers.values()))
-    found = [
-        one for one, largest in LARGEST.items() if (value := values[one]) is not None and value > largest
-    ]
-    if whole_L[[_I, _II, _AVR, _V6]].all():
-        slope_LT = np.diff(ecg_LT[[_I, _II, _AVR, _V6]][:, ::_EVERY], axis=1)
-        i, ii, avr = _correlations(slope_LT[:3], slope_LT[3])
-        leg = avr > _UPRIGHT and ii < -_UPRIGHT
-        if i < _INVERTED and not (leg and ii < i):  # of two inverted leads the more inverted one tells
-            found.append(Suspicion.LEFT_RIGHT_ARM)
-        elif leg:
-            found.append(Suspicion.ARM_LEG)
-    return found
+def _slopes(ecg_LT: np.ndarray, whole_L: np.ndarray) -> tuple[float, float, float] | None:
+    places = [*_SLOPES_OF, _SLOPES_BESIDE]
+    if not whole_L[places].all():
+        return None
+    slope_LT = np.diff(ecg_LT[places][:, ::_EVERY], axis=1)
+    i, ii, avr = _correlations(slope_LT[:3], slope_LT[3]).tolist()
+    return i, ii, avr
 
 
 def _correlations(some_LT: np.ndarray, other_T: np.ndarray) -> np.ndarray:

@@ -9,9 +9,11 @@ import numpy as np
 from coreecg_jax.records import conditioning, quality, schema
 from coreecg_jax.records.databases.header_comments import parse_comments
 from coreecg_jax.records.databases.listing import Listed, Read
-from coreecg_jax.records.measures import Suspicion, measured
+from coreecg_jax.records.measures import measured
+from coreecg_jax.records.policy import Policy
 from coreecg_jax.records.recording import Recording
 from coreecg_jax.records.refusals import Reason, RecordingRefused
+from coreecg_jax.records.suspicions import Suspicion, leads_with, suspected
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,20 +26,12 @@ class Settings:
 
     preprocessing: schema.Preprocessing = dataclasses.field(default_factory=schema.Preprocessing)
     max_windows: int = 6  # of one recording
-    bad_lead: str = "set_aside"  # or "mask": keeps a recording with some bad leads, zeroed and flagged
-    suspected: tuple[str, ...] = ()  # names of `measures.Suspicion`: a recording with one is set aside
+    policy: Policy = dataclasses.field(default_factory=Policy)
 
     def __post_init__(self) -> None:
         conditioning.check_preprocessing(self.preprocessing)
         if self.max_windows < 1:
             raise ValueError(f"max_windows: expected at least 1, got {self.max_windows}")
-        if self.bad_lead not in ("set_aside", "mask"):
-            raise ValueError(f"bad_lead: expected 'set_aside' or 'mask', got {self.bad_lead!r}")
-        unknown = set(self.suspected) - set(Suspicion)
-        if unknown:
-            raise ValueError(
-                f"suspected: expected some of {', '.join(Suspicion)}, got {', '.join(sorted(unknown))}"
-            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,10 +48,12 @@ def process(listed: Listed, read: Read, source_name: str, settings: Settings) ->
     line: dict[str, Any] = {"recording_id": listed.recording_id, "file": listed.file}
     try:
         raw = read(listed.file)
-        flags_L = _checked_flags(raw, settings)
-        measures = measured(raw)
-        _check_suspected(measures, settings)
-        examples, dropped = _examples(listed, raw, flags_L, source_name, settings)
+        check_rate_and_length(raw, settings.preprocessing)
+        flags_L, measures, odd = looked_at(raw, settings.policy)
+        line |= {"flags": flags_L.tolist(), "measured": measures}
+        quality.check_unit(raw.ecg_LT)
+        masked_L = settings.policy.masked(flags_L, odd, raw.ignored_signals)
+        examples, dropped = _examples(listed, raw, masked_L, source_name, settings)
     except RecordingRefused as refusal:
         line |= {"status": "refused", "reason": str(refusal.reason), "sentence": refusal.sentence}
         return Outcome(listed.split, line)
@@ -65,12 +61,25 @@ def process(listed: Listed, read: Read, source_name: str, settings: Settings) ->
         "status": "read",
         "windows": len(examples),
         "dropped_seconds": dropped,
-        "flags": flags_L.tolist(),
+        "masked": masked_L.tolist(),
         "ignored_signals": list(raw.ignored_signals),
         "signal_hash": examples[0]["signal_hash"],
-        "measured": measures,
     }
     return Outcome(listed.split, line, examples)
+
+
+def looked_at(
+    raw: Recording, policy: Policy
+) -> tuple[np.ndarray, dict[str, Any], dict[Suspicion, np.ndarray]]:
+    """int64[12] of LeadFlag bits, what is measured as the manifest has it, and bool[12] by suspicion.
+
+    Nothing is refused here.
+    """
+    flags_L = quality.lead_flags(raw.ecg_LT, raw.present_L, raw.sampling_rate)
+    measures = measured(raw)
+    odd = suspected(measures, policy.limits)
+    named = {str(one): leads_with(odd_L) for one, odd_L in odd.items()}
+    return flags_L, measures.line() | {"suspected": named}, odd
 
 
 def signal_hash(ecg_LT: np.ndarray) -> str:
@@ -80,23 +89,6 @@ def signal_hash(ecg_LT: np.ndarray) -> str:
     np.clip(microvolts_LT, lowest + 1, -(lowest + 1), out=microvolts_LT)
     microvolts_LT[np.isnan(microvolts_LT)] = lowest
     return hashlib.sha256(microvolts_LT.astype("<i4").data).hexdigest()[:16]
-
-
-def _checked_flags(raw: Recording, settings: Settings) -> np.ndarray:
-    """int64[12] of LeadFlag bits, after every check that the raw signal can fail."""
-    check_rate_and_length(raw, settings.preprocessing)
-    quality.check_unit(raw.ecg_LT)
-    flags_L = quality.lead_flags(raw.ecg_LT, raw.present_L, raw.sampling_rate)
-    quality.check_leads(flags_L, settings.bad_lead == "mask", raw.ignored_signals)
-    return flags_L
-
-
-def _check_suspected(measures: dict[str, Any], settings: Settings) -> None:
-    """Sets aside what the settings do not want."""
-    unwanted = [name for name in measures["suspected"] if name in settings.suspected]
-    if unwanted:
-        values = ", ".join(f"{name} {measures[name]}" for name in ("baseline_uv", "noise_uv", "relation_uv"))
-        raise RecordingRefused(Reason.SUSPECTED, f"expected none of {', '.join(unwanted)}, got {values}")
 
 
 def check_rate_and_length(raw: Recording, preprocessing: schema.Preprocessing) -> None:
@@ -120,11 +112,11 @@ def check_rate_and_length(raw: Recording, preprocessing: schema.Preprocessing) -
 
 
 def _examples(
-    listed: Listed, raw: Recording, flags_L: np.ndarray, source_name: str, settings: Settings
+    listed: Listed, raw: Recording, masked_L: np.ndarray, source_name: str, settings: Settings
 ) -> tuple[tuple[dict[str, Any], ...], float]:
     """One example a window, with the fields of `schema.FIELDS`, and the seconds that no window holds."""
     p = settings.preprocessing
-    usable_LT = np.where((flags_L == 0)[:, None], raw.ecg_LT, 0.0)
+    usable_LT = np.where((masked_L == 0)[:, None], raw.ecg_LT, 0.0)
     conditioned_LT = conditioning.condition(usable_LT, raw.sampling_rate, p)
     units_LT = conditioning.to_int16(conditioned_LT, p.microvolts_per_unit)
     n_samples = units_LT.shape[1]
@@ -132,7 +124,7 @@ def _examples(
     about = listed.about if listed.about is not None else parse_comments(raw.comments)
     patient = about.patient_id or schema.unknown_patient(listed.recording_id)
     recording = {
-        "quality": flags_L,
+        "quality": masked_L,
         "recording_id": listed.recording_id,
         "patient_id": patient,
         "patient_key": schema.patient_key(source_name, patient),

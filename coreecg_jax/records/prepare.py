@@ -20,6 +20,7 @@ from coreecg_jax.records.manifest import read_summary
 from coreecg_jax.records.one_recording import Settings
 from coreecg_jax.records.one_shard import DATA, Work, Written, finished
 from coreecg_jax.records.plan import Shard, planned
+from coreecg_jax.records.policy import policy_of_before
 from coreecg_jax.records.schema import MANIFEST_FILE, PREPROCESSING_FILE, OtherSettings, Preprocessing
 from coreecg_jax.records.shards import VERSION
 from coreecg_jax.records.staging import staging
@@ -109,8 +110,7 @@ def _recorded(listing: Listing, settings: Settings) -> dict[str, Any]:
     """What must agree for a data set to be the same, besides the preprocessing."""
     return {
         "max_windows": settings.max_windows,
-        "bad_lead": settings.bad_lead,
-        "suspected": sorted(settings.suspected),
+        **settings.policy.recorded(),
         "recordings_listed": len(listing.recordings),
         "listing": listing.digest(),
     }
@@ -133,8 +133,7 @@ def _summary_of_same(folder: Path, listing: Listing, settings: Settings) -> dict
         raise ValueError(f"{folder} holds no complete data set (no {', '.join(lacking)}): use --overwrite")
     there = Preprocessing.from_json((folder / PREPROCESSING_FILE).read_text(encoding="utf-8"))
     summary = read_summary(folder / MANIFEST_FILE)
-    # Data sets of before there was a choice set nothing aside for a suspicion.
-    old = dataclasses.asdict(there) | {"suspected": []} | summary["settings"]
+    old = dataclasses.asdict(there) | policy_of_before(summary["settings"]) | summary["settings"]
     new = dataclasses.asdict(settings.preprocessing) | _recorded(listing, settings)
     differing = [
         f"{key} is {old.get(key)}, asked for {value}" for key, value in new.items() if old.get(key) != value

@@ -67,16 +67,12 @@ def check_unit(ecg_LT: np.ndarray) -> None:
         )
 
 
-def check_leads(flags_L: np.ndarray, masking: bool, ignored_signals: Sequence[str] = ()) -> None:
-    """Refuses a recording for its leads: for any bad one, or with `masking` only when none is good.
+def check_leads(flags_L: np.ndarray, ignored_signals: Sequence[str] = ()) -> None:
+    """Refuses a recording for any bad lead.
 
     Raises:
       RecordingRefused: with the reason of the first kind of fault found and the leads that have it.
     """
-    if not flags_L.any() or (masking and (flags_L == 0).any()):
-        return
-    if masking:
-        raise RecordingRefused(Reason.NO_GOOD_LEAD, "expected at least one good lead, all twelve are bad")
     for flag, (reason, fault) in _REASONS.items():
         bad = [lead for lead, bits in zip(LEADS, flags_L) if bits & flag]
         if not bad:
@@ -86,6 +82,16 @@ def check_leads(flags_L: np.ndarray, masking: bool, ignored_signals: Sequence[st
         if flag == LeadFlag.MISSING and unknown:
             raise RecordingRefused(Reason.UNKNOWN_LEAD, f"{sentence}; unknown names: {', '.join(unknown)}")
         raise RecordingRefused(reason, sentence)
+
+
+def check_any_lead(flags_L: np.ndarray) -> None:
+    """Refuses a recording without a good lead.
+
+    Raises:
+      RecordingRefused: with reason NO_GOOD_LEAD.
+    """
+    if (flags_L != 0).all():
+        raise RecordingRefused(Reason.NO_GOOD_LEAD, "expected at least one good lead, all twelve are bad")
 
 
 def _is_flat(ecg_LT: np.ndarray, rate: float) -> np.ndarray:

@@ -6,8 +6,10 @@ travels with the shards (`preprocessing.json` beside them), with every checkpoin
 
 import dataclasses
 import enum
+import functools
 import hashlib
 import json
+import operator
 from typing import Any
 
 from coreecg_jax.records.leads import LEADS
@@ -27,10 +29,16 @@ class LeadFlag(enum.IntFlag):
     FLAT = 2
     SATURATED = 4
     NAN = 8
+    # Only where the policy masks what is suspected (records/policy.py).
+    WANDER = 16
+    NOISE = 32
+    RELATION = 64
+    REVERSED = 128
+    UNIT = 256
 
 
 # A lead with any of these carries no signal: it is masked, never normalised.
-UNAVAILABLE = LeadFlag.MISSING | LeadFlag.FLAT | LeadFlag.NAN | LeadFlag.SATURATED
+UNAVAILABLE = functools.reduce(operator.or_, LeadFlag)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -25,7 +25,7 @@ def test_a_recording_is_drawn_with_its_faults(tmp_path: Path) -> None:
     out = tmp_path / "r.png"
     done = inspect(tmp_path / "r.hea", f"--out={out}")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("V3 flat; noise; limb_lead_relation\n")
+    assert done.stdout.startswith("V3 flat; noise in I, II, III, aVR, aVL, aVF, V1, V2, V4")
     with Image.open(out) as image:
         assert image.width > 1000
         assert len(np.unique(np.asarray(image.convert("L")))) > 10  # paper, ink and words

@@ -34,7 +34,7 @@ def test_help_names_every_flag() -> None:
         "name",
         "sampling_rate",
         "max_windows",
-        "bad_lead",
+        "config",
         "overwrite",
         "beam_runner",
     ):

@@ -1,13 +1,35 @@
-"""Recordings in the formats of hospitals, written from their specifications; no reader is used."""
+"""Recordings in the formats of hospitals, written from their specifications; no reader is used for them."""
 
 import base64
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from made_recordings import LEADS
+import pytest
+from made_recordings import LEADS, made_ecg
+
+from coreecg_jax.records.formats.files import read_recording
+from coreecg_jax.records.leads import LIMB_FROM_I_II
+from coreecg_jax.records.refusals import RecordingRefused
 
 MUSE_LEADS = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
+ROW_OF = {name: row for row, name in enumerate(LEADS)}
+ECG_YAML = "sampling_rate: 500\nunit: mV\n"
+
+
+def refused(path: Path) -> RecordingRefused:
+    """The refusal of a file, which must have a sentence."""
+    with pytest.raises(RecordingRefused) as caught:
+        read_recording(path)
+    assert caught.value.sentence
+    return caught.value
+
+
+def lawful_ecg() -> np.ndarray:
+    """With limb leads that agree, as every recording has them."""
+    ecg = made_ecg()
+    ecg[:6] = LIMB_FROM_I_II @ ecg[:2]
+    return ecg
 
 
 def write_edf(

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
-from made_recordings import made_ecg, write_record
+from made_recordings import LEADS, made_ecg, write_record
 
 from coreecg_jax.records.databases.discovery import discover
 
@@ -33,6 +34,25 @@ def test_a_folder_of_folders_is_a_data_set_each(tmp_path: Path) -> None:
     for number in range(20):
         record_in(tmp_path / f"p{number}")
     assert len(names(tmp_path)) == 1  # 22 pieces of one
+
+
+def test_files_of_any_kind_and_their_tables_are_found(tmp_path: Path) -> None:
+    described = f"sampling_rate: 500\nunit: mV\nleads: [{', '.join(LEADS)}]\n"
+    (tmp_path / "arrays" / "deep").mkdir(parents=True)
+    np.save(tmp_path / "arrays" / "deep" / "a.npy", made_ecg())
+    (tmp_path / "arrays" / "ecg.yaml").write_text(described)
+    (tmp_path / "arrays" / "recordings.csv").write_text("file,patient_id\ndeep/a.npy,p7\n")
+    record_in(tmp_path / "ward")
+    (tmp_path / "numbers").mkdir()
+    np.save(tmp_path / "numbers" / "a.npy", made_ecg())  # nothing describes it
+    arrays, ward = discover(tmp_path)
+    assert (arrays.name, ward.name) == ("arrays", "ward")
+    (one,) = arrays.recordings
+    assert one.about is not None
+    assert (one.about.patient_id, arrays.read(one.file).ecg_LT.shape) == ("p7", (12, 5000))
+    (tmp_path / "ecg.yaml").write_text(described)  # of all below: one data set
+    (whole,) = discover(tmp_path)
+    assert [one.file for one in whole.recordings] == ["arrays/deep/a.npy", "numbers/a.npy", "ward/rec.hea"]
 
 
 def test_the_real_folders(real_ecg: Path) -> None:

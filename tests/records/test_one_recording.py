@@ -9,8 +9,11 @@ from made_recordings import LEADS, change, made_ecg, write_record
 from coreecg_jax.records import conditioning, schema
 from coreecg_jax.records.databases.listing import About, Listed
 from coreecg_jax.records.one_recording import Outcome, Settings, process, signal_hash
+from coreecg_jax.records.policy import Policy
 from coreecg_jax.records.refusals import Reason
 from coreecg_jax.records.wfdb_files import wfdb_reader
+
+MASKING = Policy(missing="mask", nan="mask", flat="mask", saturated="mask")
 
 
 def run(folder: Path, settings: Settings | None = None, about: About | None = None) -> Outcome:
@@ -127,7 +130,7 @@ def test_each_fault_is_refused_with_its_reason(tmp_path: Path, fault: str) -> No
 def test_masking_keeps_the_good_leads(tmp_path: Path, fault: str, bit: schema.LeadFlag) -> None:
     broken(tmp_path / "broken", fault)
     write_record(tmp_path / "good")
-    (example,) = run(tmp_path / "broken", Settings(bad_lead="mask")).examples
+    (example,) = run(tmp_path / "broken", Settings(policy=MASKING)).examples
     (good,) = run(tmp_path / "good").examples
     assert example["quality"].tolist() == [bit] + [0] * 11
     assert not example["ecg"][0].any()
@@ -147,7 +150,5 @@ def test_the_hash_tells_signals_apart() -> None:
 def test_settings_are_checked() -> None:
     with pytest.raises(ValueError, match="max_windows: expected at least 1, got 0"):
         Settings(max_windows=0)
-    with pytest.raises(ValueError, match="bad_lead: expected 'set_aside' or 'mask', got 'keep'"):
-        Settings(bad_lead="keep")
     with pytest.raises(ValueError, match=r"low_pass: .* got 200"):
         Settings(schema.Preprocessing(low_pass=200.0))

@@ -76,15 +76,17 @@ def test_one_bad_lead_does_not_make_the_unit_wrong() -> None:
         (LeadFlag.NAN, Reason.NAN),
     ],
 )
-def test_a_bad_lead_is_refused_or_masked(flag: LeadFlag, reason: Reason) -> None:
+def test_a_bad_lead_is_refused_and_one_good_one_is_enough_where_leads_are_masked(
+    flag: LeadFlag, reason: Reason
+) -> None:
     bad = np.zeros(12, int)
     bad[[3, 11]] = flag
     with pytest.raises(RecordingRefused, match="aVR, V6") as caught:
-        quality.check_leads(bad, masking=False)
+        quality.check_leads(bad)
     assert caught.value.reason == reason
-    quality.check_leads(bad, masking=True)
+    quality.check_any_lead(bad)
     with pytest.raises(RecordingRefused) as caught:
-        quality.check_leads(np.full(12, int(flag)), masking=True)
+        quality.check_any_lead(np.full(12, int(flag)))
     assert caught.value.reason == Reason.NO_GOOD_LEAD
 
 
@@ -92,10 +94,10 @@ def test_an_unknown_name_beside_a_missing_lead_is_told() -> None:
     bad = np.zeros(12, int)
     bad[1] = LeadFlag.MISSING
     with pytest.raises(RecordingRefused, match="MLII") as caught:
-        quality.check_leads(bad, masking=False, ignored_signals=["vx", "MLII"])
+        quality.check_leads(bad, ignored_signals=["vx", "MLII"])
     assert caught.value.reason == Reason.UNKNOWN_LEAD
     with pytest.raises(RecordingRefused) as caught:
-        quality.check_leads(bad, masking=False, ignored_signals=["vx", "VY"])
+        quality.check_leads(bad, ignored_signals=["vx", "VY"])
     assert caught.value.reason == Reason.MISSING_LEAD
 
 

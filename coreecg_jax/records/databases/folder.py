@@ -36,7 +36,7 @@ def list_recordings(source: Path, name: str | None = None) -> Listing:
         raise FileNotFoundError(f"expected a folder of recordings, {source} is none: check --source")
     told = _table(source / TABLE) if (source / TABLE).is_file() else {}
     found = [path.relative_to(source).as_posix() for path in recordings_below(source)]
-    files = [file for file in found if file != TABLE]
+    files = [file for file in found if Path(file).name != TABLE]
     if not files:
         raise FileNotFoundError(
             f"expected files of {', '.join(SUFFIXES)} below {source} (arrays and tables with an ecg.yaml), "

@@ -3,7 +3,7 @@
 One file a recording, `records/A00001.h5`, array `ecg` (12, samples) in mV at 500 Hz, leads in the usual
 order. Labels are codes of the AHA statements: `60+310;147` is statement 60 with modifier 310, and statement
 147. Each number is a label, the modifiers (310 and above) too; which statement a modifier belongs to is not
-kept.
+kept. The label set `sph` takes the statements and leaves the modifiers out.
 """
 
 import functools
@@ -80,7 +80,7 @@ DATABASE = Database(
     records=25_770,
     sampling_rate="500, 10 to 60 s",
     labels="AHA statements and modifiers",
-    label_set="",
+    label_set="sph",
     patients="`Patient_ID` of `metadata.csv` (24,666)",
     folds="none",
     licence="CC BY 4.0",

@@ -2,7 +2,7 @@
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from coreecg_jax.records.formats.arrays import read_csv, read_described_hdf5, read_npy
@@ -60,10 +60,13 @@ def _read_below(source: Path, file: str) -> Recording:
 
 def recordings_below(folder: Path) -> list[Path]:
     """Files below a folder that may be recordings, sorted: arrays only where they are described."""
-    found = []
+    return sorted(walk_recordings(folder))
+
+
+def walk_recordings(folder: Path) -> Iterator[Path]:
+    """The same as they are found; those of the folder itself come first."""
     for here, _, files in os.walk(folder):
         for path in (Path(here) / name for name in files):
             suffix = path.suffix.lower()
             if suffix in _SELF_DESCRIBED or (suffix in _DESCRIBED and described_by(path, folder)):
-                found.append(path)
-    return sorted(found)
+                yield path

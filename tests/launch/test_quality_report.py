@@ -1,0 +1,92 @@
+"""launch.quality: from a prepared folder to a page and a picture."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from coreecg_jax.records.databases import folder
+from coreecg_jax.records.manifest import Manifest
+from coreecg_jax.records.one_recording import Settings, process
+from coreecg_jax.records.schema import MANIFEST_FILE, Preprocessing
+from coreecg_jax.records.shards import VERSION
+from launch.quality_reporting import write_quality_page
+
+ROOT = Path(__file__).parents[2]
+LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
+
+
+def quality(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "launch.quality", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def write_record(source: Path, name: str, digital_TL: np.ndarray) -> None:
+    (source / f"{name}.dat").write_bytes(digital_TL.astype("<i2").tobytes())
+    lines = [f"{name} 12 500 5000", *(f"{name}.dat 16 1000/mV 16 0 0 0 0 {lead}" for lead in LEADS)]
+    (source / f"{name}.hea").write_text("\n".join(lines) + "\n")
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A noisy recording, one with a dead lead, one ten times too large; the data set lies in `out`."""
+    folder_of = tmp_path_factory.mktemp("ward")
+    noise_TL = np.random.default_rng(0).normal(0, 300, (5000, 12))
+    write_record(folder_of, "noisy", noise_TL)
+    write_record(folder_of, "large", 20 * noise_TL)
+    noise_TL[:, 8] = 7
+    write_record(folder_of, "dead", noise_TL)
+    listing, settings = (
+        folder.list_recordings(folder_of, "ward"),
+        Settings(Preprocessing(sampling_rate=100.0)),
+    )
+    data = folder_of / "out" / "ward" / VERSION
+    data.mkdir(parents=True)
+    with (data / MANIFEST_FILE).open("w") as file:  # all that is read of a data set
+        manifest = Manifest(file)
+        for one in listing.recordings:
+            manifest.add(process(one, listing.read, "ward", settings))
+        manifest.finish(0, {**settings.policy.recorded(), "recordings_listed": 3})
+    return folder_of
+
+
+def test_a_prepared_folder_has_its_page(source: Path, tmp_path: Path) -> None:
+    out = tmp_path / "q.html"
+    done = quality(f"--data_root={source / 'out'}", "--data=ward", f"--out={out}", f"--source={source}")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"quality: {out}\npicture: {tmp_path / 'q.png'}\n"
+    html = out.read_text(encoding="utf-8")
+    assert "2 of 3 recordings were kept, 1 set aside. 3 of the 3 that could be measured" in html
+    assert "dead: expected twelve good leads; flat for 3 s or more: V3" in html
+    assert "large, seconds 0 to 10 of 10, divided by 10" in html
+    assert html.count("Twelve leads of") == 3
+    with Image.open(tmp_path / "q.png") as picture:
+        assert picture.width > 1000
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["q.html", "q.png"]
+
+
+def test_without_its_recordings_nothing_is_drawn(source: Path, tmp_path: Path) -> None:
+    out = tmp_path / "q.html"
+    write_quality_page(out, source / "out", "ward")
+    assert "Nothing is drawn without --source" in out.read_text(encoding="utf-8")
+    write_quality_page(out, source / "out", "ward", source=tmp_path)
+    assert out.read_text(encoding="utf-8").count("Not drawn: ") == 3
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"data": "wart"}, "--data=wart: expected a data set in .*, there are ward: prepare it first"),
+        ({"source": Path("absent")}, "--source: expected the folder of the recordings, absent is none"),
+        ({"source": ROOT, "database": "x"}, "--database: expected one of ptbxl, .*, folder, got 'x'"),
+        ({"out": Path("q.pdf")}, r"--out: expected a file named \.html, got q\.pdf"),
+    ],
+)
+def test_mistakes_are_told(source: Path, tmp_path: Path, asked: dict, message: str) -> None:
+    flags = {"out": tmp_path / "q.html", "data_root": source / "out", "data": "ward"} | asked
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        write_quality_page(**flags)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,98 @@
+"""A folder of files of any kind is one data set; what is no recording, or needs a package, is told."""
+
+import importlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made_formats import (
+    ECG_YAML,
+    MUSE_LEADS,
+    ROW_OF,
+    hl7_xml,
+    lawful_ecg,
+    muse_xml,
+    refused,
+    write_dicom,
+    write_edf,
+)
+from made_recordings import LEADS, write_record
+
+from coreecg_jax.records.databases import folder
+from coreecg_jax.records.formats import limits
+from coreecg_jax.records.formats.files import read_recording
+from coreecg_jax.records.one_recording import Settings, process
+from coreecg_jax.records.refusals import Reason
+
+
+def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(name: str) -> None:
+        raise ModuleNotFoundError(name)
+
+    monkeypatch.setattr(importlib, "import_module", absent)
+    (tmp_path / "ecg.yaml").write_text(ECG_YAML + "dataset: ecg")
+    for suffix, package in (
+        (".edf", "pyedflib"),
+        (".dcm", "pydicom"),
+        (".xml", "defusedxml"),
+        (".h5", "h5py"),
+    ):
+        (tmp_path / f"r{suffix}").write_bytes(b"")
+        with pytest.raises(limits.MissingPackage, match=rf"{package}: pip install 'coreecg-jax\[formats\]'"):
+            read_recording(tmp_path / f"r{suffix}")
+
+
+def test_other_files_are_no_recordings(tmp_path: Path) -> None:
+    (tmp_path / "r.txt").write_text("")
+    assert "expected one of .hea, .edf" in refused(tmp_path / "r.txt").sentence
+    assert refused(tmp_path / "absent.npy").reason == Reason.UNREADABLE
+
+
+def test_a_folder_of_all_kinds_is_one_data_set(tmp_path: Path) -> None:
+    for package in ("pyedflib", "pydicom", "defusedxml"):
+        pytest.importorskip(package)
+    source, ecg = tmp_path / "hospital", lawful_ecg()
+    write_record(source / "wfdb", "a", ecg)
+    write_edf(source / "b.edf", ecg)
+    write_dicom(source / "c.dcm", ecg)
+    (source / "d.xml").write_text(hl7_xml(ecg))
+    (source / "e.xml").write_text(muse_xml(ecg[[ROW_OF[name] for name in MUSE_LEADS]]))
+    (source / "arrays").mkdir()
+    np.save(source / "arrays" / "d.npy", ecg)
+    np.save(source / "no_recording.npy", ecg)
+    (source / "arrays" / "ecg.yaml").write_text(ECG_YAML + f"leads: [{', '.join(LEADS)}]\n")
+    np.save(source / "b.npy", ecg)
+    (source / "b.yaml").write_text(ECG_YAML + f"leads: [{', '.join(LEADS)}]\n")
+    (source / "recordings.csv").write_text(
+        "file,patient_id,age,sex,labels\nb.edf,p1,70,male,AFIB; LVH;AFIB\nabsent.edf,p2,,,\n"
+    )
+    listing = folder.list_recordings(source)
+    assert (listing.name, listing.missing) == ("hospital", ("absent.edf",))
+    ids = [one.recording_id for one in listing.recordings]
+    assert ids == ["arrays/d", "b.edf", "b.npy", "c", "d", "e", "wfdb/a"]
+    outcomes = [process(one, listing.read, listing.name, Settings()) for one in listing.recordings]
+    assert {outcome.line["status"] for outcome in outcomes} == {"read"}
+    windows = [outcome.examples[0]["ecg"].astype(int) for outcome in outcomes]
+    for window in windows[1:]:
+        assert np.abs(window - windows[0]).max() <= 6  # microvolts: MUSE's steps are 4.88
+    told = outcomes[1].examples[0]
+    assert (told["patient_id"], told["age"], told["sex"], told["labels"]) == (
+        "p1",
+        70.0,
+        "M",
+        ["AFIB", "LVH"],
+    )
+    assert [outcome.examples[0]["patient_id"] for outcome in outcomes[3:6]] == ["P9", "SBJ_1", "P 17"]
+
+
+def test_a_folder_of_wfdb_alone_is_listed_as_ever(tmp_path: Path) -> None:
+    for name in ("b/2", "b/10", "a"):
+        write_record((tmp_path / name).parent, Path(name).name)
+    listing = folder.list_recordings(tmp_path, "mine")
+    assert [one.recording_id for one in listing.recordings] == ["a", "b/10", "b/2"]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FileNotFoundError, match="found none: check --source"):
+        folder.list_recordings(tmp_path / "empty", "mine")
+    (tmp_path / "recordings.csv").write_text("file\na.hea\na.hea\n")
+    with pytest.raises(ValueError, match=r"a\.hea stands there twice"):
+        folder.list_recordings(tmp_path, "mine")
