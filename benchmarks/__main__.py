@@ -1,6 +1,7 @@
 """Measures and prints one Markdown table.
 
 python -m benchmarks [--only=prepare,step,embed] [--source=FOLDER]
+Without --only: those that take minutes. sizes, peer and placement are asked for by name.
 """
 
 import datetime
@@ -17,11 +18,18 @@ PARTS = {
     "prepare": (("preparing", "conditioning"), ("preparing", "whole")),
     "pipeline": (("input_pipeline", "stream"),),
     "step": (("train_step", "step", "Ti"), ("train_step", "step", "S")),
+    "sizes": tuple(
+        ("train_step", "step", size, share) for size in ("Ti", "S", "B") for share in ("1/4", "1", "4")
+    ),
+    "peer": (("against_torch", "steps", "S", "4"), ("against_torch", "steps", "B", "2")),
+    "placement": (("placements", "runs", "host"), ("placements", "runs", "device")),
     "embed": (("embedding", "formats", "S"),),
     "start": (("starting", "fresh_processes"),),
 }
 
-_ONLY = flags.DEFINE_list("only", list(PARTS), f"Which of {', '.join(PARTS)}.")
+USUAL = ("prepare", "pipeline", "step", "embed", "start")
+
+_ONLY = flags.DEFINE_list("only", list(USUAL), f"Which of {', '.join(PARTS)}.")
 _SOURCE = flags.DEFINE_string("source", "", "Folder of WFDB records to prepare; synthetic ones where empty.")
 
 

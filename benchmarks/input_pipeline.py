@@ -25,7 +25,7 @@ def stream() -> Iterator[Row]:
     """Batches of 256 windows of 10 s, shuffled over 1,000."""
     for rate in (100, 250):
         with tempfile.TemporaryDirectory() as root:
-            _write(Path(root), rate)
+            write_windows(Path(root), rate)
             batches = training_batches(
                 root, NAME, batch_size=BATCH, seed=0, min_seconds=9.0, shuffle_buffer=SHUFFLE
             )(0)
@@ -41,8 +41,8 @@ def _rate(batches: Iterator[object]) -> float:
     return BATCHES_A_STRETCH * BATCH / (time.perf_counter() - start)
 
 
-def _write(root: Path, rate: int) -> None:
-    """A data set of synthetic windows."""
+def write_windows(root: Path, rate: int) -> None:
+    """A data set `pipeline` of synthetic windows of 10 s."""
     preprocessing = schema.Preprocessing(sampling_rate=float(rate))
     rng = np.random.default_rng(0)
     encode = encoder(preprocessing.window_samples)

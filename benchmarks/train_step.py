@@ -5,9 +5,11 @@ import resource
 import sys
 import time
 from collections.abc import Iterator
+from fractions import Fraction
 
 import jax
 import numpy as np
+import optax
 
 from benchmarks.recordings import SECONDS, microvolts
 from benchmarks.table import Row, measured
@@ -19,8 +21,8 @@ from coreecg_jax.records.leads import LEADS
 from coreecg_jax.training.health import matrix_rate, step_flops
 from coreecg_jax.training.mesh import place
 from coreecg_jax.training.optimizer import make_optimizer
-from coreecg_jax.training.state import init_state
-from coreecg_jax.training.step import make_train_step
+from coreecg_jax.training.state import TrainState, init_state
+from coreecg_jax.training.step import TrainStep, make_train_step
 
 NAME = "step"
 REPEATS = 5
@@ -44,6 +46,7 @@ class Size:
 SIZES = {
     "Ti": Size(192, 12, 3, 128, 2, 4, cpu_batch=16, accelerator_batch=512),
     "S": Size(384, 12, 6, 256, 4, 4, cpu_batch=8, accelerator_batch=256),
+    "B": Size(768, 12, 12, 256, 4, 4, cpu_batch=4, accelerator_batch=128),
 }
 
 
@@ -54,10 +57,11 @@ def objective_of(size: Size) -> Objective:
     return Objective(CoReECG(patch=PATCH, dtype=dtype, **shape), CROP_SAMPLES, float(RATE))
 
 
-def step(name: str) -> Iterator[Row]:
-    """The rows of one size."""
+def step(name: str, share: str = "1") -> Iterator[Row]:
+    """The rows of one size, on its batch times `share` ('1/4')."""
     size, on_cpu = SIZES[name], jax.default_backend() == "cpu"
-    batch_size = size.cpu_batch if on_cpu else size.accelerator_batch * jax.device_count()
+    whole = size.cpu_batch if on_cpu else size.accelerator_batch * jax.device_count()
+    batch_size = int(whole * Fraction(share))
     objective = objective_of(size)
     flops = step_flops(
         objective.network,
@@ -81,10 +85,9 @@ def step(name: str) -> Iterator[Row]:
     yield Row(NAME, f"{name}, peak memory ({'process' if on_cpu else 'device'})", f"{peak / 2**30:.2f} GiB")
 
 
-def _timed(objective: Objective, batch_size: int) -> tuple[list[float], list[float], int]:
-    """Seconds of each step, matrix rates measured between them, and the peak memory in bytes."""
-    placement = place()
-    optimizer = make_optimizer(
+def optimizer_of() -> optax.GradientTransformation:
+    """The optimizer of `configs/base.py` on a short schedule."""
+    return make_optimizer(
         learning_rate=1e-3,
         fda_learning_rate=1e-2,
         warmup_steps=10,
@@ -94,9 +97,21 @@ def _timed(objective: Objective, batch_size: int) -> tuple[list[float], list[flo
         b2=0.95,
         clip=1.0,
     )
+
+
+def first_step(objective: Objective, batch_size: int) -> tuple[TrainStep, TrainState, Batch]:
+    """The step, the state before it and a batch, on all devices; nothing is compiled yet."""
+    placement = place()
+    optimizer = optimizer_of()
     train_step = make_train_step(objective, optimizer, seed=0, placement=placement)
     state = jax.device_put(init_state(objective, optimizer, jax.random.key(0)), placement.replicated)
-    (batch,) = to_devices([_batch(batch_size)], placement.divided)
+    (batch,) = to_devices([batch_of(batch_size)], placement.divided)
+    return train_step, state, batch
+
+
+def _timed(objective: Objective, batch_size: int) -> tuple[list[float], list[float], int]:
+    """Seconds of each step, matrix rates measured between them, and the peak memory in bytes."""
+    train_step, state, batch = first_step(objective, batch_size)
     state, metrics = jax.block_until_ready(train_step(state, batch))  # compiles
     # On an accelerator a step is short: several are timed together, as they follow one another in training.
     steps = 1 if jax.default_backend() == "cpu" else 20
@@ -111,7 +126,8 @@ def _timed(objective: Objective, batch_size: int) -> tuple[list[float], list[flo
     return seconds, rates, _peak_memory()
 
 
-def _batch(batch_size: int) -> Batch:
+def batch_of(batch_size: int) -> Batch:
+    """Synthetic windows with all leads, each of a patient of its own."""
     rng = np.random.default_rng(0)
     return Batch(
         ecg=np.stack([microvolts(rng, RATE) for _ in range(batch_size)]),

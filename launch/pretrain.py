@@ -2,6 +2,9 @@
 
 python -m launch.pretrain --config=configs/real_2core.py --workdir=runs/x [--config.FIELD=VALUE …]
 
+One of several processes (launch/places/): the same command in each, with --distributed, or with
+--coordinator_address, --process_id and --num_processes.
+
 Exit statuses, for schedulers too: docs/running.md.
 """
 
@@ -12,11 +15,16 @@ from ml_collections import config_flags
 
 from coreecg_jax.training.estimate import estimate
 from coreecg_jax.training.loop import train
+from coreecg_jax.training.processes import is_first, join
 from launch.shell import run_main
 from launch.watching import evaluators, pictures
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "A file of configs/.", lock_config=True)
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.", required=True)
+_DISTRIBUTED = flags.DEFINE_bool("distributed", False, "One of several processes, as the cluster tells.")
+_COORDINATOR = flags.DEFINE_string("coordinator_address", None, "HOST:PORT of process 0.")
+_PROCESS_ID = flags.DEFINE_integer("process_id", None, "Of this process, from 0.", lower_bound=0)
+_NUM_PROCESSES = flags.DEFINE_integer("num_processes", None, "Processes in all.", lower_bound=1)
 _DRY_RUN = flags.DEFINE_bool("dry_run", False, "Check, print what the run would need, and train nothing.")
 
 
@@ -24,10 +32,15 @@ def main(argv: Sequence[str]) -> None:
     """Trains and says where the run is."""
     del argv
     config = _CONFIG.value
+    named = (_COORDINATOR.value, _PROCESS_ID.value, _NUM_PROCESSES.value)
+    if _DISTRIBUTED.value or any(value is not None for value in named):
+        join(coordinator_address=named[0], process_id=named[1], num_processes=named[2])
     if _DRY_RUN.value:
         print(estimate(config, _WORKDIR.value).report())
         return
     state = train(config, _WORKDIR.value, evaluators(config), pictures(config))
+    if not is_first():
+        return
     print(f"step {int(state.step)} of {config.run.steps} done: {_WORKDIR.value}")
     print(f"next: python -m launch.evaluate --checkpoint={_WORKDIR.value} --data_root={config.data.root}")
 

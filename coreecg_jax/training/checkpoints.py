@@ -19,7 +19,14 @@ import ml_collections
 
 from coreecg_jax.records.schema import Preprocessing
 from coreecg_jax.training.checksum import path_of
-from coreecg_jax.training.identity import changed_code, describe, require_same_arrays, require_same_run
+from coreecg_jax.training.identity import (
+    changed_code,
+    describe,
+    require_same_arrays,
+    require_same_everywhere,
+    require_same_run,
+)
+from coreecg_jax.training.processes import is_first, require_same
 from coreecg_jax.training.state import Parameters, TrainState
 from coreecg_jax.training.stored import Damaged, Stored, shaped
 
@@ -63,6 +70,7 @@ class Checkpoints:
     ):
         self._workdir = workdir
         self._about = describe(config, preprocessing, data or {})
+        require_same_everywhere(self._about)
         self._last, self._best = (Stored(_folder(workdir, which), writes=True) for which in ("last", "best"))
         self._best_loss = float("inf")
         if self._best.steps():
@@ -88,6 +96,7 @@ class Checkpoints:
           OtherSettings: when that run had other settings, data or arrays; the differing fields are listed.
           Damaged: when no checkpoint is whole.
         """
+        require_same(f"checkpoints of {self._workdir}", str(self._last.steps()))
         if not self._last.steps():
             return fresh
         return _first_whole(self._last, functools.partial(self._restored, fresh), _set_aside)
@@ -184,7 +193,8 @@ def _set_aside(stored: Stored, step: int) -> str:
 
 
 def _tell(message: str) -> None:
-    sys.stderr.write(f"warning: {message}\n")
+    if is_first():
+        sys.stderr.write(f"warning: {message}\n")
 
 
 def _kinds(tree: Any) -> dict[str, str]:

@@ -14,8 +14,7 @@ from coreecg_jax.inputs.corpus import bytes_on_each, require_room
 from coreecg_jax.inputs.selection import Selection, select
 from coreecg_jax.inputs.training_windows import long_enough
 from coreecg_jax.records.leads import LEADS
-from coreecg_jax.training.experiment import Experiment, build, resolved
-from coreecg_jax.training.feeds import windows_of
+from coreecg_jax.training.experiment import Experiment, build, resolved, windows_of
 from coreecg_jax.training.health import matrix_rate, step_flops
 from coreecg_jax.training.mesh import Placement, place, require_divisible
 from coreecg_jax.training.state import TrainState, init_state

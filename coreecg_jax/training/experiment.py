@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -12,13 +13,16 @@ import optax
 from coreecg_jax.baselines.cmsc import CMSC
 from coreecg_jax.baselines.masked_autoencoder import MaskedAutoencoder
 from coreecg_jax.baselines.simclr import SimCLR
+from coreecg_jax.inputs.training_windows import TrainingWindows, training_windows
 from coreecg_jax.method.masking import STDM
 from coreecg_jax.method.network import CoReECG
 from coreecg_jax.method.normalisation import MILLIVOLTS_PER_STORED_UNIT
 from coreecg_jax.method.objective import Objective
 from coreecg_jax.method.views import FDA
 from coreecg_jax.records.schema import Preprocessing
+from coreecg_jax.training.feeds import require_feed
 from coreecg_jax.training.optimizer import make_optimizer
+from coreecg_jax.training.processes import is_first
 
 METHODS: dict[str, type[Objective]] = {
     "coreecg": Objective,
@@ -107,6 +111,29 @@ def build(config: ml_collections.ConfigDict, preprocessing: Preprocessing) -> Ex
     objective.stdm.tokens_kept(objective.columns)  # refuses a mask that would leave nothing to see
     optimizer = make_optimizer(steps=config.run.steps, **groups["optimizer"])
     return Experiment(objective, optimizer)
+
+
+def windows_of(config: ml_collections.ConfigDict, min_seconds: float) -> TrainingWindows:
+    """The windows of training; damaged records that are left out are told.
+
+    Raises:
+      FileNotFoundError, ValueError: as `training_windows.training_windows`; for a placement that is none.
+    """
+    data = config.data
+    require_feed(data.placement, config.run.steps_per_dispatch)
+    windows = training_windows(
+        data.root,
+        data.train,
+        batch_size=data.batch_size,
+        seed=config.seed,
+        min_seconds=min_seconds,
+        shuffle_buffer=data.shuffle_buffer,
+        on_corrupt=data.on_corrupt,
+        readers=data.readers,
+    )
+    for reason in windows.salvaged.reasons if is_first() else ():
+        sys.stderr.write(f"warning: {reason}; it is left out\n")
+    return windows
 
 
 def _method(config: ml_collections.ConfigDict) -> type[Objective]:

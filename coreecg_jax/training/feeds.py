@@ -3,21 +3,19 @@
 Both give the same batch for the same (seed, step).
 """
 
-import sys
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import Any, Protocol
 
 import jax
-import ml_collections
 import numpy as np
+import optax
 
 from coreecg_jax.inputs.batch import Batch
 from coreecg_jax.inputs.corpus import Corpus, load_corpus, require_room
 from coreecg_jax.inputs.pipeline import Stream
-from coreecg_jax.inputs.training_windows import TrainingWindows, training_windows
+from coreecg_jax.inputs.training_windows import TrainingWindows
 from coreecg_jax.inputs.transfer import rows_here, to_devices
-from coreecg_jax.method.objective import Metrics
-from coreecg_jax.training.experiment import Experiment
+from coreecg_jax.method.objective import Metrics, Objective
 from coreecg_jax.training.health import Speed
 from coreecg_jax.training.mesh import Placement
 from coreecg_jax.training.state import TrainState
@@ -68,64 +66,69 @@ class DeviceFeed:
         return self._steps(state, self._corpus.rows, index_KB, np.int32(count))
 
 
-def windows_of(config: ml_collections.ConfigDict, min_seconds: float) -> TrainingWindows:
-    """The windows of training; damaged records that are left out are told.
-
-    Raises:
-      FileNotFoundError, ValueError: as `training_windows.training_windows`; for a placement that is none.
-    """
-    data, most = config.data, config.run.steps_per_dispatch
-    if data.placement not in PLACEMENTS:
-        raise ValueError(f"data.placement: expected one of {', '.join(PLACEMENTS)}, got {data.placement!r}")
-    if most < 1 or (most > 1 and data.placement == "host"):
-        allowed = "1 with data.placement=host" if most > 1 else "more than 0"
-        raise ValueError(f"run.steps_per_dispatch: expected {allowed}, got {most}")
-    windows = training_windows(
-        data.root,
-        data.train,
-        batch_size=data.batch_size,
-        seed=config.seed,
-        min_seconds=min_seconds,
-        shuffle_buffer=data.shuffle_buffer,
-        on_corrupt=data.on_corrupt,
-        readers=data.readers,
-    )
-    for reason in windows.salvaged.reasons:
-        sys.stderr.write(f"warning: {reason}; it is left out\n")
-    return windows
+def require_feed(placement: str, steps_per_dispatch: int) -> None:
+    """Raises ValueError where the data cannot lie so, or be asked for so many steps at once."""
+    if placement not in PLACEMENTS:
+        raise ValueError(f"data.placement: expected one of {', '.join(PLACEMENTS)}, got {placement!r}")
+    if steps_per_dispatch < 1 or (steps_per_dispatch > 1 and placement == "host"):
+        allowed = "1 with data.placement=host" if steps_per_dispatch > 1 else "more than 0"
+        raise ValueError(f"run.steps_per_dispatch: expected {allowed}, got {steps_per_dispatch}")
 
 
-def make_feed(
-    config: ml_collections.ConfigDict,
-    experiment: Experiment,
+FeedFrom = Callable[[int, Speed], Feed]
+
+
+def make_host_feed(
+    objective: Objective,
+    optimizer: optax.GradientTransformation,
     windows: TrainingWindows,
+    *,
+    seed: int,
     placement: Placement,
-    of_state: object,
-) -> Callable[[int, Speed], Feed]:
-    """A function of the first step, counted from 0, and of who measures; the corpus is read when called.
+    of_state: Any,
+) -> FeedFrom:
+    """A function of the first step, counted from 0, and of who measures.
 
-    Raises:
-      ValueError: when the corpus does not fit into the devices' memory.
+    A process streams the parts of a batch, and with them the shards, that its devices have rows of.
     """
-    objective, optimizer, divided = experiment.objective, experiment.optimizer, placement.divided
-    settings = {"seed": config.seed, "placement": placement, "of_state": of_state}
-    if config.data.placement == "device":
-        require_room(windows, divided)
-        steps = make_corpus_steps(objective, optimizer, **settings)
-        most = config.run.steps_per_dispatch
-
-        def from_corpus(start: int, speed: Speed) -> Feed:
-            del start
-            return DeviceFeed(steps, load_corpus(windows, divided, config.data.packed), windows, most, speed)
-
-        return from_corpus
-    step = make_train_step(objective, optimizer, **settings)
+    step = make_train_step(objective, optimizer, seed=seed, placement=placement, of_state=of_state)
+    divided = placement.divided
     readers = {row // windows.order.part for row in rows_here(divided, windows.order.batch_size)}
 
     def from_host(start: int, speed: Speed) -> Feed:
         return HostFeed(step, to_devices(speed.watched(Stream(windows)(start, readers)), divided))
 
     return from_host
+
+
+def make_device_feed(
+    objective: Objective,
+    optimizer: optax.GradientTransformation,
+    windows: TrainingWindows,
+    *,
+    seed: int,
+    placement: Placement,
+    of_state: Any,
+    steps_per_dispatch: int,
+    packed: str = "",
+) -> FeedFrom:
+    """The same from the devices' memory; the corpus is read when called, by each process what it will hold.
+
+    Args:
+      packed: folder of a file of the corpus; the shards are read where empty.
+
+    Raises:
+      ValueError: when the corpus does not fit into the devices' memory.
+    """
+    require_room(windows, placement.divided)
+    steps = make_corpus_steps(objective, optimizer, seed=seed, placement=placement, of_state=of_state)
+
+    def from_corpus(start: int, speed: Speed) -> Feed:
+        del start
+        corpus = load_corpus(windows, placement.divided, packed)
+        return DeviceFeed(steps, corpus, windows, steps_per_dispatch, speed)
+
+    return from_corpus
 
 
 def last_of(metrics: Metrics, count: int) -> dict[str, float]:

@@ -11,6 +11,7 @@ import jax
 import ml_collections
 
 from coreecg_jax.records.schema import OtherSettings, Preprocessing
+from coreecg_jax.training.processes import texts
 
 PACKAGES = ("coreecg-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 # What may differ between the start of a run and its resumption. The first change no result; the next three
@@ -64,6 +65,22 @@ def require_same_run(saved: dict[str, Any], asked: dict[str, Any], workdir: str)
             f"{workdir} holds a run with other settings ({'; '.join(differing)}): "
             "choose another --workdir, or the settings of that run"
         )
+
+
+def require_same_everywhere(about: dict[str, Any]) -> None:
+    """Raises OtherSettings, in all processes of a run, when they were not all started with the same settings,
+    data, code and packages; the differing fields are listed."""
+    first, *others = (flat(json.loads(text)) for text in texts(json.dumps(about)))
+    for number, other in enumerate(others, start=1):
+        differing = [
+            f"{name}: {first.get(name)!r} in process 0, {other.get(name)!r} in process {number}"
+            for name in differences(first, other)
+        ]
+        if differing:
+            raise OtherSettings(
+                f"the processes of the run were started differently ({'; '.join(differing[:5])}): start all "
+                "with the same command, code and data"
+            )
 
 
 def require_same_arrays(saved: dict[str, str], asked: dict[str, str], step: str) -> None:

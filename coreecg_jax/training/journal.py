@@ -84,6 +84,22 @@ class Journal:
         self._events.flush()
 
 
+class Unwritten(Journal):
+    """Where another process of the run writes its journal."""
+
+    def __init__(self) -> None:
+        """Opens nothing."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def write(self, step: int, metrics: Mapping[str, SupportsFloat], prefix: str = "train") -> None:
+        """Not here."""
+
+    def draw(self, step: int, tag: str, png: bytes) -> None:
+        """Not here."""
+
+
 def read_metrics(workdir: Path | str) -> list[dict[str, Any]]:
     """The lines of the journal of a run, in order; a last line that a kill cut short is left out.
 

@@ -9,14 +9,16 @@ import ml_collections
 
 from coreecg_jax.inputs.reader import read_recordings
 from coreecg_jax.inputs.selection import select
+from coreecg_jax.inputs.training_windows import TrainingWindows
 from coreecg_jax.method.objective import Objective
 from coreecg_jax.training.checkpoints import Checkpoints
-from coreecg_jax.training.experiment import build, resolved
-from coreecg_jax.training.feeds import last_of, make_feed, windows_of
+from coreecg_jax.training.experiment import Experiment, build, resolved, windows_of
+from coreecg_jax.training.feeds import FeedFrom, last_of, make_device_feed, make_host_feed
 from coreecg_jax.training.health import Speed
 from coreecg_jax.training.interruption import Interruption, Stopped
-from coreecg_jax.training.journal import Journal
-from coreecg_jax.training.mesh import Placement, place, require_divisible
+from coreecg_jax.training.journal import Journal, Unwritten
+from coreecg_jax.training.mesh import Placement, place, put, require_divisible
+from coreecg_jax.training.processes import alone, as_first, is_first
 from coreecg_jax.training.progress import Progress
 from coreecg_jax.training.skipping import Patience
 from coreecg_jax.training.state import TrainState, init_state
@@ -61,24 +63,26 @@ def train(
     fresh = init_state(experiment.objective, experiment.optimizer, jax.random.key(config.seed))
     of_state = placement.of_state(fresh)
     validator = _validator(data, experiment.objective, placement, of_state.parameters)
-    evaluators = {"validation": validator, **(evaluators or {})}
-    feed_from = make_feed(config, experiment, windows, placement, of_state)
+    others = {name: alone(evaluator) for name, evaluator in (evaluators or {}).items()}
+    evaluators = {"validation": validator, **others}
+    pictures = {name: alone(draw) for name, draw in (pictures or {}).items()}
+    feed_from = _feed_from(config, experiment, windows, placement, of_state)
     manifests = {"train": training.manifest_digests(), "validation": validation.manifest_digests()}
     with Checkpoints(workdir, config, training.preprocessing, manifests) as checkpoints:
-        state = checkpoints.restore_last(jax.device_put(fresh, of_state))
+        state = checkpoints.restore_last(put(fresh, of_state))
         number = int(state.step)
-        owed = number > 0 and _validates(number, run) and not was_watched(number, workdir)
+        owed = number > 0 and _validates(number, run) and not as_first(was_watched(number, workdir))
         if number == run.steps and not owed:
-            print(f"nothing to do: all {run.steps} steps of {workdir} are done")
+            _say(f"nothing to do: all {run.steps} steps of {workdir} are done")
             return state
         speed = Speed(experiment.objective, batch_size=data.batch_size)
         feed = feed_from(number, speed)
         with (
-            Journal(workdir, resume_step=number) as journal,
-            Progress(run.steps, start_step=number, batch_size=data.batch_size) as progress,
+            Journal(workdir, resume_step=number) if is_first() else Unwritten() as journal,
+            _progress(number, config) as progress,
             Interruption() as interruption,
         ):
-            watch = Watch(evaluators, pictures or {}, journal, checkpoints, interruption)
+            watch = Watch(evaluators, pictures, journal, checkpoints, interruption)
             if owed:
                 watch(number, state)
             while number < run.steps:
@@ -103,6 +107,34 @@ def train(
                 if stopping:
                     raise Stopped(_goes_on(number, run.steps), interruption.signal)
     return state
+
+
+def _feed_from(
+    config: ml_collections.ConfigDict,
+    experiment: Experiment,
+    windows: TrainingWindows,
+    placement: Placement,
+    of_state: Any,
+) -> FeedFrom:
+    """From where `data.placement` says."""
+    built = (experiment.objective, experiment.optimizer, windows)
+    common = {"seed": config.seed, "placement": placement, "of_state": of_state}
+    if config.data.placement == "host":
+        return make_host_feed(*built, **common)
+    return make_device_feed(
+        *built, **common, steps_per_dispatch=config.run.steps_per_dispatch, packed=config.data.packed
+    )
+
+
+def _progress(number: int, config: ml_collections.ConfigDict) -> Progress:
+    """The line on the terminal, of the first process."""
+    batch_size, disable = config.data.batch_size, None if is_first() else True
+    return Progress(config.run.steps, start_step=number, batch_size=batch_size, disable=disable)
+
+
+def _say(message: str) -> None:
+    if is_first():
+        print(message)
 
 
 def _steps_to_go(number: int, run: ml_collections.ConfigDict, most: int) -> int:

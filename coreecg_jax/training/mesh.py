@@ -34,6 +34,17 @@ class Placement(NamedTuple):
         )
 
 
+def put(tree: Any, shardings: Any) -> Any:
+    """Arrays that every process has whole, over all devices: each process sends its own their part."""
+    return jax.tree.map(
+        lambda leaf, sharding: jax.make_array_from_callback(
+            leaf.shape, sharding, np.asarray(leaf).__getitem__
+        ),
+        tree,
+        shardings,
+    )
+
+
 def place(*, fsdp: int = 1, devices: Sequence[jax.Device] | None = None) -> Placement:
     """All devices that jax sees, or those given, process by process.
 

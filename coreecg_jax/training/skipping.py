@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from coreecg_jax.training.processes import is_first
+
 SKIPPED_FILE = "skipped.json"
 
 
@@ -70,8 +72,10 @@ class Patience:
 
     def _write(self, numbers: range) -> Path:
         """The recordings of the skipped steps."""
-        rows = [{"step": number, "recordings": list(self._recordings_of(number - 1))} for number in numbers]
         path = self._workdir / SKIPPED_FILE
+        if not is_first():  # of several processes: all counted the same
+            return path
+        rows = [{"step": number, "recordings": list(self._recordings_of(number - 1))} for number in numbers]
         path.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
         return path
 

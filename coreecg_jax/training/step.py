@@ -130,13 +130,13 @@ class Validated(NamedTuple):
 
 def make_validation_step(
     objective: Objective, *, placement: Placement, of_parameters: Any = None
-) -> Callable[[Parameters, Batch, jax.Array], Validated]:
+) -> Callable[[Parameters, Batch, Any], Validated]:
     """The jitted validation `(parameters, batch, number) -> Validated`.
 
     Crops, views and masks of batch `number` are the same at every validation and in every run.
     """
 
-    def validation_step(parameters: Parameters, batch: Batch, number: jax.Array) -> Validated:
+    def validation_step(parameters: Parameters, batch: Batch, number: Any) -> Validated:
         key = jax.random.fold_in(jax.random.key(0), number)
         forward = objective.forward(parameters, key, batch.ecg, batch.length, batch.available)
         _, metrics = objective.losses(forward, batch.patient)
@@ -144,4 +144,6 @@ def make_validation_step(
 
     everywhere, divided = placement
     of_parameters = everywhere if of_parameters is None else of_parameters
-    return jax.jit(validation_step, in_shardings=(of_parameters, divided, None), out_shardings=everywhere)
+    return jax.jit(
+        validation_step, in_shardings=(of_parameters, divided, everywhere), out_shardings=everywhere
+    )

@@ -12,6 +12,7 @@ from typing import Any
 import jax
 import orbax.checkpoint as ocp
 
+from coreecg_jax.training import processes
 from coreecg_jax.training.checksum import checksums, on_host
 
 KEPT = 2  # where the newer is damaged, the older is used
@@ -41,6 +42,11 @@ class Stored:
         handlers = {"state": ocp.StandardCheckpointHandler(), "about": ocp.JsonCheckpointHandler()}
         self._folder = folder.absolute()
         self._manager = ocp.CheckpointManager(self._folder, options=options, item_handlers=handlers)
+        if processes.anywhere(not self._folder.is_dir()):
+            raise FileNotFoundError(
+                f"{self._folder} is not there for every process of the run: choose a --workdir on a file "
+                "system that all of them see"
+            )
 
     def steps(self) -> list[int]:
         """Of the complete checkpoints, the newest first."""
@@ -106,7 +112,10 @@ class Stored:
         name = f"{self._folder.name}_{step}"
         times = len(list(folder.glob(f"{name}*")))
         aside = folder / (f"{name}_{times}" if times else name)
-        self.path(step).rename(aside)
+        processes.wait("a checkpoint is set aside")
+        if processes.is_first():
+            self.path(step).rename(aside)
+        processes.wait("it is")
         self._manager.reload()
         return aside
 
@@ -115,7 +124,11 @@ class Stored:
 
     @contextlib.contextmanager
     def _damage_told(self, step: int) -> Generator[None]:
-        """Turns whatever Orbax raises into one sentence: its errors are of many types, and fill pages."""
+        """Turns whatever Orbax raises into one sentence: its errors are of many types, and fill pages.
+
+        Of several processes one may fail where the others wait for it inside Orbax: it cannot tell them, so
+        it ends, and they with it.
+        """
         try:
             yield
         except (MemoryError, PermissionError):
@@ -124,6 +137,11 @@ class Stored:
             if "RESOURCE_EXHAUSTED" in str(error):  # the devices' memory
                 raise
             what = f"cannot be read ({type(error).__name__}): it is damaged or not whole"
+            if jax.process_count() > 1:
+                raise OSError(
+                    f"{self.path(step)} {what}, says process {jax.process_index()}; move it to another "
+                    "folder and start again: the checkpoint before is used"
+                ) from error
             raise self._damaged(step, what) from error
 
     def _damaged(self, step: int, what: str) -> Damaged:

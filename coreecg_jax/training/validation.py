@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from coreecg_jax.inputs.batch import Batch
@@ -45,7 +44,7 @@ def make_validator(
 
     def validate(parameters: Parameters) -> dict[str, float]:
         results = jax.device_get(
-            [step(parameters, batch, jnp.asarray(number)) for number, batch in enumerate(batches)]
+            [step(parameters, batch, np.int32(number)) for number, batch in enumerate(batches)]
         )
         names = results[0].metrics
         means = {name: float(np.mean([result.metrics[name] for result in results])) for name in names}

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import embedding, input_pipeline, train_step
+from benchmarks import embedding, input_pipeline, placements, train_step
 from benchmarks.recordings import write_folder
 from benchmarks.table import HEAD, isolated, measured
 from configs import base
@@ -34,7 +34,7 @@ def test_its_recordings_pass_every_check(tmp_path: Path) -> None:
 
 def test_its_data_set_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(input_pipeline, "WINDOWS", 5)
-    input_pipeline._write(tmp_path, 100)
+    input_pipeline.write_windows(tmp_path, 100)
     recordings = read_recordings(tmp_path, input_pipeline.NAME, min_seconds=9.0)
     assert len(recordings) == 5
     assert np.asarray(recordings.batch(np.arange(5)).ecg).any(axis=(1, 2)).all()
@@ -61,3 +61,13 @@ def test_the_runtimes_embed_one_bundle(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = list(embedding.formats("S"))
     assert [row.setting.split(",")[0] for row in rows] == ["JAX", "ONNX Runtime", "PyTorch"]
     assert all(row.result.endswith(" recordings/s") for row in rows)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("placement", ["host", "device"])
+def test_each_placement_is_timed(placement: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(input_pipeline, "WINDOWS", 80)
+    monkeypatch.setattr(placements, "REPEATS", 1)
+    monkeypatch.setattr(placements, "STEPS", 2)
+    rows = list(placements.runs(placement))
+    assert [row.result.split()[1] for row in rows] == ["s", "recordings/s", "%"]

@@ -6,6 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import jax
+import numpy as np
 import pytest
 from made_runs import PREPROCESSING, assert_same, first_state, placement_of, tiny_config, tiny_experiment
 
@@ -14,6 +15,7 @@ from coreecg_jax.training import identity
 from coreecg_jax.training.checkpoints import Checkpoints, load_parameters
 from coreecg_jax.training.experiment import resolved
 from coreecg_jax.training.identity import commit_of
+from coreecg_jax.training.state import init_state
 from coreecg_jax.training.stored import Stored
 
 CONFIG = resolved(tiny_config())
@@ -144,6 +146,28 @@ def test_a_checkpoint_of_eight_devices_restores_on_others_and_divided_otherwise(
     assert_same(restored, at_step(fresh, 5))
     assert [x.sharding for x in jax.tree.leaves(restored)] == [x.sharding for x in jax.tree.leaves(template)]
     assert devices == 1 or any(not x.sharding.is_fully_replicated for x in jax.tree.leaves(restored))
+
+
+@pytest.mark.slow
+def test_a_state_divided_over_fsdp_restores_on_others_and_divided_otherwise(tmp_path):
+    wide = tiny_experiment({"model.width": 32})
+    shapes = jax.eval_shape(lambda: init_state(wide.objective, wide.optimizer, jax.random.key(0)))
+    numbers = jax.tree.map(
+        lambda leaf: np.arange(leaf.size).reshape(leaf.shape).astype(leaf.dtype), shapes
+    ).replace(step=np.int32(5))
+
+    def on(devices, fsdp):
+        return jax.device_put(numbers, placement_of(devices, fsdp).of_state(shapes))
+
+    with Checkpoints(tmp_path, CONFIG, PREPROCESSING, DATA) as checkpoints:
+        checkpoints.save_last(on(8, 4))
+    for devices, fsdp in ((1, 1), (2, 2), (4, 1), (8, 2)):
+        template = on(devices, fsdp)
+        with Checkpoints(tmp_path, CONFIG, PREPROCESSING, DATA) as checkpoints:
+            restored = checkpoints.restore_last(jax.tree.map(lambda x: x * 0, template))
+        assert_same(restored, numbers)
+        kernel = restored.parameters["network"]["encoder_stack"]["layers"]["mlp_in"]["kernel"]
+        assert kernel.addressable_shards[0].data.size == kernel.size // fsdp
 
 
 @pytest.fixture

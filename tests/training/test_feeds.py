@@ -1,20 +1,11 @@
 import numpy as np
 import pytest
-from made_runs import PREPROCESSING, assert_same, tiny_config
-from made_shards import example, serialise, write_data_set
+from made_runs import assert_same, tiny_config
 
 from coreecg_jax.training import feeds
 from coreecg_jax.training.checkpoints import load_parameters
 from coreecg_jax.training.journal import read_metrics
 from coreecg_jax.training.loop import train
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("data")
-    records = [serialise(example(number, "made", samples=1000)) for number in range(24)]
-    write_data_set(folder, "made", {"all": [records[:10], records[10:]]}, preprocessing=PREPROCESSING)
-    return folder
 
 
 def config_of(root, changes=None):

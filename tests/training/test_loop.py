@@ -23,15 +23,6 @@ from coreecg_jax.training.watching import was_watched
 SPEED = ("train/recordings_per_second", "train/input_wait", "train/mfu")
 
 
-@pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    """24 windows of 9 to 10 s at 100 Hz: three batches an epoch."""
-    folder = tmp_path_factory.mktemp("data")
-    records = [serialise(example(number, "made", samples=1000)) for number in range(24)]
-    write_data_set(folder, "made", {"all": [records[:10], records[10:]]}, preprocessing=PREPROCESSING)
-    return folder
-
-
 def config_of(root, changes=None):
     return tiny_config({"data.root": str(root), "run.validate_every": 1, **(changes or {})})
 
@@ -109,7 +100,7 @@ test_loop.train(
 
 def test_killed_at_a_random_moment_and_resumed_is_as_never_killed(root, whole, tmp_path):
     here = Path(__file__).parent
-    child = subprocess.Popen([sys.executable, "-c", CHILD, root, tmp_path, here, here.parent])
+    child = subprocess.Popen([sys.executable, "-c", CHILD, root, tmp_path, here.parent, here])
     journal, moment = tmp_path / METRICS_FILE, random.uniform(0, 2)
     while child.poll() is None and not (journal.is_file() and len(journal.read_bytes().splitlines()) > 3):
         time.sleep(0.02)

@@ -10,8 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from made_runs import PREPROCESSING, assert_same
-from made_shards import example, serialise, write_data_set
+from made_runs import assert_same
 
 from coreecg_jax.training.checkpoints import load_parameters
 from coreecg_jax.training.journal import METRICS_FILE, read_metrics
@@ -19,14 +18,6 @@ from coreecg_jax.training.journal import METRICS_FILE, read_metrics
 ROOT = Path(__file__).parents[2]
 SPEED = ("train/recordings_per_second", "train/input_wait", "train/mfu")
 CHANGES = ("run.steps=40", "run.checkpoint_every=2", "run.validate_every=10")
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("data")
-    records = [serialise(example(number, "made", samples=1000)) for number in range(24)]
-    write_data_set(folder, "made", {"all": [records[:10], records[10:]]}, preprocessing=PREPROCESSING)
-    return folder
 
 
 # Dispatches of up to two steps: checkpoints are due at each second.

@@ -1,0 +1,113 @@
+"""The step of the masked autoencoder here and in plain PyTorch, in turn, in one process."""
+
+import dataclasses
+import os
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import numpy as np
+import torch
+
+from benchmarks.table import Row, measured
+from benchmarks.torch_peer import Peer, make_step
+from benchmarks.train_step import CROP_SAMPLES, PATCH, RATE, SIZES, Size, batch_of, first_step
+from coreecg_jax.baselines.masked_autoencoder import MaskedAutoencoder
+from coreecg_jax.method.masking import STDM
+from coreecg_jax.method.network import CoReECG
+from coreecg_jax.method.views import FDA
+
+NAME = "peer"
+REPEATS = 5
+
+
+def shape_of(size: Size) -> dict[str, Any]:
+    """What both networks are given of a size."""
+    return {name: value for name, value in dataclasses.asdict(size).items() if not name.endswith("batch")}
+
+
+def objective_of(size: Size) -> MaskedAutoencoder:
+    """Ours with the peer's network: a linear embedding, no time bias."""
+    dtype = "float32" if jax.default_backend() == "cpu" else "bfloat16"
+    network = CoReECG(
+        patch=PATCH, dtype=dtype, decoder="lead_wise", kernels=0, time_bias=False, **shape_of(size)
+    )
+    return MaskedAutoencoder(
+        network,
+        CROP_SAMPLES,
+        float(RATE),
+        fda=FDA(mode="off"),
+        stdm=STDM(mode="random", random_count="fixed"),
+        lambda_c=0.0,
+    )
+
+
+def steps(name: str, batch: str) -> Iterator[Row]:
+    """A row each for ours, PyTorch as it is and compiled, on `batch` recordings."""
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # both live on one accelerator
+    size, batch_size = SIZES[name], int(batch)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    made = {
+        "JAX": _ours(size, batch_size),
+        "PyTorch": _theirs(size, batch_size, device, compiled=False),
+        "PyTorch compiled": _theirs(size, batch_size, device, compiled=True),
+    }
+    times, failures = _in_turn(made)
+    dtype = "float32" if device.type == "cpu" else "bfloat16"
+    for runtime in made:
+        setting = f"{runtime}, {name}, {dtype}, batch {batch_size}"
+        if runtime in failures:
+            yield Row(NAME, setting, f"skipped: {failures[runtime]}")
+        else:
+            rates = [batch_size * _steps_together() / s for s in times[runtime]]
+            yield measured(NAME, setting, rates, "recordings/s", digits=2)
+
+
+def _in_turn(made: dict[str, Callable[[], None]]) -> tuple[dict[str, list[float]], dict[str, str]]:
+    """Seconds of the repeats of each, taken in turn, so that all meet the same neighbours."""
+    failures: dict[str, str] = {}
+    for runtime, run in made.items():
+        try:
+            run()  # compiles
+        except RuntimeError as error:  # torch.compile needs a C++ compiler
+            failures[runtime] = str(error).strip().partition("\n")[0][:100]
+    times: dict[str, list[float]] = {runtime: [] for runtime in made if runtime not in failures}
+    for _ in range(REPEATS):
+        for runtime, seconds in times.items():
+            start = time.perf_counter()
+            made[runtime]()
+            seconds.append(time.perf_counter() - start)
+    return times, failures
+
+
+def _ours(size: Size, batch_size: int) -> Callable[[], None]:
+    train_step, state, batch = first_step(objective_of(size), batch_size)
+    held = [state]
+
+    def run() -> None:
+        for _ in range(_steps_together()):
+            held[0], metrics = train_step(held[0], batch)
+        jax.block_until_ready((held[0], metrics))
+
+    return run
+
+
+def _theirs(size: Size, batch_size: int, device: torch.device, *, compiled: bool) -> Callable[[], None]:
+    peer = Peer(columns=CROP_SAMPLES // PATCH, patch=PATCH, **shape_of(size)).to(device)
+    module: Any = torch.compile(peer) if compiled else peer
+    step = make_step(module, samples=CROP_SAMPLES, patch=PATCH)
+    ecg = torch.from_numpy(np.asarray(batch_of(batch_size).ecg)).to(device)
+
+    def run() -> None:
+        for _ in range(_steps_together()):
+            loss = step(ecg)
+        float(loss)  # waits
+
+    return run
+
+
+def _steps_together() -> int:
+    """On an accelerator a step is short: several are timed as one."""
+    return 1 if jax.default_backend() == "cpu" else 20

@@ -1,0 +1,125 @@
+"""Several processes as one run, joined by `jax.distributed`: one a host, or one an accelerator.
+
+All walk through the same program and meet in its collectives: what one decides alone, from a file or a clock,
+it must hear from the first, or the others wait for it without end. With one process nothing here costs
+anything.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+
+Result = TypeVar("Result")
+
+# A process that ends alone takes the others with it after so many seconds: the first where it said goodbye,
+# the second where it is gone.
+_GOODBYE_SECONDS, _HEARTBEAT_SECONDS = 30, 60
+
+
+def join(
+    *, coordinator_address: str | None = None, process_id: int | None = None, num_processes: int | None = None
+) -> None:
+    """Joins the processes of a run, before jax is used; without arguments as the cluster's environment says
+    (TPU pods, SLURM, Open MPI, Kubernetes: jax knows them).
+
+    Args:
+      coordinator_address: 'host:port' of process 0, the same for all.
+      process_id: of this process, from 0.
+      num_processes: in all.
+
+    Raises:
+      ValueError: when only some are given, or no cluster is recognised, or the processes do not find one
+        another.
+    """
+    given = {
+        "--coordinator_address": coordinator_address,
+        "--process_id": process_id,
+        "--num_processes": num_processes,
+    }
+    missing = [name for name, value in given.items() if value is None]
+    if 0 < len(missing) < len(given):
+        raise ValueError(
+            f"expected {', '.join(given)} together, got no {' and no '.join(missing)}; where the cluster "
+            "tells them, give --distributed alone"
+        )
+    if process_id is not None and num_processes is not None and not 0 <= process_id < num_processes:
+        raise ValueError(
+            f"--process_id: expected less than --num_processes = {num_processes}, got {process_id}"
+        )
+    try:
+        jax.distributed.initialize(
+            coordinator_address,
+            num_processes,
+            process_id,
+            cluster_detection_method=None if missing else "deactivate",
+            heartbeat_timeout_seconds=_HEARTBEAT_SECONDS,
+            shutdown_timeout_seconds=_GOODBYE_SECONDS,
+        )
+    except (ValueError, RuntimeError) as error:
+        reason = str(error).partition("\n")[0]
+        told = "no cluster that jax knows" if missing else f"{coordinator_address}, process {process_id}"
+        raise ValueError(
+            f"the processes of the run do not come together ({told}: {reason}); look whether process 0 runs "
+            "and its port is free, or give --coordinator_address, --process_id and --num_processes"
+        ) from error
+
+
+def is_first() -> bool:
+    """Whether this process writes what is written once: journal, messages."""
+    return jax.process_index() == 0
+
+
+def as_first(number: int) -> int:
+    """The number that the first process has."""
+    return int(multihost_utils.broadcast_one_to_all(np.int32(number)))
+
+
+def anywhere(here: bool) -> bool:
+    """Whether it holds in any process."""
+    return here if jax.process_count() == 1 else bool(multihost_utils.process_allgather(np.array(here)).any())
+
+
+def wait(name: str) -> None:
+    """Until all processes are here."""
+    multihost_utils.sync_global_devices(name)
+
+
+def texts(text: str) -> list[str]:
+    """What each process says, in the order of the processes."""
+    if jax.process_count() == 1:
+        return [text]
+    told = np.frombuffer(text.encode(), np.uint8)
+    lengths = multihost_utils.process_allgather(np.int32(len(told)))
+    padded = np.pad(told, (0, int(lengths.max()) - len(told)))
+    rows = multihost_utils.process_allgather(padded)
+    return [row[:length].tobytes().decode() for row, length in zip(rows, lengths, strict=True)]
+
+
+def require_same(what: str, text: str) -> None:
+    """Raises ValueError, in all processes, when they do not all say the same."""
+    said = texts(text)
+    for number, other in enumerate(said):
+        if other != said[0]:
+            raise ValueError(
+                f"{what}: expected the same in all processes, got {said[0]} in process 0 and {other} in "
+                f"process {number}"
+            )
+
+
+def alone(function: Callable[[Any], Result]) -> Callable[[Any], Result]:
+    """A function of a tree of arrays that each process calls by itself, with whole arrays on a device of its
+    own: all come to the same, and none waits for another."""
+
+    def called(tree: Any) -> Result:
+        return function(tree if jax.process_count() == 1 else jax.tree.map(_whole, tree))
+
+    return called
+
+
+def _whole(leaf: jax.Array) -> jax.Array:
+    replicated = leaf.is_fully_replicated
+    array = np.asarray(leaf) if replicated else multihost_utils.process_allgather(leaf, tiled=True)
+    return jax.device_put(array, jax.local_devices()[0])

@@ -1,0 +1,120 @@
+"""Two real processes of one run, without a model: what they agree on, and a checkpoint of both."""
+
+import pytest
+from made_processes import run_together
+
+from coreecg_jax.training.processes import anywhere, as_first, join, require_same, texts
+
+TOGETHER = """
+import jax, numpy as np
+from pathlib import Path
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from coreecg_jax.training.mesh import place, put
+from coreecg_jax.training.processes import *
+from coreecg_jax.training.stored import Damaged, Stored, shaped
+
+def refusal(call):
+    try:
+        call()
+    except ValueError as error:
+        return str(error)
+
+placement = place()
+state = {"kernel": np.random.default_rng(0).normal(size=(2, 1000)).astype(np.float32), "step": np.int32(7)}
+shardings = {"kernel": placement.divided, "step": placement.replicated}
+on_devices = put(state, shardings)
+scrambled = jax.jit(lambda tree: jax.tree.map(lambda x: x * 0, tree), donate_argnums=0)
+
+stored = Stored(Path(given["folder"]), writes=True)
+stored.save(7, on_devices, {"config": {}})
+jax.block_until_ready(scrambled(on_devices))
+stored.wait()
+back = stored.state(7, shaped(put(state, shardings)))
+whole = alone(lambda tree: all(np.array_equal(tree[name], state[name]) for name in state))
+told = {
+    "is_first": is_first(),
+    "as_first": as_first(number + 5),
+    "anywhere": [anywhere(number == 1), anywhere(False)],
+    "texts": texts("ä" * (number + 1)),
+    "same": refusal(lambda: require_same("seed", "1")),
+    "differing": refusal(lambda: require_same("seed", str(number))),
+    "held": back["kernel"].addressable_shards[0].data.shape,
+    "back": whole(back),
+    "saved": stored.steps(),
+}
+wait("all is read")
+# A bit of what the second process alone holds is flipped: neither goes on.
+(data,) = (path for path in stored.path(7).glob("state/ocdbt.process_1/d/*") if path.stat().st_size > 2000)
+if number == 1:
+    content = bytearray(data.read_bytes())
+    content[len(content) // 2] ^= 8
+    data.write_bytes(content)
+wait("it is flipped")
+told["damaged"] = refusal(lambda: stored.state(7, shaped(back)))
+stored.close()
+print(json.dumps(told))
+"""
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run") / "last"
+    ended = run_together(TOGETHER, 2, {"folder": str(folder)}, timeout=120)
+    assert [process.status for process in ended] == [0, 0], ended
+    return folder, [process.said for process in ended]
+
+
+def test_they_hear_from_one_another(both):
+    first, second = both[1]
+    assert (first["is_first"], second["is_first"]) == (True, False)
+    for said in (first, second):
+        assert said["as_first"] == 5
+        assert said["anywhere"] == [True, False]
+        assert said["texts"] == ["ä", "ää"]
+        assert said["same"] is None
+        assert said["differing"] == (
+            "seed: expected the same in all processes, got 0 in process 0 and 1 in process 1"
+        )
+
+
+def test_a_state_divided_between_them_is_saved_once_and_comes_back_to_the_bit(both):
+    for said in both[1]:
+        assert said["held"] == [1, 1000]
+        assert said["back"]
+        assert said["saved"] == [7]
+
+
+def test_what_one_of_them_reads_wrong_is_damaged_for_both(both):
+    folder, said = both
+    for one in said:
+        assert one["damaged"].startswith(f"{folder}/7 has a wrong checksum of kernel: it is damaged")
+
+
+def test_one_process_agrees_with_itself():
+    require_same("seed", "1")
+    assert (as_first(3), anywhere(True), anywhere(False), texts("a")) == (3, True, False, ["a"])
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            {"process_id": 1},
+            "expected --coordinator_address, --process_id, --num_processes together, got no "
+            "--coordinator_address and no --num_processes; where the cluster tells them",
+        ),
+        (
+            {"coordinator_address": "localhost:1", "process_id": 2, "num_processes": 2},
+            "--process_id: expected less than --num_processes = 2, got 2",
+        ),
+    ],
+)
+def test_mistakes_are_found_before_anything_is_joined(given, message):
+    with pytest.raises(ValueError, match=message):
+        join(**given)
+
+
+def test_without_a_cluster_it_says_what_to_give():
+    (ended,) = run_together("processes.join()", 1)
+    assert ended.status == 1
+    assert "do not come together (no cluster that jax knows: coordinator_address" in ended.stderr
