@@ -122,7 +122,7 @@ prepare.prepare(listing, Path({str(tmp_path)!r}), Settings(schema.Preprocessing(
 
 
 def test_ctrl_c_keeps_what_is_finished(listing: Listing, expected: dict[str, bytes], tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match="the same command goes on, with 2 shards finished"):
         prepare(listing, tmp_path, SETTINGS, run=stopping(2, interrupt))
     prepared = prepare(listing, tmp_path, SETTINGS)
     assert contents(prepared.folder) == expected
