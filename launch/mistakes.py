@@ -14,7 +14,7 @@ from absl import flags
 import configs
 
 # What tells of a folder that cannot be written; a file that is missing is told as such.
-_NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR)
+_NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST)
 _CONFIG = re.compile(r"--?config(?:=(?P<value>.*))?")
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 _WRITTEN = ("out", "workdir")  # flags that name what a launcher writes

@@ -35,7 +35,11 @@ def main(argv: Sequence[str]) -> None:
     del argv
     faults: list[str] = []
     for folder in _folders():
-        sums = read_sums(folder)
+        try:
+            sums = read_sums(folder)
+        except (FileNotFoundError, ValueError) as error:
+            faults.append(str(error))
+            continue
         size = sum((folder / name).stat().st_size for name in sums if (folder / name).is_file())
         with tqdm(total=size, unit="B", unit_scale=True, desc=folder.parent.name) as bar:
             found = list(damaged(folder, sums, bar.update))
@@ -43,7 +47,7 @@ def main(argv: Sequence[str]) -> None:
         verdict = f"{len(found)} of {len(sums)} files are not" if found else f"all {len(sums)} files are"
         print(f"{folder}: {verdict} as they were written", flush=True)
     if faults:
-        raise ValueError(f"{'; '.join(faults)}: copy these files again, or prepare with --overwrite")
+        raise ValueError(f"{'; '.join(faults)}: copy again, or prepare with --overwrite")
 
 
 if __name__ == "__main__":

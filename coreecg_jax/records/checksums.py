@@ -41,13 +41,12 @@ def read_sums(folder: Path) -> dict[str, str]:
     path = folder / SUMS
     if not path.is_file():
         raise FileNotFoundError(
-            f"{folder} has no {SUMS}: it was prepared before there were any, or not copied whole; "
-            "prepare it again with --overwrite, or copy it again"
+            f"{folder} has no {SUMS}: it was prepared before there were any, or not copied whole"
         )
     lines = path.read_text(encoding="utf-8").splitlines()
     found = [_LINE.fullmatch(line) for line in lines]
     if not lines or not all(found):
-        raise ValueError(f"{path}: expected lines of digest and file name, it is damaged: copy it again")
+        raise ValueError(f"{path}: expected lines of digest and file name, it is damaged")
     return {match[2]: match[1] for match in found if match}
 
 

@@ -38,10 +38,14 @@ def staging(out: Path, name: str, asked: Mapping[str, Any], overwrite: bool) -> 
         except NothingReadable:
             shutil.rmtree(folder)
             raise
-        except BaseException:
+        except BaseException as error:
             _sweep(folder)
-            if not any((folder / PARTS).glob("*.json")):
+            finished = len(list((folder / PARTS).glob("*.json")))
+            if not finished:
                 shutil.rmtree(folder)
+            elif isinstance(error, KeyboardInterrupt):
+                told = f"interrupted; the same command goes on, with {finished} shards finished"
+                raise KeyboardInterrupt(told) from error
             raise
         shutil.rmtree(folder)
 

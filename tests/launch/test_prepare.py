@@ -62,7 +62,7 @@ def test_a_folder_becomes_a_data_set_once(tmp_path: Path) -> None:
         f"{folder}: 1 of 5 files are not as they were written\n",
     )
     assert f"error: {folder / 'manifest.jsonl'} has SHA-256 " in changed.stderr
-    assert changed.stderr.endswith(": copy these files again, or prepare with --overwrite\n")
+    assert changed.stderr.endswith(": copy again, or prepare with --overwrite\n")
 
 
 @pytest.mark.parametrize(

@@ -86,8 +86,9 @@ def test_a_killed_run_is_gone_on_with(
     # The fourth shard that has recordings is half written when the process is killed.
     held = [shard for shard in plan.planned(listing, 1000) if len(shard.recordings) > 1]
     last = held[2].recordings[-1].recording_id
+    whole = tmp_path.parent / f"{tmp_path.name}_whole"
     script = f"""
-import os, signal
+import os, signal, sys
 from pathlib import Path
 from coreecg_jax.records import one_shard, plan, prepare, schema
 from coreecg_jax.records.databases import wfdb_folder
@@ -97,12 +98,16 @@ def outcome(work, listed):
         os.kill(os.getpid(), signal.SIGKILL)
     return process(listed, work.read, work.name, work.settings)
 plan.number_of_shards = lambda recordings, samples: {SHARDS}
-one_shard.Work.outcome = outcome
 listing = wfdb_folder.list_recordings(Path({str(source)!r}), "made")
-prepare.prepare(listing, Path({str(tmp_path)!r}), Settings(schema.Preprocessing(sampling_rate=100.0)))
+settings = Settings(schema.Preprocessing(sampling_rate=100.0))
+prepare.prepare(listing, Path({str(whole)!r}), settings)
+assert "tensorflow" not in sys.modules  # preparing does without
+one_shard.Work.outcome = outcome
+prepare.prepare(listing, Path({str(tmp_path)!r}), settings)
 """
     killed = subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False)
     assert killed.returncode == -signal.SIGKILL
+    assert contents(whole / "made" / "1.0.0") == expected
     assert [path.name for path in tmp_path.iterdir()] == [".incomplete-made"]
     before = shard_files(tmp_path)
     finished = {name: about for name, about in before.items() if not name.startswith(".")}
@@ -122,7 +127,7 @@ prepare.prepare(listing, Path({str(tmp_path)!r}), Settings(schema.Preprocessing(
 
 
 def test_ctrl_c_keeps_what_is_finished(listing: Listing, expected: dict[str, bytes], tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match="the same command goes on, with 2 shards finished"):
         prepare(listing, tmp_path, SETTINGS, run=stopping(2, interrupt))
     prepared = prepare(listing, tmp_path, SETTINGS)
     assert contents(prepared.folder) == expected
