@@ -13,7 +13,7 @@ from coreecg_jax.records.formats.files import SUFFIXES, read_recording
 from coreecg_jax.records.leads import LEADS
 from coreecg_jax.records.one_recording import looked_at
 from coreecg_jax.records.policy import Policy
-from coreecg_jax.records.suspicions import in_words
+from coreecg_jax.records.suspicions import in_words, power_of_ten
 from launch.shell import run_main
 
 _OUT = flags.DEFINE_string("out", None, "PNG file; default: the recording's name in this folder.")
@@ -34,9 +34,16 @@ def main(argv: Sequence[str]) -> None:
     if shown_LT.shape[1] < raw.sampling_rate:
         end = raw.ecg_LT.shape[1] / raw.sampling_rate - 1
         raise ValueError(f"--start: expected at most {end:g}, a second before the end, got {_START.value:g}")
+    if not raw.present_L.any():
+        raise ValueError(
+            f"expected one of {', '.join(LEADS)}, got {', '.join(raw.ignored_signals) or 'none'}"
+        )
     flags_L, measures, _ = looked_at(raw, Policy())
+    power, unknown = power_of_ten(measures), ", ".join(raw.ignored_signals)
+    title = f"{path.stem}, divided by {10.0**power:g}" if power else path.stem
     note = in_words(flags_L.tolist(), measures.pop("suspected")) or "nothing suspected"
-    trace, title = Trace(path.stem, shown_LT), path.stem
+    note += f"; not drawn: {unknown}" if unknown else ""
+    trace = Trace(path.stem, shown_LT / 10.0**power)
     figure = draw_ecg([trace], sampling_rate=raw.sampling_rate, leads=LEADS, title=title, note=note)
     out = Path(_OUT.value or f"{path.stem}.png")
     figure.savefig(out, dpi=120)

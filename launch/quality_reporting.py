@@ -6,8 +6,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from coreecg_jax.figures.quality import (
     FlagShown,
     MeasureShown,
@@ -27,11 +25,10 @@ from coreecg_jax.records.overview import Overview, read_overview
 from coreecg_jax.records.refusals import RecordingRefused
 from coreecg_jax.records.schema import MANIFEST_FILE
 from coreecg_jax.records.shards import VERSION
-from coreecg_jax.records.suspicions import in_words
+from coreecg_jax.records.suspicions import in_words, power_of_ten
 
 _WORST = 10
 _SECONDS = 10.0  # drawn of each
-_TYPICAL_UV = 740.0  # the amplitude of the median of 693 real recordings (docs/data.md)
 _RANKING = (
     "Most different flags first; among equals by the number of faulty leads and by how many times the "
     "furthest measure exceeds its limit. Drawn is what the file holds, before any filter."
@@ -217,17 +214,9 @@ def _drawn(line: dict[str, Any], read: Read) -> WorstShown:
         f", seconds {first / raw.sampling_rate:g} to {(first + shown_LT.shape[1]) / raw.sampling_rate:g} "
     )
     title += f"of {seconds:.4g}"
-    power = _power_of_ten(line)
-    if power:
+    if power := power_of_ten(line["measured"]):
         title += f", divided by {10.0**power:g}"
     return WorstShown(title, said, shown_LT / 10.0**power, raw.sampling_rate)
-
-
-def _power_of_ten(line: dict[str, Any]) -> int:
-    """By which a recording whose unit is suspected comes nearest to what is usual; else 0."""
-    amplitude = line["measured"]["amplitude_uv"]
-    suspicious = len(line["measured"]["suspected"].get("unit", ())) == len(LEADS)
-    return round(np.log10(amplitude / _TYPICAL_UV)) if suspicious and amplitude else 0
 
 
 def _said(line: dict[str, Any]) -> str:

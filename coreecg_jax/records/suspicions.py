@@ -5,7 +5,9 @@ Limits stand on the distributions over 693 recordings of seven public databases 
 
 import dataclasses
 import enum
+import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +17,7 @@ from coreecg_jax.records.schema import LeadFlag
 
 # Slopes of I against V6, of II and aVR against V6, where a limb electrode stands in another's place.
 _INVERTED, _UPRIGHT = -0.5, 0.3
+_USUAL_UV = 740.0  # the median amplitude of the 693
 _LIMB_L = np.arange(len(LEADS)) < len(LIMB_LEADS)
 
 
@@ -85,14 +88,32 @@ def in_words(flags: Sequence[int], suspected: Mapping[str, Sequence[str]]) -> st
       flags: LeadFlag bits of each lead.
       suspected: names of leads, by suspicion.
     """
-    faults = [
-        f"{lead} {' and '.join(str(flag.name).lower() for flag in LeadFlag(bits))}"
-        for lead, bits in zip(LEADS, flags)
+    faults: dict[int, list[str]] = {}
+    for lead, bits in zip(LEADS, flags):
+        faults.setdefault(bits, []).append(lead)
+    words = [
+        f"{_together(leads)} {' and '.join(str(flag.name).lower() for flag in LeadFlag(bits))}"
+        for bits, leads in faults.items()
         if bits
     ]
-    whole = {LEADS: "all leads", LIMB_LEADS: "the limb leads"}
-    odd = [f"{one} in {whole.get(tuple(leads), ', '.join(leads))}" for one, leads in suspected.items()]
-    return "; ".join([*faults, *odd])
+    return "; ".join([*words, *(f"{one} in {_together(leads)}" for one, leads in suspected.items())])
+
+
+def power_of_ten(line: Mapping[str, Any]) -> int:
+    """By which a recording comes nearest to what is usual, where its unit is suspected; else 0.
+
+    Where only some leads are of another size, the median lead is as usual, and it is 0 too.
+
+    Args:
+      line: `Measures.line()` with the names of the suspected leads.
+    """
+    amplitude = line["amplitude_uv"]
+    power = round(math.log10(amplitude / _USUAL_UV)) if amplitude else 0
+    return power if Suspicion.UNIT in line["suspected"] else 0
+
+
+def _together(leads: Sequence[str]) -> str:
+    return {LEADS: "all leads", LIMB_LEADS: "the limb leads"}.get(tuple(leads), ", ".join(leads))
 
 
 def _unrelated(relation_L: np.ndarray, largest: float) -> np.ndarray:

@@ -34,6 +34,24 @@ def test_a_recording_is_drawn_with_its_faults(tmp_path: Path) -> None:
     assert late.stderr == "error: --start: expected at most 9, a second before the end, got 9.5\n"
 
 
+def write(folder: Path, digital: np.ndarray, leads: tuple[str, ...]) -> None:
+    (folder / "r.dat").write_bytes(digital.astype("<i2").tobytes())
+    lines = [f"r {len(leads)} 500 5000", *(f"r.dat 16 1/mV 16 0 0 0 0 {lead}" for lead in leads)]
+    (folder / "r.hea").write_text("\n".join(lines) + "\n")
+
+
+def test_another_unit_is_drawn_divided_and_other_names_are_told(tmp_path: Path) -> None:
+    counts = np.random.default_rng(0).normal(0, 300, (5000, 3))  # µV that the header takes for mV
+    write(tmp_path, counts, ("I", "II", "Resp"))
+    done = inspect(tmp_path / "r", f"--out={tmp_path / 'r.png'}")
+    assert done.returncode == 0, done.stderr
+    assert "noise in I, II; unit in I, II; not drawn: Resp\n" in done.stdout
+    write(tmp_path, counts, ("C1", "C2", "C3"))
+    done = inspect(tmp_path / "r.hea")
+    assert done.returncode == 2
+    assert done.stderr == f"error: expected one of {', '.join(LEADS)}, got C1, C2, C3\n"
+
+
 def test_what_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "r.hea").write_text("nonsense\n")
     done = inspect(tmp_path / "r.hea")

@@ -14,7 +14,7 @@ from coreecg_jax.records.measures import measured
 from coreecg_jax.records.recording import Recording
 from coreecg_jax.records.refusals import RecordingRefused
 from coreecg_jax.records.simulator.simulate import simulate
-from coreecg_jax.records.suspicions import Limits, Suspicion, in_words, leads_with, suspected
+from coreecg_jax.records.suspicions import Limits, Suspicion, in_words, leads_with, power_of_ten, suspected
 from coreecg_jax.records.wfdb_files import read_wfdb
 
 LIMB = list(LEADS[:6])
@@ -97,6 +97,14 @@ def test_flags_in_words() -> None:
     words = "V3 flat and nan; noise in V1; arms_reversed in the limb leads; unit in all leads"
     assert in_words(flags, odd) == words
     assert in_words([0] * 12, {}) == ""
+    assert in_words([0] * 10 + [1, 1], {}) == "V5, V6 missing"
+
+
+@pytest.mark.parametrize(("factor", "power"), [(1000.0, 3), (10.0, 1), (1.0, 0), (0.1, -1), (0.001, -3)])
+def test_the_power_of_ten_that_is_too_many_is_told(factor: float, power: int) -> None:
+    measures = measured(damaged(sound(), made_faults.scaled(factor)))
+    odd = {str(one): leads_with(leads_L) for one, leads_L in suspected(measures, Limits()).items()}
+    assert power_of_ten(measures.line() | {"suspected": odd}) == power
 
 
 def real(folder: Path, every: int) -> list[Recording]:

@@ -66,6 +66,30 @@ def list_wfdb(
     return Listing(name, wfdb_reader(source), listed, published=published)
 
 
+def challenge_database(
+    *, name: str, title: str, records: int, sampling_rate: str, label_set: str, pattern: str
+) -> Database:
+    """A database that came out with the PhysioNet challenges: every header that fits, in whatever folders."""
+
+    def list_recordings(source: Path) -> Listing:
+        return list_wfdb(name, source, headers_below(source, pattern, title), records)
+
+    return Database(
+        name=name,
+        title=title,
+        release="challenge-2021 1.0.3",
+        records=records,
+        sampling_rate=sampling_rate,
+        labels="SNOMED CT",
+        label_set=label_set,
+        patients="unknown: each recording its own",
+        folds="none",
+        licence="CC BY 4.0",
+        citation="10.13026/34va-7q14",
+        list_recordings=list_recordings,
+    )
+
+
 def headers_below(source: Path, pattern: str, what: str) -> list[str]:
     """Headers below `source`, relative to it, whose name the glob pattern fits.
 

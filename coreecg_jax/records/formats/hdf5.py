@@ -3,6 +3,8 @@
 Links to other files, virtual data sets and external storage are refused: what a file says must stand in it.
 """
 
+import contextlib
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -21,23 +23,16 @@ def read_matrix(path: Path, dataset: str, row: int | None = None) -> np.ndarray:
       RecordingRefused: when the file cannot be read, or holds no such numbers.
       MissingPackage: without h5py.
     """
-    h5py = need("h5py", path.name)
-    try:
-        with h5py.File(path, "r") as file:
-            found = _dataset(h5py, file, path.name, dataset)
-            axes = 2 if row is None else 3
-            if found.ndim != axes or (row is not None and not 0 <= row < found.shape[0]):
-                raise RecordingRefused(
-                    Reason.UNREADABLE,
-                    f"{path.name}: expected {dataset!r} with {axes} axes, got shape {found.shape}"
-                    + ("" if row is None else f", row {row}"),
-                )
-            check_values(path.name, *found.shape[-2:])
-            return np.asarray(found[...] if row is None else found[row], np.float64)
-    except RecordingRefused:
-        raise
-    except Exception as error:  # h5py raises whatever HDF5 or numpy stumble over
-        raise RecordingRefused(Reason.UNREADABLE, f"{path.name}: {type(error).__name__}: {error}") from error
+    with _opened(path, dataset) as found:
+        axes = 2 if row is None else 3
+        if found.ndim != axes or (row is not None and not 0 <= row < found.shape[0]):
+            raise RecordingRefused(
+                Reason.UNREADABLE,
+                f"{path.name}: expected {dataset!r} with {axes} axes, got shape {found.shape}"
+                + ("" if row is None else f", row {row}"),
+            )
+        check_values(path.name, *found.shape[-2:])
+        return np.asarray(found[...] if row is None else found[row], np.float64)
 
 
 def read_column(path: Path, dataset: str) -> np.ndarray:
@@ -47,18 +42,24 @@ def read_column(path: Path, dataset: str) -> np.ndarray:
       RecordingRefused: when the file cannot be read, or holds no such numbers.
       MissingPackage: without h5py.
     """
+    with _opened(path, dataset) as found:
+        if found.ndim != 1 or found.dtype.kind not in "iu" or found.size > MAX_VALUES:
+            raise RecordingRefused(
+                Reason.UNREADABLE, f"{path.name}: expected whole numbers in {dataset!r}, got {found}"
+            )
+        return np.asarray(found[...], np.int64)
+
+
+@contextlib.contextmanager
+def _opened(path: Path, dataset: str) -> Generator[Any]:
+    """The data set while the file is open; whatever goes wrong with it meanwhile is a refusal."""
     h5py = need("h5py", path.name)
     try:
         with h5py.File(path, "r") as file:
-            found = _dataset(h5py, file, path.name, dataset)
-            if found.ndim != 1 or found.dtype.kind not in "iu" or found.size > MAX_VALUES:
-                raise RecordingRefused(
-                    Reason.UNREADABLE, f"{path.name}: expected whole numbers in {dataset!r}, got {found}"
-                )
-            return np.asarray(found[...], np.int64)
+            yield _dataset(h5py, file, path.name, dataset)
     except RecordingRefused:
         raise
-    except Exception as error:  # as above
+    except Exception as error:  # h5py raises whatever HDF5 or numpy stumble over
         raise RecordingRefused(Reason.UNREADABLE, f"{path.name}: {type(error).__name__}: {error}") from error
 
 
