@@ -135,6 +135,30 @@ class Checkpoints:
         return state
 
 
+def begun(
+    workdir: Path | str,
+    config: ml_collections.ConfigDict,
+    preprocessing: Preprocessing,
+    data: Mapping[str, Mapping[str, str]],
+) -> int:
+    """The step of the run in `workdir` that would be gone on from, 0 where there is none; nothing is written.
+
+    Raises:
+      OtherSettings: when that run had other settings or data, as `Checkpoints.restore_last`.
+      Damaged: when no checkpoint says what it is.
+    """
+    folder = _folder(workdir, "last")
+    if not folder.is_dir():
+        return 0
+
+    def checked(step: int) -> int:
+        require_same_run(stored.about(step), describe(config, preprocessing, data), str(workdir))
+        return step
+
+    with contextlib.closing(Stored(folder, writes=False)) as stored:
+        return _first_whole(stored, checked, lambda stored, step: "is left out") if stored.steps() else 0
+
+
 def load_parameters(workdir: Path | str, which: str = "last") -> Loaded:
     """Parameters of a finished or running run, for evaluation, on one device.
 

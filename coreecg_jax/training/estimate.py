@@ -14,6 +14,7 @@ from coreecg_jax.inputs.corpus import bytes_on_each, require_room
 from coreecg_jax.inputs.selection import Selection, select
 from coreecg_jax.inputs.training_windows import long_enough
 from coreecg_jax.records.leads import LEADS
+from coreecg_jax.training.checkpoints import begun
 from coreecg_jax.training.experiment import Experiment, build, resolved, windows_of
 from coreecg_jax.training.health import matrix_rate, step_flops
 from coreecg_jax.training.mesh import Placement, place, require_divisible
@@ -41,6 +42,7 @@ class Estimate(NamedTuple):
     step_flops: float
     matrix_rate: float  # FLOP/s, measured now
     devices: str
+    begun: int  # step of the run that stands in the folder already
     disk: int
     disk_free: int
 
@@ -53,6 +55,7 @@ class Estimate(NamedTuple):
         slow, fast = (self.seconds(share) for share in REACHED)
         epochs = self.recordings_seen / self.windows
         lines = {
+            "goes on": f"from step {self.begun:,} of the run in this folder; what follows is of all steps",
             "data": f"{self.windows:,} windows; {self.steps:,} steps see {self.recordings_seen:,} "
             f"recordings ({epochs:.1f} epochs)",
             "parameters": f"{self.parameters:,}, of which the encoder {self.encoder_parameters:,}",
@@ -63,6 +66,8 @@ class Estimate(NamedTuple):
             f"({self.step_flops / 1e9:,.1f} GFLOP a step)",
             "disk": f"{_gigabytes(self.disk)} for checkpoints and journal, {_gigabytes(self.disk_free)} free",
         }
+        if not self.begun:
+            del lines["goes on"]
         text = "\n".join(f"{name:<11}{line}" for name, line in lines.items())
         enough = self.disk < self.disk_free
         return text if enough else f"{text}\nnot enough disk space: free some, or choose another --workdir"
@@ -71,19 +76,19 @@ class Estimate(NamedTuple):
 def estimate(config: ml_collections.ConfigDict, workdir: Path | str) -> Estimate:
     """Checks the config against its data as training does, compiles the step, and writes nothing.
 
-    What stands in `workdir` already is looked at when training starts.
-
     Raises:
-      FileNotFoundError, ValueError: as `loop.train`.
+      FileNotFoundError, ValueError: as `loop.train`, also for a run of other settings in `workdir`.
     """
     config = resolved(config)
     data, run = config.data, config.run
-    selection = select(data.root, data.train)
+    selection, validation_data = (select(data.root, spec) for spec in (data.train, data.validation))
+    manifests = {"train": selection.manifest_digests(), "validation": validation_data.manifest_digests()}
+    step = begun(workdir, config, selection.preprocessing, manifests)
     experiment, placement = build(config, selection.preprocessing), place(fsdp=run.fsdp)
     require_divisible("data.batch_size", data.batch_size, placement)
     require_divisible("data.validation_batch_size", data.validation_batch_size, placement)
     seconds = experiment.objective.window_seconds
-    windows, validation = windows_of(config, seconds), _usable(data.root, data.validation, seconds)
+    windows, validation = windows_of(config, seconds), _usable(validation_data, seconds)
     corpus = 0
     if data.placement == "device":
         require_room(windows, placement.divided)
@@ -115,6 +120,7 @@ def estimate(config: ml_collections.ConfigDict, workdir: Path | str) -> Estimate
         ),
         matrix_rate=matrix_rate(network.dtype),
         devices=f"{jax.device_count()} x {jax.devices()[0].device_kind}",
+        begun=step,
         disk=in_checkpoint
         + _JOURNAL_BYTES * (run.steps // run.log_every)
         + (_JOURNAL_BYTES + _PICTURE_BYTES) * (1 + run.steps // run.validate_every),
@@ -125,9 +131,8 @@ def estimate(config: ml_collections.ConfigDict, workdir: Path | str) -> Estimate
 _NOT_ENCODER = ("decoder", "mask_token", "projector")
 
 
-def _usable(root: str, spec: str, seconds: float) -> int:
+def _usable(selection: Selection, seconds: float) -> int:
     """Windows that are long enough."""
-    selection = select(root, spec)
     return int(long_enough(selection, selection.minimum_length(seconds)).sum())
 
 

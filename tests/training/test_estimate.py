@@ -1,11 +1,15 @@
 """What a run will need: counted by hand where that can be done, and nothing is written."""
 
 import jax
+import numpy as np
 import pytest
 from made_runs import PREPROCESSING, first_state, placement_of, tiny_config, tiny_experiment
 from made_shards import example, serialise, write_data_set
 
+from coreecg_jax.inputs.selection import select
+from coreecg_jax.training.checkpoints import Checkpoints
 from coreecg_jax.training.estimate import REACHED, count_parameters, estimate
+from coreecg_jax.training.experiment import resolved
 
 
 @pytest.fixture
@@ -28,11 +32,28 @@ def test_it_agrees_with_the_state_that_training_would_have(root, tmp_path):
     assert needs.memory_per_device > state_bytes  # on each of the devices
     assert needs.seconds(REACHED[0]) > needs.seconds(REACHED[1]) > 0
     report = needs.report()
+    assert report.startswith("data  ")
     assert "240 recordings (10.0 epochs)" in report
     assert "8 x cpu" in report
     assert "not enough" not in report
     assert "not enough disk space" in needs._replace(disk_free=1).report()
     assert not (tmp_path / "run").exists()
+
+
+def test_a_run_that_is_there_is_told_or_refused(root, tmp_path):
+    config = resolved(tiny_config({"data.root": str(root)}))
+    selection = select(root, config.data.train)
+    manifests = dict.fromkeys(("train", "validation"), selection.manifest_digests())
+    with Checkpoints(tmp_path / "run", config, PREPROCESSING, manifests) as checkpoints:
+        checkpoints.save_last(first_state(tiny_experiment(), placement_of(8)).replace(step=np.int32(4)))
+    needs = estimate(config, tmp_path / "run")
+    assert needs.begun == 4
+    assert needs.report().startswith("goes on    from step 4 of the run in this folder")
+    config.model.width = 32
+    with pytest.raises(
+        ValueError, match=r"holds a run with other settings \(config\.model\.width: 16 in the run"
+    ):
+        estimate(config, tmp_path / "run")
 
 
 def test_mistakes_are_found_as_in_training(root):
