@@ -7,7 +7,7 @@ from made_runs import PREPROCESSING, first_state, placement_of, tiny_config, tin
 from made_shards import example, serialise, write_data_set
 
 from coreecg_jax.inputs.selection import select
-from coreecg_jax.training.checkpoints import Checkpoints
+from coreecg_jax.training.checkpoints import Checkpoints, begun
 from coreecg_jax.training.estimate import REACHED, count_parameters, estimate
 from coreecg_jax.training.experiment import resolved
 
@@ -32,7 +32,8 @@ def test_it_agrees_with_the_state_that_training_would_have(root, tmp_path):
     assert needs.memory_per_device > state_bytes  # on each of the devices
     assert needs.seconds(REACHED[0]) > needs.seconds(REACHED[1]) > 0
     report = needs.report()
-    assert report.startswith("data  ")
+    assert (needs.begun, "goes on" in report) == (0, False)
+    assert needs._replace(begun=4).report().startswith("goes on    from step 4 of the run in this folder")
     assert "240 recordings (10.0 epochs)" in report
     assert "8 x cpu" in report
     assert "not enough" not in report
@@ -46,13 +47,9 @@ def test_a_run_that_is_there_is_told_or_refused(root, tmp_path):
     manifests = dict.fromkeys(("train", "validation"), selection.manifest_digests())
     with Checkpoints(tmp_path / "run", config, PREPROCESSING, manifests) as checkpoints:
         checkpoints.save_last(first_state(tiny_experiment(), placement_of(8)).replace(step=np.int32(4)))
-    needs = estimate(config, tmp_path / "run")
-    assert needs.begun == 4
-    assert needs.report().startswith("goes on    from step 4 of the run in this folder")
+    assert begun(tmp_path / "run", config, PREPROCESSING, manifests) == 4
     config.model.width = 32
-    with pytest.raises(
-        ValueError, match=r"holds a run with other settings \(config\.model\.width: 16 in the run"
-    ):
+    with pytest.raises(ValueError, match=r"a run with other settings \(config\.model\.width: 16 in the run"):
         estimate(config, tmp_path / "run")
 
 
