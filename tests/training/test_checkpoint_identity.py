@@ -1,0 +1,79 @@
+"""A run goes on with its own settings, data and arrays only."""
+
+import dataclasses
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+from made_runs import PREPROCESSING, tiny_config
+from made_states import CONFIG, DATA, at_step
+
+from coreecg_jax.records.schema import OtherSettings
+from coreecg_jax.training import identity
+from coreecg_jax.training.checkpoints import Checkpoints, load_parameters
+from coreecg_jax.training.experiment import resolved
+from coreecg_jax.training.identity import commit_of
+
+
+def test_a_run_goes_on_with_its_own_settings_only(tmp_path, fresh):
+    with Checkpoints(tmp_path, CONFIG, PREPROCESSING) as checkpoints:
+        checkpoints.save_last(at_step(fresh, 1))
+    free = resolved(tiny_config({"run.log_every": 7, "run.checkpoint_every": 2, "data.root": "elsewhere"}))
+    with Checkpoints(tmp_path, free, PREPROCESSING) as checkpoints:
+        assert int(checkpoints.restore_last(fresh).step) == 1
+    other = resolved(tiny_config({"model.width": 32, "optimizer.clip": 2.0}))
+    filtered = dataclasses.replace(PREPROCESSING, low_pass=45.0)
+    with Checkpoints(tmp_path, other, filtered) as checkpoints, pytest.raises(ValueError) as raised:  # noqa: PT011
+        checkpoints.restore_last(fresh)
+    message = str(raised.value)
+    assert message.startswith(f"{tmp_path} holds a run with other settings")
+    for difference in (
+        "config.model.width: 16 in the run, 32 asked",
+        "config.optimizer.clip: 1.0 in the run, 2.0 asked",
+        "preprocessing.low_pass: 40.0 in the run, 45.0 asked",
+    ):
+        assert difference in message
+    assert message.count(" asked") == 3
+
+
+def test_nothing_is_restored_in_part(saved, fresh):
+    other = fresh.replace(optimizer={"moment": fresh.skipped})
+    with (
+        Checkpoints(saved, CONFIG, PREPROCESSING, DATA) as checkpoints,
+        pytest.raises(OtherSettings) as raised,
+    ):
+        checkpoints.restore_last(other)
+    message = str(raised.value)
+    assert message.startswith(
+        f"{saved}/checkpoints/last/5 holds other arrays than this version trains (optimizer/1/"
+    )
+    assert " in the checkpoint, none expected; " in message
+    assert not (saved / "checkpoints" / "set_aside").exists()
+
+
+def test_a_checkpoint_says_what_it_is(saved):
+    loaded = load_parameters(saved)
+    assert loaded.data == DATA
+    assert loaded.versions.keys() >= {"jax", "flax", "optax", "orbax-checkpoint", "numpy"}
+    assert loaded.commit.rstrip("+") == commit_of(Path(__file__).parent).rstrip("+")
+    assert loaded.config.to_dict() == CONFIG.to_dict()
+    assert loaded.preprocessing == PREPROCESSING
+
+
+def test_a_run_does_not_go_on_with_other_data(saved, fresh):
+    other = {**DATA, "train": {"made": "cd"}}
+    with (
+        Checkpoints(saved, CONFIG, PREPROCESSING, other) as checkpoints,
+        pytest.raises(OtherSettings, match=r"\(data\.train\.made: 'ab' in the run, 'cd' asked\)"),
+    ):
+        checkpoints.restore_last(fresh)
+
+
+def test_other_code_is_told_but_not_refused(saved, fresh, capsys, monkeypatch):
+    monkeypatch.setattr(identity, "version", lambda name: "99" if name == "jax" else version(name))
+    with Checkpoints(saved, CONFIG, PREPROCESSING, DATA) as checkpoints:
+        assert int(checkpoints.restore_last(fresh).step) == 5
+    other = (
+        f"warning: step 5 is of other code (jax {version('jax')}, now 99): what follows may differ in its "
+    )
+    assert capsys.readouterr().err == f"{other}last bits\n"
