@@ -4,6 +4,7 @@ import importlib
 import re
 import shlex
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -84,9 +85,10 @@ def assert_flags(verb: str, words: list[str]) -> None:
     """Each flag is one that the launcher defines, each config file and field is there."""
     source = (ROOT / "launch" / f"{verb}.py").read_text(encoding="utf-8")
     defined = set(re.findall(r'DEFINE_\w+\(\s*"(\w+)"', source))
-    fields = base.get_config().to_dict()
+    files = [word.partition("=")[2] for word in words if word.startswith("--config=")]
+    fields = (config_of(files[0]) if files else base).get_config().to_dict()
     for word in words:
-        name, _, value = word.lstrip("[-").rstrip("]").partition("=")
+        name = word.lstrip("[-").rstrip("]").partition("=")[0]
         if name.startswith("config."):
             node = fields
             for part in name.split(".")[1:]:
@@ -95,5 +97,8 @@ def assert_flags(verb: str, words: list[str]) -> None:
                 node = node[part]
         elif word.startswith("--"):
             assert name.removeprefix("no") in defined or name in defined, f"launch.{verb} has no --{name}"
-        if name == "config":
-            importlib.import_module(value.removesuffix(".py").replace("/", "."))
+
+
+def config_of(file: str) -> ModuleType:
+    """The module of a file of configs/."""
+    return importlib.import_module(file.removesuffix(".py").replace("/", "."))

@@ -155,7 +155,17 @@ def _flags(shown: QualityShown) -> list[Block]:
 
 
 def _measures(measures: Sequence[MeasureShown]) -> list[Block]:
-    header = ("measure", "of", "recordings", "5 %", "50 %", "95 %", "99 %", "largest", "beyond its limit")
+    header = (
+        "measure",
+        "of",
+        "recordings",
+        "5\u00a0%",
+        "50\u00a0%",
+        "95\u00a0%",
+        "99\u00a0%",
+        "largest",
+        "beyond its limit",
+    )
     rows = []
     for measure in measures:
         if not len(measure.values):
