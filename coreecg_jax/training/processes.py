@@ -5,6 +5,7 @@ it must hear from the first, or the others wait for it without end. With one pro
 anything.
 """
 
+import socket
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -49,6 +50,8 @@ def join(
         raise ValueError(
             f"--process_id: expected less than --num_processes = {num_processes}, got {process_id}"
         )
+    if process_id == 0 and coordinator_address is not None:
+        _require_free(coordinator_address)
     try:
         jax.distributed.initialize(
             coordinator_address,
@@ -65,6 +68,22 @@ def join(
             f"the processes of the run do not come together ({told}: {reason}); look whether process 0 runs "
             "and its port is free, or give --coordinator_address, --process_id and --num_processes"
         ) from error
+
+
+def _require_free(address: str) -> None:
+    """Raises ValueError where process 0 cannot listen: jax itself crashes there."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal():
+        raise ValueError(f"--coordinator_address: expected HOST:PORT, got {address!r}")
+    with socket.socket() as free:
+        free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            free.bind(("", int(port)))
+        except (OSError, OverflowError) as error:
+            raise ValueError(
+                f"--coordinator_address: process 0 cannot listen on port {port} ({error}): choose another, "
+                "the same in all processes"
+            ) from error
 
 
 def is_first() -> bool:

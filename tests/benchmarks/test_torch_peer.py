@@ -110,6 +110,6 @@ def test_both_are_timed_in_turn(monkeypatch):
     monkeypatch.setattr(against_torch, "REPEATS", 1)
     ours, theirs, compiled = against_torch.steps("S", "8")  # a multiple of the tests' devices
     assert ours.setting == "JAX, S, float32, batch 8"
-    assert ours.result.endswith(" recordings/s")
-    assert theirs.result.endswith(" recordings/s")
-    assert compiled.result.endswith(" recordings/s") or compiled.result.startswith("skipped: ")
+    assert " recordings/s" in ours.result
+    assert " recordings/s" in theirs.result
+    assert " recordings/s" in compiled.result or compiled.result.startswith("skipped: ")

@@ -1,5 +1,7 @@
 """Two real processes of one run, without a model: what they agree on, and a checkpoint of both."""
 
+import socket
+
 import pytest
 from made_processes import run_together
 
@@ -104,6 +106,10 @@ def test_one_process_agrees_with_itself():
             "--coordinator_address and no --num_processes; where the cluster tells them",
         ),
         (
+            {"coordinator_address": "localhost", "process_id": 0, "num_processes": 2},
+            "--coordinator_address: expected HOST:PORT, got 'localhost'",
+        ),
+        (
             {"coordinator_address": "localhost:1", "process_id": 2, "num_processes": 2},
             "--process_id: expected less than --num_processes = 2, got 2",
         ),
@@ -112,6 +118,15 @@ def test_one_process_agrees_with_itself():
 def test_mistakes_are_found_before_anything_is_joined(given, message):
     with pytest.raises(ValueError, match=message):
         join(**given)
+
+
+def test_a_port_that_is_taken_is_told_before_anything_is_joined():
+    with socket.socket() as taken:
+        taken.bind(("", 0))
+        taken.listen()
+        address = f"localhost:{taken.getsockname()[1]}"
+        with pytest.raises(ValueError, match=r"process 0 cannot listen on port \d+ \(.*\): choose another"):
+            join(coordinator_address=address, process_id=0, num_processes=2)
 
 
 def test_without_a_cluster_it_says_what_to_give():

@@ -64,14 +64,23 @@ def run(root, workdir, count, changes=None, **given):
     return [process.said for process in ended]
 
 
+def driven(name, leaf):
+    """A leaf without the biases of attention's keys: the softmax does not see them, so that their gradient is
+    rounding alone, of which AdamW makes steps."""
+    if not name.endswith("['qkv']['bias']"):
+        return leaf
+    queries, _, values = np.split(leaf, 3, axis=-1)
+    return np.concatenate([queries, values], axis=-1)
+
+
 def assert_same_run(workdir, other):
     ours, theirs = load_parameters(workdir), load_parameters(other)
     assert ours.step == theirs.step
     for (name, one), (_, two) in zip(leaves(ours.parameters), leaves(theirs.parameters), strict=True):
-        np.testing.assert_allclose(one, two, rtol=1e-4, atol=1e-5, err_msg=name)
+        np.testing.assert_allclose(driven(name, one), driven(name, two), rtol=1e-4, atol=1e-6, err_msg=name)
     for one, two in zip(read_metrics(workdir), read_metrics(other), strict=True):
-        assert one.keys() == two.keys()
         for name in ("step", "train/loss", "train/contrastive", "validation/loss", "probe/s"):
+            assert (name in one) == (name in two)
             np.testing.assert_allclose(one.get(name, 0), two.get(name, 0), rtol=1e-4, err_msg=name)
 
 
@@ -112,7 +121,7 @@ def test_the_corpus_and_the_kernels_are_divided_between_them(root, tmp_path):
 
 @pytest.mark.slow
 def test_updates_that_are_not_finite_stop_both_at_the_same_step(root, tmp_path):
-    changes = {"optimizer.learning_rate": 1e38, "run.max_skipped_in_a_row": 2}
+    changes = {"optimizer.learning_rate": 1e38, "run.max_skipped_in_a_row": 2, "run.validate_every": 12}
     first, second = run(root, tmp_path, 2, changes)
     assert first["ended"].startswith("NotFinite: step ")
     assert first["ended"] == second["ended"]

@@ -96,7 +96,8 @@ def assert_same_run(workdir, other):
 def test_killed_again_and_again_is_as_never_killed(root, tmp_path, capsys, placement):
     kills, rng = int(os.environ.get("SOAK", "3")), random.Random()
     whole = tmp_path / "whole"
-    seconds = run_to_the_end(root, whole, placement)
+    # The second may find in the compile cache what the first compiled, as those that are killed do.
+    seconds = min(run_to_the_end(root, workdir, placement) for workdir in (whole, tmp_path / "again"))
     done, runs = 0, 0
     while done < kills:
         workdir, left = tmp_path / f"killed_{runs}", rng.randint(1, 10)
