@@ -1,5 +1,6 @@
 """launch.quality: from a prepared folder to a page and a picture."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,6 @@ import pytest
 from PIL import Image
 
 from coreecg_jax.records.databases import folder
-from coreecg_jax.records.manifest import Manifest
 from coreecg_jax.records.one_recording import Settings, process
 from coreecg_jax.records.schema import MANIFEST_FILE, Preprocessing
 from coreecg_jax.records.shards import VERSION
@@ -45,11 +45,12 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     data = folder_of / "out" / "ward" / VERSION
     data.mkdir(parents=True)
-    with (data / MANIFEST_FILE).open("w") as file:  # all that is read of a data set
-        manifest = Manifest(file)
-        for one in listing.recordings:
-            manifest.add(process(one, listing.read, "ward", settings))
-        manifest.finish(0, {**settings.policy.recorded(), "recordings_listed": 3})
+    lines = [process(one, listing.read, "ward", settings).line for one in listing.recordings]
+    counts = dict.fromkeys(("missing", "with_masked_leads", "repeated_signals", "dropped_seconds"), 0)
+    counts |= {"read": 2, "refused": 1, "windows": 2}
+    summary = {**counts, "settings": {**settings.policy.recorded(), "recordings_listed": 3}}
+    text = "\n".join(json.dumps(one) for one in (*lines, {"summary": summary}))
+    (data / MANIFEST_FILE).write_text(text + "\n")  # all that is read of a data set
     return folder_of
 
 
