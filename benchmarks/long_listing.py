@@ -60,6 +60,7 @@ def _line(listed: Listed, number: int) -> str:
         "windows": 1,
         "dropped_seconds": 0.0,
         "flags": [0] * 12,
+        "masked": [0] * 12,
         "ignored_signals": [],
         "signal_hash": f"{number * 0x9E3779B97F4A7C15 % 2**64:016x}",
         "measured": measured,
