@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from coreecg_jax.inputs.examples import decode_all, decode_window
+from coreecg_jax.inputs.examples import decode_all, decode_some, decode_window
 from coreecg_jax.inputs.reader import Recordings
 from coreecg_jax.inputs.selection import Selection, select
 from coreecg_jax.records.fingerprint import Fingerprints, candidates, comparable, fingerprints_of
@@ -69,7 +69,7 @@ def windows_in(root: Path | str, spec: str, on_window: Callable[[], object] = la
     columns: dict[str, list[str]] = {"recording_id": [], "patient_id": [], "source": [], "signal_hash": []}
 
     def signals() -> Iterator[np.ndarray]:
-        for row in _rows(selection):
+        for row in decode_all(selection, _decoder(selection)):
             for name, values in columns.items():
                 values.append(row[name])
             on_window()
@@ -170,9 +170,8 @@ def _comparable(recordings: Recordings, number: int) -> np.ndarray:
     return comparable(signal, recordings.preprocessing.sampling_rate)
 
 
-def _rows(selection: Selection) -> Iterator[dict[str, Any]]:
-    decode = functools.partial(decode_window, window_samples=selection.preprocessing.window_samples)
-    return decode_all(selection, decode)
+def _decoder(selection: Selection) -> Callable[[bytes], dict[str, Any]]:
+    return functools.partial(decode_window, window_samples=selection.preprocessing.window_samples)
 
 
 def _at_rate(row: dict[str, Any], selection: Selection) -> np.ndarray:
@@ -180,9 +179,6 @@ def _at_rate(row: dict[str, Any], selection: Selection) -> np.ndarray:
 
 
 def _load(selection: Selection, numbers: Iterable[int]) -> dict[int, np.ndarray]:
-    """The signals of some windows, by a second reading of the shards."""
-    wanted = set(numbers)
-    if not wanted:
-        return {}
-    rows = (row for row in enumerate(_rows(selection)) if row[0] in wanted)
+    """The signals of some windows, read again; the others are passed over."""
+    rows = decode_some(selection, _decoder(selection), numbers)
     return {number: _at_rate(row, selection) for number, row in rows}

@@ -1,7 +1,7 @@
 """From the serialised examples of shards to values, checked against `records.schema.FIELDS`."""
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 import numpy as np
@@ -38,6 +38,33 @@ def decode_all(selection: Selection, decode: Callable[[bytes], Decoded]) -> Iter
             )
 
 
+def decode_some(
+    selection: Selection, decode: Callable[[bytes], Decoded], numbers: Iterable[int]
+) -> Iterator[tuple[int, Decoded]]:
+    """What `decode` makes of some examples, numbered from 0 through the files; the others are not read.
+
+    Yields each number once with its example, in order.
+
+    Raises:
+      IndexError: when there is no such number.
+      ValueError: as `decode_all`.
+    """
+    ordered = np.unique(np.fromiter(numbers, np.int64))
+    if len(ordered) and not 0 <= ordered[0] <= ordered[-1] < selection.num_examples:
+        raise IndexError(f"expected numbers of {selection.num_examples} examples, got {ordered}")
+    ends = np.cumsum(selection.examples)
+    files = np.searchsorted(ends, ordered, side="right")
+    for file in np.unique(files).tolist():
+        path, first = selection.files[file], int(ends[file]) - selection.examples[file]
+        places = (ordered[files == file] - first).tolist()
+        records = itertools.islice(read_records(path, frozenset(places)), len(places))
+        for place, record in zip(places, records, strict=True):
+            try:
+                yield first + place, decode(record)
+            except ValueError as error:
+                raise ValueError(f"{path}, record {place + 1}: {error}") from error
+
+
 def decode_length(record: bytes) -> int:
     """The `length` of an example in samples, all else skipped.
 
@@ -49,18 +76,14 @@ def decode_length(record: bytes) -> int:
 
 def names_of(selection: Selection, numbers: np.ndarray) -> list[str]:
     """'ptbxl/00123, window 0' of each of some records, numbered through the files of a selection."""
-    ends = np.cumsum(selection.examples)
-    names: dict[int, str] = {}
-    for file in np.unique(np.searchsorted(ends, numbers, side="right")):
-        first = int(ends[file]) - selection.examples[file]
-        wanted = {int(number) - first for number in numbers if first <= number < ends[file]}
-        records = itertools.islice(read_records(selection.files[file]), max(wanted) + 1)
-        for place, record in enumerate(records):
-            if place in wanted:
-                fields = parse_example(record, _NAME)
-                source, recording, window = (_value(name, fields.get(name, [])) for name in _NAME)
-                names[first + place] = f"{source}/{recording}, window {window}"
-    return [names[int(number)] for number in numbers]
+    names = dict(decode_some(selection, _name, numbers.tolist()))
+    return [names[number] for number in numbers.tolist()]
+
+
+def _name(record: bytes) -> str:
+    fields = parse_example(record, _NAME)
+    source, recording, window = (_value(name, fields.get(name, [])) for name in _NAME)
+    return f"{source}/{recording}, window {window}"
 
 
 def decode_window(record: bytes, window_samples: int) -> dict[str, Any]:

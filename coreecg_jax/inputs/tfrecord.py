@@ -19,19 +19,23 @@ Feature = list[bytes] | np.ndarray
 _VARINT, _DELIMITED, _FIXED32 = 0, 2, 5
 
 
-def read_records(path: Path | str) -> Iterator[bytes]:
+def read_records(path: Path | str, wanted: Container[int] | None = None) -> Iterator[bytes]:
     """The records of a TFRecord file, each checked against its CRC.
+
+    Args:
+      path: of the file.
+      wanted: numbers of records, from 0; the others are passed over unread, so their damage is not seen.
 
     Raises:
       ValueError: when the file is truncated or corrupt, with its name, the record and its byte offset.
     """
-    for record in walk_records(path):
+    for record in walk_records(path, wanted):
         if isinstance(record, ValueError):
             raise record
         yield record
 
 
-def walk_records(path: Path | str) -> Iterator[bytes | ValueError]:
+def walk_records(path: Path | str, wanted: Container[int] | None = None) -> Iterator[bytes | ValueError]:
     """As `read_records`, with an error in the place of each record that is damaged.
 
     Where it is the length of a record that is damaged, nobody knows where the next begins: that error is the
@@ -53,9 +57,12 @@ def walk_records(path: Path | str) -> Iterator[bytes | ValueError]:
             if end > size:
                 yield _corrupt(path, number, offset, "truncated data")
                 return
-            data = file.read(length)
-            whole = FOOTER.pack(masked_crc32c(data)) == file.read(FOOTER.size)
-            yield data if whole else _corrupt(path, number, offset, "wrong checksum of the data")
+            if wanted is None or number - 1 in wanted:
+                data = file.read(length)
+                whole = FOOTER.pack(masked_crc32c(data)) == file.read(FOOTER.size)
+                yield data if whole else _corrupt(path, number, offset, "wrong checksum of the data")
+            else:
+                file.seek(end)
             offset = end
 
 

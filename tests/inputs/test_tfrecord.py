@@ -64,6 +64,16 @@ def test_what_is_written_is_what_tensorflow_writes(file, tmp_path):
     assert (tmp_path / "again").read_bytes() == file.read_bytes()
 
 
+def test_what_is_not_wanted_is_passed_over(file):
+    assert list(read_records(file, {0, 2})) == [b"first", b"third" * 1000]
+    whole = bytearray(file.read_bytes())
+    whole[14] ^= 1  # in the data of the first
+    file.write_bytes(whole)
+    assert list(read_records(file, {1, 2})) == [b"", b"third" * 1000]
+    with pytest.raises(ValueError, match=r"record 1: wrong checksum of the data at byte 0;"):
+        list(read_records(file, {0}))
+
+
 @settings(deadline=None)
 @given(data=st.data())
 def test_a_flipped_bit_is_told(tmp_path_factory, data):
