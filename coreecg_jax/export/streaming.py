@@ -73,8 +73,9 @@ def write_parquet(path: Path, batches: Iterable[list[Row]], bundle: Bundle) -> N
             ("windows", pa.int32()),
             ("leads", pa.list_(pa.string())),
             ("unseen", pa.bool_()),
-            ("flags", pa.list_(pa.int8())),
-            ("embedding", pa.list_(pa.float32(), bundle.width)),
+            ("flags", pa.list_(pa.int32())),
+            # Not of a fixed length: pyarrow 25 does not read such a column back where one is null.
+            ("embedding", pa.list_(pa.float32())),
         ],
         metadata=about,
     )
