@@ -11,7 +11,7 @@ from coreecg_jax.downstream.division import Subset
 from coreecg_jax.downstream.methods import PRETRAINED
 from coreecg_jax.downstream.openings import FILE
 from coreecg_jax.downstream.subsets import LEAD_SUBSETS
-from coreecg_jax.downstream.sweeps import Cell, as_csv, lines, markdown
+from coreecg_jax.downstream.sweeps import Cell, Pretraining, as_csv, lines, markdown
 from coreecg_jax.downstream.tasks import Task, named_task
 from coreecg_jax.figures.intervals import draw_intervals
 from coreecg_jax.inputs.selection import select
@@ -116,16 +116,20 @@ def _write_table(sweep: Sweep) -> str:
     """Markdown, CSV and a picture of what is there."""
     reference = sweep.table["reference"]
     table = lines(sweep.cells(), sweep.workdir / "cells", method=PRETRAINED, reference=reference)
-    kept = {row: _tokens_kept(sweep.config(row, 0)) for row in sweep.table["rows"]}
-    text = markdown(table, kept, sweep.pretraining.base.run.steps, reference)
+    spent = {row: _spent(sweep.config(row, 0)) for row in sweep.table["rows"]}
+    text = markdown(table, spent, reference)
     sweep.workdir.mkdir(parents=True, exist_ok=True)
     file = sweep.workdir / sweep.name
     file.with_suffix(".md").write_text(text + "\n", encoding="utf-8")
-    file.with_suffix(".csv").write_text(as_csv(table), encoding="utf-8")
+    file.with_suffix(".csv").write_text(as_csv(table, spent), encoding="utf-8")
     names = [f"{line.row}: {line.question}" for line in table]
     figure = draw_intervals(names, [line.auroc for line in table], label="macro AUROC, 95 %")
     figure.savefig(file.with_suffix(".png"), dpi=100)
     return text
+
+
+def _spent(config: ml_collections.ConfigDict) -> Pretraining:
+    return Pretraining(_tokens_kept(config), config.run.steps, config.run.steps * config.data.batch_size)
 
 
 def _tokens_kept(config: ml_collections.ConfigDict) -> int:

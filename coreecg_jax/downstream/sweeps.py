@@ -29,6 +29,14 @@ class Cell(NamedTuple):
         return f"{self.row}_{question}_seed{self.seed}_repeat{self.repeat}"
 
 
+class Pretraining(NamedTuple):
+    """What a row spent on pretraining, one run of it."""
+
+    tokens_kept: int  # K, that the encoder sees of a view
+    steps: int
+    recordings: int  # seen, each as often as it was drawn
+
+
 class Line(NamedTuple):
     """A row of the table for one question."""
 
@@ -92,23 +100,24 @@ def _probabilities(predictions: Predictions, method: str) -> np.ndarray:
     return probabilities
 
 
-def markdown(table: Sequence[Line], kept: Mapping[str, int], steps: int, reference: str) -> str:
+def markdown(table: Sequence[Line], spent: Mapping[str, Pretraining], reference: str) -> str:
     """The table; what is missing is shown as missing.
 
     Args:
       table: its lines.
-      kept: row -> K, tokens that the encoder sees.
-      steps: of pretraining, of every row.
+      spent: row -> what its pretraining took.
       reference: the row that others are compared with.
     """
     text = [
-        f"| row | question | K | steps | cells | macro AUROC [95 %] | − {reference} [95 %] |",
-        "|---|---|---:|---:|---:|---|---|",
+        "| row | question | K | steps | recordings seen | cells "
+        f"| macro AUROC [95 %] | − {reference} [95 %] |",
+        "|---|---|---:|---:|---:|---:|---|---|",
     ]
     for line in table:
-        about = line.row, line.question, kept[line.row], steps, f"{line.cells} of {line.wanted}"
+        figures = [f"{number:,}" for number in spent[line.row]]
+        about = line.row, line.question, *figures, f"{line.cells} of {line.wanted}"
         numbers = _text(line.auroc, ".3f"), _text(line.difference, "+.3f")
-        text.append(f"| {' | '.join(map(str, (*about, *numbers)))} |")
+        text.append(f"| {' | '.join((*about, *numbers))} |")
     return "\n".join(text)
 
 
@@ -118,13 +127,13 @@ def _text(interval: Interval | None, form: str) -> str:
     return f"{interval.value:{form}} [{interval.low:{form}}, {interval.high:{form}}]"
 
 
-def as_csv(table: Sequence[Line]) -> str:
-    """The numbers, one line a row and question."""
+def as_csv(table: Sequence[Line], spent: Mapping[str, Pretraining]) -> str:
+    """The numbers, one line a row and question; arguments as of `markdown`."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     names = [f"{name}_{part}" for name in ("auroc", "difference") for part in Interval._fields]
-    writer.writerow(["row", "question", "cells", "wanted", *names])
+    writer.writerow(["row", "question", *Pretraining._fields, "cells", "wanted", *names])
     for line in table:
         numbers = [*(line.auroc or [""] * 3), *(line.difference or [""] * 3)]
-        writer.writerow([line.row, line.question, line.cells, line.wanted, *numbers])
+        writer.writerow([line.row, line.question, *spent[line.row], line.cells, line.wanted, *numbers])
     return file.getvalue()
