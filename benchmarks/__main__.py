@@ -23,7 +23,7 @@ PARTS = {
     ),
     "peer": (("against_torch", "steps", "S", "4"), ("against_torch", "steps", "B", "2")),
     "placement": (("placements", "runs", "host"), ("placements", "runs", "device")),
-    "embed": (("embedding", "formats", "S"),),
+    "embed": (("embedding", "formats", "S"), ("embedding", "until_first", "S")),
     "start": (("starting", "fresh_processes"),),
 }
 

@@ -1,6 +1,8 @@
-"""Embedding by JAX, ONNX Runtime and PyTorch from one bundle, in turn: recordings a second."""
+"""Embedding from a bundle: recordings a second by JAX, ONNX Runtime and PyTorch, and until the first one."""
 
 import os
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -27,6 +29,14 @@ from coreecg_jax.training.state import init_parameters
 NAME = "embed"
 REPEATS = 5
 BATCH = 4  # recordings
+# What a user's script does, in a process of its own: bundle, file of millivolts [12, T], their rate.
+FIRST = """
+import sys
+import numpy
+import coreecg_jax
+bundle = coreecg_jax.load(sys.argv[1])
+bundle.embed(numpy.load(sys.argv[2]), fs=float(sys.argv[3]))
+"""
 
 
 def formats(name: str) -> Iterator[Row]:
@@ -63,6 +73,24 @@ def formats(name: str) -> Iterator[Row]:
     about = f"{name}, {d.representation.pooling}, batch {BATCH}, {cores} cores"
     for runtime, times in seconds.items():
         yield measured(NAME, f"{runtime}, {about}", [BATCH / s for s in times], "recordings/s", digits=2)
+
+
+def until_first(name: str) -> Iterator[Row]:
+    """Seconds from the start of Python to the first embedding: nothing compiled yet, then all of it."""
+    with tempfile.TemporaryDirectory() as temporary:
+        where, signal = Path(temporary) / "bundle", Path(temporary) / "recording.npy"
+        write_bundle(where, *_described(name), formats=())
+        np.save(signal, microvolts(np.random.default_rng(0), RATE) / 1000)
+        command = (sys.executable, "-c", FIRST, str(where), str(signal), str(RATE))
+        environment = os.environ | {"JAX_COMPILATION_CACHE_DIR": str(Path(temporary) / "cache")}
+        seconds = []
+        for _ in range(1 + REPEATS):
+            start = time.perf_counter()
+            subprocess.run(command, env=environment, check=True)
+            seconds.append(time.perf_counter() - start)
+    about = f"{name}, import, load and first embedding"
+    yield measured(NAME, f"{about}, nothing compiled yet", seconds[:1], "s", digits=1)
+    yield measured(NAME, f"{about}, compile cache warm", seconds[1:], "s", digits=1)
 
 
 def _described(name: str) -> tuple[Description, dict[str, Any]]:

@@ -14,8 +14,8 @@ from coreecg_jax.method.representation import represent
 from coreecg_jax.records.crops import Crops, crop_starts, cut_crops, mean_over_crops, plan_crops
 from coreecg_jax.records.leads import LEADS
 
-# Crops that are computed at once; a few sizes, so that few programs are compiled.
-BATCHES = (4, 16, 64)
+# Windows whose crops are computed at once: one alone is not padded, and few programs are compiled.
+BATCHES = (1, 4, 16)
 
 
 def embed_full_windows(
@@ -71,7 +71,8 @@ def embed_recordings(
     def embed_crops(part: Crops) -> Any:
         return embed(cut_crops(ecg_XLW, part, samples), available_RL[part.owner], part.length)
 
-    size = next((size for size in BATCHES if size >= len(plan.row)), BATCHES[-1])
+    sizes = [windows * representation.crops for windows in BATCHES]
+    size = next((size for size in sizes if size >= len(plan.row)), sizes[-1])
     embeddings = mean_over_crops(embed_crops, plan, batch_size=size)
     if not np.isfinite(embeddings).all():
         raise ValueError("embedding: expected finite numbers: the parameters of this bundle are of no use")
