@@ -29,6 +29,8 @@ def encoder_of(workdir: str, pooling: str = "rhythm") -> Encoder:
         untrained=init_parameters(network, jax.random.key(seed)),
         digest=digest_of_parameters(loaded.params),
         pooling=pooling,
+        data_root=loaded.config.data.root,
+        data_digests=loaded.data.get("train", {}),
     )
 
 

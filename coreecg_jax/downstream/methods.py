@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,8 @@ class Encoder:
     untrained: dict[str, Any]  # as drawn before the first step
     digest: str  # of the pretrained parameters
     pooling: str = "rhythm"  # of the representation
+    data_root: str = ""  # where its data were
+    data_digests: Mapping[str, str] = dataclasses.field(default_factory=dict)  # of manifests by data set
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,17 +14,15 @@ from coreecg_jax.downstream.judged import Judged
 from coreecg_jax.downstream.methods import Encoder, Methods
 from coreecg_jax.downstream.openings import Opening, open_once
 from coreecg_jax.downstream.outcomes import Outcome, developed, nested, outcome
-from coreecg_jax.downstream.overlaps import windows_in, windows_of
-from coreecg_jax.downstream.provenance import Overlap, digest_of_array, overlap
+from coreecg_jax.downstream.pretrained_on import Seen, require_unseen, seen_in_pretraining
+from coreecg_jax.downstream.provenance import digest_of_array
 from coreecg_jax.downstream.subsets import only_leads
 from coreecg_jax.downstream.tasks import Task
 from coreecg_jax.inputs.reader import Recordings, read_recordings
-from coreecg_jax.inputs.selection import select
 from coreecg_jax.records.schema import Preprocessing
 
 MakeMethods = Callable[[Preprocessing], Methods]
 _Predicted = dict[str, list[tuple[str, Fitted, np.ndarray]]]  # method -> (run, fit, its test predictions)
-_Seen = dict[str, Overlap | None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +32,7 @@ class Seal:
     log: Path  # `openings`
     identity: dict[str, Any]  # what the run is
     allow_retest: bool = False
-    allow_overlap: bool = False  # ask about recordings that the encoder saw, unlabelled, in pretraining
+    allow_overlap: bool = False  # ask about recordings or patients that the encoder saw in pretraining
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +47,7 @@ class Evaluation:
     test: Cohort | None  # None in development; the training cohort itself where nested
     methods: dict[str, tuple[Outcome, ...]]
     opening: Opening | None  # None in development
-    pretrained_on: _Seen  # test recordings that each encoder saw; None: cannot be told
+    pretrained_on: Seen  # test recordings that each encoder saw; None: cannot be told
 
 
 def develop(task: Task, root: Path | str, make_methods: MakeMethods, subset: Subset) -> Evaluation:
@@ -98,9 +96,9 @@ def evaluate(
         fitted, or the run has opened this test before.
     """
     asked = unlabelled(read_recordings(root, task.test or task.train))  # with all leads: they tell what it is
-    seen = _seen_in_pretraining(encoders, root, asked)
+    seen = seen_in_pretraining(encoders, root, asked)
     if not seal.allow_overlap:
-        _require_unseen(seen, task.test or task.train)
+        require_unseen(seen, task.test or task.train)
     if task.test is None:
         return _nested(task, root, make_methods, subset, seal, seen)
     return _sealed(task, root, make_methods, subset, seal, asked, seen)
@@ -113,7 +111,7 @@ def _sealed(
     subset: Subset,
     seal: Seal,
     asked: Recordings,
-    seen: _Seen,
+    seen: Seen,
 ) -> Evaluation:
     """All is fitted and predicted; then the test is opened."""
     assert task.test
@@ -131,7 +129,7 @@ def _sealed(
 
 
 def _nested(
-    task: Task, root: Path | str, make_methods: MakeMethods, subset: Subset, seal: Seal, seen: _Seen
+    task: Task, root: Path | str, make_methods: MakeMethods, subset: Subset, seal: Seal, seen: Seen
 ) -> Evaluation:
     """All of the data is test: fits see the labels of the other folds, and the scores are an opening."""
     cohort, _ = divided(root, task, subset, None)
@@ -194,25 +192,3 @@ def _read_test(
         for name, runs in predicted.items()
     }
     return test, outcomes
-
-
-def _seen_in_pretraining(encoders: Sequence[Encoder], root: Path | str, asked: Recordings) -> _Seen:
-    """What of the recordings asked about each encoder was trained on; None where its data are not at hand."""
-    by_data: _Seen = {}
-    for spec in dict.fromkeys(encoder.trained_on for encoder in encoders):
-        try:
-            select(root, spec)
-        except (FileNotFoundError, ValueError):
-            by_data[spec] = None
-            continue
-        by_data[spec] = overlap(windows_in(root, spec), windows_of(asked))
-    return {encoder.name: by_data[encoder.trained_on] for encoder in encoders}
-
-
-def _require_unseen(seen: _Seen, spec: str) -> None:
-    for name, found in seen.items():
-        if found and (known := max(found.recordings, found.signals) + found.alike):
-            raise ValueError(
-                f"{name} was pretrained on {known} recordings of the test ({spec}), without their labels: "
-                "pretrain without them, or say --allow_overlap, which the result will say"
-            )

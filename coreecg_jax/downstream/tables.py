@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from coreecg_jax.downstream.pretrained_on import shared_text
+from coreecg_jax.downstream.provenance import Overlap
 from coreecg_jax.downstream.results import Report
 
 _COLUMNS = (("auroc", "AUROC"), ("auprc", "AUPRC"), ("f1", "F1"), ("brier", "Brier"), ("ece", "ECE"))
@@ -81,8 +83,15 @@ def _about(numbers: Report) -> str:
             lines.append(
                 f"{name}: its pretraining data are not at hand: cannot tell whether it saw the test."
             )
-        elif known := max(found["recordings"], found["signals"]) + found.get("alike", 0):
-            lines.append(f"{name} saw {known} recordings of the test in pretraining, unlabelled.")
+            continue
+        known: dict[str, Any] = {"alike": 0} | found  # results of before have no count of it
+        overlap = Overlap(**known)
+        if shared := shared_text(overlap):
+            lines.append(f"{name} saw {shared} of the test in pretraining, unlabelled.")
+        if overlap.changed:
+            lines.append(
+                f"{name}: the data of that name are not those that it was trained on; it may have seen more."
+            )
     if numbers["incomplete_without"]:
         lines.append(f"**Incomplete: without {', '.join(numbers['incomplete_without'])}.**")
     return "  \n".join(lines)

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from made_cohorts import made_encoder, made_recordings
+from made_cohorts import made_recordings
 from made_tasks import NESTED, TASK, VALIDATED, joined, lead_powers, two_methods
 
 from coreecg_jax.downstream import cohorts, fits, protocol, results, tables
@@ -12,7 +12,6 @@ from coreecg_jax.downstream.cohorts import read_cohort, without_shared
 from coreecg_jax.downstream.division import Subset
 from coreecg_jax.downstream.fits import linear
 from coreecg_jax.downstream.methods import PRETRAINED, RIVAL, UNTRAINED, Run
-from coreecg_jax.downstream.overlaps import windows_of
 from coreecg_jax.downstream.probes import patient_folds
 from coreecg_jax.downstream.protocol import develop, evaluate
 
@@ -165,19 +164,3 @@ def test_nested_predictions_do_not_see_their_fold(data, ask):
     np.testing.assert_array_equal(run.asked.probabilities[first], after.asked.probabilities[first])
     np.testing.assert_array_equal(run.thresholds[first], after.thresholds[first])
     assert not np.array_equal(run.asked.probabilities, after.asked.probabilities)
-
-
-def test_what_the_encoder_saw_of_the_test_is_refused_or_said(data, seal, monkeypatch):
-    del data
-    monkeypatch.setattr(protocol, "select", lambda root, spec: None)
-    in_memory = protocol.read_recordings
-    monkeypatch.setattr(protocol, "windows_in", lambda root, spec: windows_of(in_memory(root, spec)))
-    seen = [made_encoder(trained_on="train, test")]
-    with pytest.raises(ValueError, match="runs/0 was pretrained on 80 recordings of the test"):
-        evaluate(TASK, "root", two_methods, Subset(), seal, seen)
-    allowed = dataclasses.replace(seal, allow_overlap=True)
-    numbers = results.report(evaluate(TASK, "root", two_methods, Subset(), allowed, seen), seen)
-    assert numbers["pretrained_on_test"] == {
-        "runs/0": {"recordings": 80, "patients": 80, "signals": 80, "alike": 0}
-    }
-    assert "runs/0 saw 80 recordings of the test in pretraining" in tables.markdown(numbers)
