@@ -2,7 +2,7 @@
 
 python -m launch.audit --data_root=data/100hz --data=ptbxl:fold1-8 --data=ptbxl:fold9-10 --data=ludb
 Signals are compared by fingerprint: another sampling rate, gain or order of leads, a crop of half a second,
-or noise do not hide them.
+or noise do not hide them. Data sets that lie under two roots: --data_root once for each --data.
 """
 
 import json
@@ -18,7 +18,12 @@ from coreecg_jax.downstream.overlaps import windows_in
 from coreecg_jax.inputs.selection import select
 from launch.shell import run_main
 
-_DATA_ROOT = flags.DEFINE_string("data_root", None, "Folder of data sets.", required=True)
+_DATA_ROOT = flags.DEFINE_multi_string(
+    "data_root",
+    None,
+    "Folder of data sets: one of all, or one for each --data, in their order.",
+    required=True,
+)
 _DATA = flags.DEFINE_multi_string("data", None, "A data specification; once for each side.", required=True)
 _OUT = flags.DEFINE_string("out", None, "JSON file of every pair that was found.")
 _FAIL = flags.DEFINE_bool("fail_on_overlap", False, "Exit with status 4 where two data sets share something.")
@@ -28,14 +33,10 @@ _OVERLAP = 4
 def main(argv: Sequence[str]) -> None:
     """Reads, compares, prints the tables."""
     del argv
-    if repeated := {spec for spec in _DATA.value if _DATA.value.count(spec) > 1}:
-        raise ValueError(
-            f"--data: expected each specification once, got {', '.join(repeated)} more than once"
-        )
     data = {}
-    for spec in _DATA.value:
-        with tqdm(total=select(_DATA_ROOT.value, spec).num_examples, unit="window", desc=spec) as bar:
-            data[spec] = windows_in(_DATA_ROOT.value, spec, bar.update)
+    for name, (root, spec) in sides(_DATA_ROOT.value, _DATA.value).items():
+        with tqdm(total=select(root, spec).num_examples, unit="window", desc=name) as bar:
+            data[name] = windows_in(root, spec, bar.update)
     report = audited(data)
     print(markdown(report))
     if _OUT.value:
@@ -43,6 +44,24 @@ def main(argv: Sequence[str]) -> None:
         print(f"\naudit: {_OUT.value}")
     if _FAIL.value and overlaps(report):
         sys.exit(_OVERLAP)
+
+
+def sides(roots: Sequence[str], specs: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Name in the tables -> root and specification of each side; the root is named where there are two.
+
+    Raises:
+      ValueError: when roots and specifications do not go together, or a side is there twice.
+    """
+    if len(roots) not in (1, len(specs)):
+        raise ValueError(
+            f"--data_root: expected one, or one for each of {len(specs)} --data, got {len(roots)}"
+        )
+    pairs = list(zip(roots if len(roots) > 1 else [*roots] * len(specs), specs))
+    if repeated := {spec for root, spec in pairs if pairs.count((root, spec)) > 1}:
+        raise ValueError(
+            f"--data: expected each specification once, got {', '.join(repeated)} more than once"
+        )
+    return {spec if len(set(roots)) == 1 else f"{root}/{spec}": (root, spec) for root, spec in pairs}
 
 
 if __name__ == "__main__":

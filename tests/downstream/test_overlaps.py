@@ -19,6 +19,7 @@ from coreecg_jax.records.one_recording import Settings
 from coreecg_jax.records.prepare import prepare
 from coreecg_jax.records.schema import Preprocessing
 from coreecg_jax.records.wfdb_files import read_wfdb
+from launch.audit import sides
 
 BAND = Preprocessing(sampling_rate=100.0)
 Raw = list[tuple[str, str, np.ndarray, float]]  # name, patient, mV, Hz
@@ -151,3 +152,13 @@ def test_the_launcher_says_what_two_data_sets_share(tmp_path: Path) -> None:
     assert (both["recordings"], both["exact"], both["near"]) == (6, 0, 0)
     assert between["made5", "made6"]["recordings"] == 0
     assert "| made5 and made6, made5 | 6 |" in done.stdout
+
+
+def test_sides_of_an_audit_may_lie_under_two_roots() -> None:
+    assert sides(["a"], ["x", "y:fold1"]) == {"x": ("a", "x"), "y:fold1": ("a", "y:fold1")}
+    assert sides(["a", "b"], ["x", "x"]) == {"a/x": ("a", "x"), "b/x": ("b", "x")}
+    assert sides(["a", "a"], ["x", "y"]) == {"x": ("a", "x"), "y": ("a", "y")}
+    with pytest.raises(ValueError, match="--data: expected each specification once, got x more than once"):
+        sides(["a", "b", "a"], ["x", "x", "x"])
+    with pytest.raises(ValueError, match="--data_root: expected one, or one for each of 3 --data, got 2"):
+        sides(["a", "b"], ["x", "y", "z"])
