@@ -2,6 +2,7 @@
 
 import collections
 import csv
+import hashlib
 import importlib.resources
 from pathlib import Path
 
@@ -48,6 +49,47 @@ def test_the_challenge_scores_26_classes_of_30_codes() -> None:
     for name, codes, most in (("chapman", 54, 3889), ("ningbo", 80, 12670), ("georgia", 67, 2306)):
         one = load_label_set(name)
         assert (len(one.classes), len(one.code_to_class), max(one.records.values())) == (codes, codes, most)
+
+
+def test_counts_of_the_challenge_agree_over_its_tables() -> None:
+    # dx_mapping_scored.csv: sinus rhythm, atrial fibrillation, first-degree block, LBBB, RBBB, atrial and
+    # ventricular beats, ST depression and elevation of CPSC2018.
+    cpsc = load_label_set("cpsc2018").records
+    assert list(cpsc.values()) == [918, 1221, 722, 236, 1857, 616, 700, 869, 220]
+    sources = [load_label_set(name).records for name in ("chapman", "ningbo", "georgia", "cpsc2018")]
+    for code, total in load_label_set("cinc2021").records.items():
+        assert sum(records.get(code, 0) for records in sources) <= total, code
+
+
+# SHA-256 of the file, first twelve digits: results name a set by its version, so other rows need another one.
+FILES = {
+    "ptbxl_all": ("1.0.1", "7dea78182cfd"),
+    "ptbxl_diagnostic": ("1.0.1", "62d1460c3bdf"),
+    "ptbxl_subclass": ("1.0.1", "0ac8ea90dcdb"),
+    "ptbxl_superclass": ("1.0.1", "4e7d1c38a3cd"),
+    "ptbxl_form": ("1.0.1", "fb4168c602b9"),
+    "ptbxl_rhythm": ("1.0.1", "04e8d63839a3"),
+    "cpsc2018": ("1.0.3", "283454e6c70e"),
+    "cinc2021": ("1.0.3", "f48aa8f192d4"),
+    "chapman": ("1.0.3", "2433b521a561"),
+    "ningbo": ("1.0.3", "08158e602176"),
+    "georgia": ("1.0.3", "c51f9c4a78b1"),
+    "code15": ("1.0.0", "c67eda181138"),
+    "sph": ("1", "88bbdefbc4d0"),
+    "ludb_rhythm": ("1.0.1", "b00243aad216"),
+    "shared_findings": ("1", "6a076e30cc02"),
+    "ludb_findings": ("1.0.1", "91422265a681"),
+    "simulated_conditions": ("1", "d19ad5cd5714"),
+}
+
+
+def test_a_file_is_changed_with_its_version_only() -> None:
+    folder = importlib.resources.files("coreecg_jax.records.labels")
+    names = {file.name.removesuffix(".csv") for file in folder.iterdir() if file.name.endswith(".csv")}
+    assert names == set(FILES)
+    for name, told in FILES.items():
+        digest = hashlib.sha256(folder.joinpath(f"{name}.csv").read_bytes()).hexdigest()[:12]
+        assert (load_label_set(name).version, digest) == told
 
 
 def test_ludb_rhythms_count_as_in_its_table(real_ecg: Path) -> None:
