@@ -28,21 +28,21 @@ for room in ("baselines", "downstream", "export", "figures", "inputs", "method",
 import launch.evaluate
 
 import jax
-from made_runs import first_state, made_batch, placement_of, tiny_experiment
+from made_runs import made_batch, placement_of, tiny_experiment
 from coreecg_jax.method.representation import represent
+from coreecg_jax.training.state import init_state
 from coreecg_jax.training.step import make_train_step
 
 experiment, placement = tiny_experiment(), placement_of(1)
-state = first_state(experiment, placement)
-parts, of_state = (experiment.objective, experiment.optimizer), placement.of_state(state)
-step = make_train_step(*parts, seed=0, placement=placement, of_state=of_state)
+parts = experiment.objective, experiment.optimizer
 # Traced, not compiled: that runs every line of Python, and compiling takes long.
+state = jax.eval_shape(lambda: init_state(*parts, jax.random.key(0)))
+step = make_train_step(*parts, seed=0, placement=placement, of_state=placement.of_state(state))
 batch = made_batch(0)
 assert jax.eval_shape(step, state, batch)[1]["loss"].shape == ()
 crops = jax.ShapeDtypeStruct((3, 12, 900), "float32"), jax.ShapeDtypeStruct((3, 12), bool), batch.length[:3]
-embedding = jax.eval_shape(
-    lambda *x: represent(experiment.objective.network, state.parameters["network"], *x), *crops
-)
+network = experiment.objective.network
+embedding = jax.eval_shape(lambda *x: represent(network, *x), state.parameters["network"], *crops)
 assert embedding.shape == (3, 49 * 16 + 30)
 assert not any(name.split(".")[0] == "tensorflow" for name in sys.modules)
 print("done")

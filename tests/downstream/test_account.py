@@ -66,7 +66,8 @@ def test_similarities_are_those_of_the_projections(parameters):
     found = similarities(OBJECTIVE, parameters, RECORDINGS)
     batch = RECORDINGS.batch(np.minimum(np.arange(32), 5))
     key = jax.random.fold_in(jax.random.key(0), 0)
-    output = OBJECTIVE.forward(parameters, key, batch.ecg, batch.length, batch.available).output
+    forward = jax.jit(OBJECTIVE.forward)
+    output = forward(parameters, key, batch.ecg, batch.length, batch.available).output
     z = np.asarray(output.projection_BE)
     np.testing.assert_allclose(found.positive, [z[i] @ z[32 + i] for i in range(6)], atol=1e-5)
     assert len(found.negative) == 30

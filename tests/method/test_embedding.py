@@ -1,7 +1,7 @@
+import functools
 import math
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -13,12 +13,17 @@ EMBEDDING = PatchEmbedding(width=D, kernels=C, length=J)
 
 def made(embedding=EMBEDDING):
     patches = np.random.default_rng(0).normal(size=(6, P)).astype(np.float32)
-    parameters = embedding.init(jax.random.key(0), jnp.asarray(patches))["params"]
+    parameters = jax.jit(embedding.init)(jax.random.key(0), patches)["params"]
     return patches, parameters
 
 
+@functools.partial(jax.jit, static_argnums=2)
+def _applied(parameters, patches, embedding):
+    return embedding.apply({"params": parameters}, patches)
+
+
 def embed(parameters, patches, embedding=EMBEDDING):
-    return np.asarray(embedding.apply({"params": parameters}, jnp.asarray(patches)))
+    return np.asarray(_applied(parameters, patches, embedding))
 
 
 def gelu(x):
@@ -64,7 +69,7 @@ def test_a_patch_speaks_for_itself_alone():
 
 def test_every_weight_learns():
     patches, parameters = made()
-    gradient = jax.grad(lambda p: (EMBEDDING.apply({"params": p}, patches) ** 3).sum())(parameters)
+    gradient = jax.jit(jax.grad(lambda p: (_applied(p, patches, EMBEDDING) ** 3).sum()))(parameters)
     for path, leaf in jax.tree.leaves_with_path(gradient):
         assert np.isfinite(leaf).all(), path
         assert np.abs(leaf).max() > 0, path

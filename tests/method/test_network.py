@@ -127,7 +127,7 @@ def test_time_and_lead_of_a_token_are_known_to_the_encoder():
 
 def test_projections_are_unit_vectors():
     encoded, mask = _encoded_and_mask()
-    z = TINY.apply({"params": parameters_of(TINY)}, encoded, mask.seen_BK, method="project")
+    z = _apply(TINY, {"params": parameters_of(TINY)}, encoded, mask.seen_BK, method="project")
     assert z.shape == (3, 8)
     np.testing.assert_allclose(np.linalg.norm(z, axis=1), 1, atol=1e-5)
 
@@ -140,7 +140,7 @@ def test_patch_tokens_are_aligned_too_unless_the_global_token_alone_is():
         def first(encoded, network=network, params=params):
             return network.apply(params, encoded, mask.seen_BK, method="project")[:, 0].sum()
 
-        gradient = jax.grad(first)(encoded)
+        gradient = jax.jit(jax.grad(first))(encoded)
         assert np.abs(gradient.global_BD).max() > 1e-4
         assert (np.abs(gradient.tokens_BKD).max() > 1e-6) == tokens_matter
 

@@ -14,7 +14,7 @@ from coreecg_jax.method.network import patchify
 from coreecg_jax.method.normalisation import normalise
 from coreecg_jax.method.objective import Objective
 
-NETWORK = tiny_network(zero_output=False)
+NETWORK = tiny_network(depth=1, zero_output=False)
 OBJECTIVE = Objective(NETWORK, crop_samples=150, sampling_rate=100.0, lambda_c=0.3, temperature=0.2)
 B, W = 4, 200
 crops_of = jax.jit(Objective.crops, static_argnums=0)

@@ -1,5 +1,7 @@
 """What a frozen encoder says: any leads in any order, voltage kept, pooled by lead or over the recording."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,7 +14,7 @@ from coreecg_jax.method.normalisation import TYPICAL_SCALE, normalise
 from coreecg_jax.method.representation import represent
 from coreecg_jax.records.leads import LEADS
 
-TINY = tiny_network()
+TINY = tiny_network(depth=1)
 _represent = jax.jit(represent, static_argnums=0, static_argnames=("leads", "pooling"))
 
 
@@ -94,17 +96,18 @@ def test_pool_is_the_slow_transcription():
 
 def slow_representation(ecg, available, pooling):
     """Every token of the encoder, pooled one lead at a time."""
-    made = normalise(ecg, available)
+    made = jax.jit(normalise)(ecg, available)
     patches = patchify(made.ecg_BLT * made.scale_B[:, None, None] / TYPICAL_SCALE, PATCH)
     kept = np.broadcast_to(np.arange(12 * N, dtype=np.int32), (3, 12 * N))
     seen = np.repeat(np.asarray(made.available_BL), N, axis=1)
-    encoded = TINY.apply({"params": parameters_of(TINY)}, patches, kept, seen, method="encode")
+    encode = jax.jit(functools.partial(TINY.apply, method="encode"))
+    encoded = jax.device_get(encode({"params": parameters_of(TINY)}, patches, kept, seen))
     rows = []
     for b in range(3):
         groups = (
             [range(lead * N, lead * N + N) for lead in range(12)] if pooling == "lead" else [range(12 * N)]
         )
-        tokens = [np.asarray(encoded.tokens_BKD[b])[[s for s in group if seen[b, s]]] for group in groups]
+        tokens = [encoded.tokens_BKD[b][[s for s in group if seen[b, s]]] for group in groups]
         means = [x.mean(0) if len(x) else np.zeros(16) for x in tokens]
         maxima = [x.max(0) if len(x) else np.zeros(16) for x in tokens]
         rows.append(np.concatenate([encoded.global_BD[b], *means, *maxima]))

@@ -19,9 +19,9 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def fresh() -> TrainState:
-    """The first state of the tiny experiment, on eight devices."""
+    """The first state of the tiny experiment, on eight devices; not to be given away to a step."""
     return first_state(tiny_experiment(), placement_of(8))
 
 

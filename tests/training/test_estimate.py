@@ -3,7 +3,7 @@
 import jax
 import numpy as np
 import pytest
-from made_runs import PREPROCESSING, first_state, placement_of, tiny_config, tiny_experiment
+from made_runs import PREPROCESSING, tiny_config
 from made_shards import example, serialise, write_data_set
 
 from coreecg_jax.inputs.selection import select
@@ -20,14 +20,13 @@ def root(tmp_path):
     return tmp_path
 
 
-def test_it_agrees_with_the_state_that_training_would_have(root, tmp_path):
+def test_it_agrees_with_the_state_that_training_would_have(root, fresh, tmp_path):
     config = tiny_config({"data.root": str(root), "run.steps": 30})
     needs = estimate(config, tmp_path / "run")
-    state = first_state(tiny_experiment(), placement_of(8))
-    assert needs.parameters == count_parameters(state.parameters)
+    assert needs.parameters == count_parameters(fresh.parameters)
     assert 0 < needs.encoder_parameters < needs.parameters
     assert (needs.windows, needs.steps, needs.recordings_seen) == (24, 30, 240)
-    state_bytes = sum(leaf.nbytes for leaf in jax.tree.leaves(state))
+    state_bytes = sum(leaf.nbytes for leaf in jax.tree.leaves(fresh))
     assert needs.disk > 6 * state_bytes
     assert needs.memory_per_device > state_bytes  # on each of the devices
     assert needs.seconds(REACHED[0]) > needs.seconds(REACHED[1]) > 0
@@ -41,12 +40,12 @@ def test_it_agrees_with_the_state_that_training_would_have(root, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_a_run_that_is_there_is_told_or_refused(root, tmp_path):
+def test_a_run_that_is_there_is_told_or_refused(root, fresh, tmp_path):
     config = resolved(tiny_config({"data.root": str(root)}))
     selection = select(root, config.data.train)
     manifests = dict.fromkeys(("train", "validation"), selection.manifest_digests())
     with Checkpoints(tmp_path / "run", config, PREPROCESSING, manifests) as checkpoints:
-        checkpoints.save_last(first_state(tiny_experiment(), placement_of(8)).replace(step=np.int32(4)))
+        checkpoints.save_last(fresh.replace(step=np.int32(4)))
     assert begun(tmp_path / "run", config, PREPROCESSING, manifests) == 4
     config.model.width = 32
     with pytest.raises(ValueError, match=r"a run with other settings \(config\.model\.width: 16 in the run"):

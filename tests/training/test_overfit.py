@@ -5,7 +5,7 @@ from coreecg_jax.training.overfit import overfit
 
 def test_one_batch_under_one_mask_is_learned():
     experiment = tiny_experiment(
-        {"run.steps": 400, "optimizer.warmup_steps": 5, "optimizer.learning_rate": 3e-3}
+        {"model.depth": 1, "run.steps": 400, "optimizer.warmup_steps": 5, "optimizer.learning_rate": 3e-3}
     )
     batch = made_batch(0)
     curve = overfit(experiment.objective, experiment.optimizer, batch, seed=0, steps=60, every=30)

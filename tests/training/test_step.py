@@ -24,7 +24,7 @@ STEPS = 3
 def experiment():
     # With pooled tokens aligned, a near tie of two tokens falls to the one or the other as sums are ordered,
     # and the gradient with it: devices then agree in the loss only.
-    return tiny_experiment({"model.aligned": "global"})
+    return tiny_experiment({"model.aligned": "global", "model.depth": 1})
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +132,7 @@ def test_a_loss_or_gradient_that_is_not_finite_changes_nothing_but_counts():
 
 @pytest.mark.slow
 def test_bfloat16_products_keep_float32_parameters_and_losses(on_eight):
-    experiment = tiny_experiment({"model.dtype": "bfloat16"})
+    experiment = tiny_experiment({"model.depth": 1, "model.dtype": "bfloat16"})
     step, state, (row,) = trained(experiment, placement_of(8), 1)
     assert {leaf.dtype for _, leaf in leaves(state.parameters)} == {np.dtype("float32")}
     assert {metric.dtype for metric in row.values()} == {np.dtype("float32")}
