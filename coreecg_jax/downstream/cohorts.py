@@ -56,10 +56,13 @@ class Cohort:
         )
 
 
-def read_cohort(root: Path | str, spec: str, label_set: str, min_likelihood: float = 0.0) -> Cohort:
+def read_cohort(
+    root: Path | str, spec: str, label_set: str | LabelSet, min_likelihood: float = 0.0
+) -> Cohort:
     """The recordings of `spec` with at least one label of the set (`label_sets.CODES`: its own codes).
 
-    Codes of a likelihood below `min_likelihood` (per cent) do not count.
+    Codes of a likelihood below `min_likelihood` (per cent) do not count. A set that another cohort was read
+    with is given as it is: the codes of a test would be other classes than those that were fitted.
 
     Raises:
       FileNotFoundError: when data are missing.
@@ -68,8 +71,13 @@ def read_cohort(root: Path | str, spec: str, label_set: str, min_likelihood: flo
     """
     recordings = read_recordings(root, spec)
     labels = first_windows(recordings).labels
-    known = codes_as_classes(labels, LEAST_WITH_CODE) if label_set == CODES else load_label_set(label_set)
-    return labelled(recordings, labels, known, spec, min_likelihood)
+    return labelled(recordings, labels, _known(label_set, labels), spec, min_likelihood)
+
+
+def _known(label_set: str | LabelSet, labels: Sequence[Sequence[str]]) -> LabelSet:
+    if isinstance(label_set, LabelSet):
+        return label_set
+    return codes_as_classes(labels, LEAST_WITH_CODE) if label_set == CODES else load_label_set(label_set)
 
 
 def labelled(

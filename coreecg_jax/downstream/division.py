@@ -27,7 +27,7 @@ def divided(
     train = read_cohort(root, task.train, task.label_set, task.min_likelihood)
     validation = None
     if task.validation:
-        validation = read_cohort(root, task.validation, task.label_set, task.min_likelihood)
+        validation = read_cohort(root, task.validation, train.label_set, task.min_likelihood)
     if validation is not None:
         require_no_recording_twice(train.recordings, validation.recordings, "train", "validation")
     if asked is not None:

@@ -104,7 +104,8 @@ def compared_methods(
     if protocol not in PROTOCOLS:
         raise ValueError(f"protocol: expected one of {', '.join(PROTOCOLS)}, got {protocol!r}")
     rivals = [(f"kernels {seed}", rival(seed, preprocessing, store)) for seed in rival_seeds]
-    rival_runs = [Run(name, linear([extract])) for name, extract in rivals]
+    by_linear = "" if protocol == "linear" else ", linear probe"
+    rival_runs = [Run(name + by_linear, linear([extract])) for name, extract in rivals]
     if not encoders:
         return {RIVAL: tuple(rival_runs)}
     for encoder in encoders:
@@ -112,16 +113,28 @@ def compared_methods(
     frozen = [_frozen(encoder, encoder.pretrained, settings, store) for encoder in encoders]
     before = [_frozen(encoder, encoder.untrained, settings, store) for encoder in encoders]
     before_protocol = "linear" if protocol == "finetune" else protocol
+    before_by = by_linear if before_protocol != protocol else ""
+    seeds = [encoder.seed for encoder in encoders]
     rows = {
         UNTRAINED: [
-            Run(f"{e.name} before training", _fit(e, e.untrained, extract, before_protocol, settings))
+            Run(
+                f"{e.name} before training{before_by}",
+                _fit(e, e.untrained, extract, before_protocol, settings),
+            )
             for e, extract in zip(encoders, before)
         ],
         PRETRAINED: [
             Run(e.name, _fit(e, e.pretrained, extract, protocol, settings))
             for e, extract in zip(encoders, frozen)
         ],
-        SCRATCH: [Run(f"seed {e.seed}", _tuned(e, e.untrained, settings.scratch)) for e in encoders],
+        # By name too where two have one seed: runs of a method are told apart by their names.
+        SCRATCH: [
+            Run(
+                f"seed {e.seed}" + (f" of {e.name}" if seeds.count(e.seed) > 1 else ""),
+                _tuned(e, e.untrained, settings.scratch),
+            )
+            for e in encoders
+        ],
         RIVAL: rival_runs,
     }
     if protocol == "linear":

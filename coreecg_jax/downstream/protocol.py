@@ -19,6 +19,7 @@ from coreecg_jax.downstream.provenance import digest_of_array
 from coreecg_jax.downstream.subsets import only_leads
 from coreecg_jax.downstream.tasks import Task
 from coreecg_jax.inputs.reader import Recordings, read_recordings
+from coreecg_jax.records.label_sets import LabelSet
 from coreecg_jax.records.schema import Preprocessing
 
 MakeMethods = Callable[[Preprocessing], Methods]
@@ -124,7 +125,7 @@ def _sealed(
         predicted[name] = [(run, fitted, fitted.predict(asked)) for run, fitted in fits]
     final = [probabilities for runs in predicted.values() for _, _, probabilities in runs]
     opening = _open(seal, task, task.test, final)
-    test, outcomes = _read_test(root, task, subset, asked, predicted)
+    test, outcomes = _read_test(root, task, subset, asked, train.label_set, predicted)
     return Evaluation(task, subset, preprocessing, train, validation, test, outcomes, opening, seen)
 
 
@@ -175,11 +176,16 @@ def _open(seal: Seal, task: Task, spec: str, predictions: Sequence[np.ndarray]) 
 
 
 def _read_test(
-    root: Path | str, task: Task, subset: Subset, asked: Recordings, predicted: _Predicted
+    root: Path | str,
+    task: Task,
+    subset: Subset,
+    asked: Recordings,
+    label_set: LabelSet,
+    predicted: _Predicted,
 ) -> tuple[Cohort, dict[str, tuple[Outcome, ...]]]:
     """The only place that reads the labels of a test set: all predictions are final by now."""
     assert task.test
-    test = read_cohort(root, task.test, task.label_set, task.min_likelihood)
+    test = read_cohort(root, task.test, label_set, task.min_likelihood)
     names = zip(asked.source.tolist(), asked.recording_id.tolist(), strict=True)
     in_order = list(dict.fromkeys(f"{source}/{name}" for source, name in names))
     labelled = np.isin(in_order, test.recording_ids)

@@ -56,7 +56,10 @@ def transfer_markdown(reports: dict[str, Report | None]) -> str:
         "F1 at the thresholds, ECE with the probabilities and (Platt) the calibration of the other sources; "
         "own: chosen on the source itself, a bound and no result."
     )
-    return "\n".join([*lines, "", note])
+    marks = [
+        f"{source}: {mark}" for source, numbers in reports.items() if numbers for mark in _marks(numbers)
+    ]
+    return "\n".join([*lines, "", "  \n".join([note, *marks])])
 
 
 def _heading(numbers: Report) -> str:
@@ -75,6 +78,14 @@ def _about(numbers: Report) -> str:
         for name in ("train", "validation", "test")
         if numbers[name]
     ]
+    if numbers["test"] is None:
+        lines.append("What the encoders saw of these recordings in pretraining was not looked at.")
+    return "  \n".join([*lines, *_marks(numbers)])
+
+
+def _marks(numbers: Report) -> list[str]:
+    """What a reader must know before believing a number."""
+    lines = []
     if opening := numbers["opening"]:
         again = "" if opening["number_by_run"] == 1 else f", **{opening['number_by_run']} times by this run**"
         lines.append(f"The labels of this test were opened {opening['number_by_all']} times so far{again}.")
@@ -94,7 +105,7 @@ def _about(numbers: Report) -> str:
             )
     if numbers["incomplete_without"]:
         lines.append(f"**Incomplete: without {', '.join(numbers['incomplete_without'])}.**")
-    return "  \n".join(lines)
+    return lines
 
 
 def _cohort_text(cohort: Report) -> str:
@@ -156,9 +167,15 @@ def _class_table(numbers: Report) -> str:
 def _footnote(numbers: Report) -> str:
     return (
         f"Macro over the classes with at least {numbers['min_positives']} positives and negatives, "
-        "the others in brackets. F1 at thresholds chosen on validation. "
+        f"the others in brackets. F1 at thresholds chosen {_chosen_on(numbers)}. "
         f"Intervals: {numbers['bootstrap']['resamples']} resamples of patients."
     )
+
+
+def _chosen_on(numbers: Report) -> str:
+    if numbers["test"] is None:
+        return "on the recordings that are scored, so too high"
+    return "on validation" if numbers["task"]["test"] else "in the other folds"
 
 
 def _row(cells: Sequence[str]) -> str:

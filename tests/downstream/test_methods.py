@@ -42,6 +42,16 @@ def test_methods_are_seeds_of_what_stands_beside():
     assert rows[PRETRAINED][0].fit(cohort, None).judged.probabilities.shape == (40, 5)
 
 
+def test_runs_of_a_method_have_names_of_their_own():
+    twins = [dataclasses.replace(made_encoder(4), name="runs/a"), made_encoder(4), made_encoder(5)]
+    rows = compared(twins, protocol="finetune")
+    assert [run.name for run in rows[SCRATCH]] == ["seed 4 of runs/a", "seed 4 of runs/4", "seed 5"]
+    # Neither of these is fine-tuned, whatever the others are.
+    assert rows[UNTRAINED][1].name == "runs/4 before training, linear probe"
+    assert rows[RIVAL][0].name == "kernels 0, linear probe"
+    assert compared(twins, protocol="knn")[UNTRAINED][1].name == "runs/4 before training"
+
+
 def test_features_of_other_code_are_computed_again(tmp_path, monkeypatch):
     recordings = made_recordings(3)
     for code in ("a" * 64, "b" * 64, "b" * 64):

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import made_cohorts
 import numpy as np
 import pytest
 from made_cohorts import made_recordings
@@ -14,6 +15,7 @@ from coreecg_jax.downstream.fits import linear
 from coreecg_jax.downstream.methods import PRETRAINED, RIVAL, UNTRAINED, Run
 from coreecg_jax.downstream.probes import patient_folds
 from coreecg_jax.downstream.protocol import develop, evaluate
+from coreecg_jax.records.label_sets import CODES
 
 
 def test_patients_and_signals_of_the_test_leave_the_training_set(data, ask):
@@ -116,7 +118,10 @@ def test_development_never_opens_the_test(data, seal):
     assert read == ["train"]
     assert evaluation.test is None
     numbers = results.report(evaluation, [])
-    assert "test not read" in tables.markdown(numbers)
+    text = tables.markdown(numbers)
+    assert "test not read" in text
+    assert "thresholds chosen on the recordings that are scored, so too high" in text
+    assert "What the encoders saw of these recordings in pretraining was not looked at." in text
     assert numbers["scores"][PRETRAINED]["macro_auroc"]["value"] > 0.9
     assert not seal.log.exists()
     validated = results.report(develop(VALIDATED, "root", two_methods, Subset()), [])
@@ -164,3 +169,18 @@ def test_nested_predictions_do_not_see_their_fold(data, ask):
     np.testing.assert_array_equal(run.asked.probabilities[first], after.asked.probabilities[first])
     np.testing.assert_array_equal(run.thresholds[first], after.thresholds[first])
     assert not np.array_equal(run.asked.probabilities, after.asked.probabilities)
+
+
+def test_the_classes_of_codes_are_those_that_were_fitted(data, seal):
+    sets, _ = data
+    first, other = made_cohorts.CODES[:2]
+    renamed = {first: "AAA", other: other}  # the test has a frequent code that training never had
+    labels = [tuple(renamed.get(code, code) for code in codes) for codes in sets["test"].labels]
+    sets["test"] = dataclasses.replace(sets["test"], labels=tuple(labels))
+    task = dataclasses.replace(TASK, label_set=CODES)
+    evaluation = evaluate(task, "root", two_methods, Subset(), seal)
+    assert evaluation.test.classes == evaluation.train.classes == tuple(sorted(made_cohorts.CODES))
+    place = evaluation.test.classes.index(other)
+    expected = [other in codes for codes in labels]
+    np.testing.assert_array_equal(evaluation.test.labels[:, place], expected)
+    assert not evaluation.test.labels[:, evaluation.test.classes.index(first)].any()

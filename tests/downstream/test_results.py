@@ -30,6 +30,11 @@ def test_each_source_is_asked_about_by_the_others(data, seal):
     moved = reports["train"]["methods"][PRETRAINED][0]["transfer"]
     assert moved["f1"] <= moved["f1_own"]
     assert f"| {moved['f1']:.3f} | {moved['f1_own']:.3f} |" in text
+    again = other_sources(task, "root", two_methods, Subset(), dataclasses.replace(seal, allow_retest=True))
+    text = tables.transfer_markdown(
+        {name: found and results.report(found, []) for name, found in again.items()}
+    )
+    assert "test: The labels of this test were opened 2 times so far, **2 times by this run**." in text
     with pytest.raises(ValueError, match="expected two or more sources"):
         Task("made", "ptbxl_superclass", sources=("train",))
 
