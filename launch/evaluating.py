@@ -142,7 +142,6 @@ def _identity(asked: Asked, encoders: Sequence[Encoder]) -> dict[str, Any]:
     """What makes it the same run, whatever else was set."""
     return {
         "checkpoints": sorted(encoder.digest for encoder in encoders),
-        "task": dataclasses.asdict(asked.task),
         "subset": dataclasses.asdict(asked.subset),
         "protocol": asked.protocol,
     }

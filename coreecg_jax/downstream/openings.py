@@ -2,7 +2,7 @@
 
 The log is a file of JSON lines beside the data. A run is everything that leads to its predictions but the
 settings one may be tempted to turn until the test likes them: a second look is a second look, whatever was
-changed for it.
+changed for it. Two runs are one where they share a checkpoint; two tests are one where they share a split.
 """
 
 import contextlib
@@ -15,6 +15,8 @@ from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+from coreecg_jax.inputs.selection import named_splits
+
 FILE = "test_openings.jsonl"
 
 
@@ -24,8 +26,21 @@ class Opening(NamedTuple):
     run: str  # digest of `identity`
     test: str  # what was opened: label set and data specification
     number_by_run: int  # 1: for the first time by this run
-    number_by_all: int  # of this test set, by any run
+    number_by_all: int  # of any of these splits, by any run, whatever the label set
     predictions: str  # digest of the predictions, which were final before
+
+
+class Sealed(NamedTuple):
+    """A test that a run is about to open."""
+
+    identity: Mapping[str, Any]  # what the run is, JSON; of `checkpoints`, if there, one in common is enough
+    label_set: str
+    data: str  # data specification
+
+    @property
+    def test(self) -> str:
+        """As the log and messages have it."""
+        return f"{self.label_set} of {self.data}"
 
 
 def digest(value: Any) -> str:
@@ -33,20 +48,12 @@ def digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
-def open_once(
-    file: Path,
-    *,
-    identity: Mapping[str, Any],
-    test: str,
-    predictions: str,
-    allow_retest: bool,
-) -> Opening:
+def open_once(file: Path, sealed: Sealed, *, predictions: str, allow_retest: bool) -> Opening:
     """Writes down that a run opens a test set, before it does.
 
     Args:
       file: of the log; made where it is not there.
-      identity: what the run is, JSON.
-      test: what is opened.
+      sealed: the test, and who opens it.
       predictions: digest of the predictions that will be scored.
       allow_retest: open it a second time, which is then marked.
 
@@ -54,23 +61,57 @@ def open_once(
       ValueError: when this run has opened this test set before, or the log is damaged.
       OSError: when the log cannot be written: what cannot be written down is not opened.
     """
-    run = digest(identity)
+    run = digest(dict(sealed.identity))
     with _locked(file) as log:
-        earlier = [line for line in _lines(log, file) if line["test"] == test]
-        own = [line for line in earlier if line["run"] == run]
-        if own and not allow_retest:
-            raise ValueError(
-                f"{test}: this run opened this test set {_times(len(own))}, last on {own[-1]['time']}, and "
-                "the test is sealed: choose by --development, or open it again with --allow_retest, which "
-                f"the result will say ({file})"
-            )
-        opening = Opening(run, test, len(own) + 1, len(earlier) + 1, predictions)
+        own, earlier = _before(log, file, sealed, allow_retest)
+        opening = Opening(run, sealed.test, own + 1, earlier + 1, predictions)
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         log.seek(0, os.SEEK_END)
-        log.write(json.dumps({"time": now, **opening._asdict(), "identity": dict(identity)}) + "\n")
+        log.write(json.dumps({"time": now, **opening._asdict(), "identity": dict(sealed.identity)}) + "\n")
         log.flush()
         os.fsync(log.fileno())
     return opening
+
+
+def require_sealed(file: Path, sealed: Sealed, *, allow_retest: bool) -> None:
+    """Raises as `open_once` would, before anything is fitted; writes nothing."""
+    with _locked(file) as log:
+        _before(log, file, sealed, allow_retest)
+
+
+def _before(log: IO[str], file: Path, sealed: Sealed, allow_retest: bool) -> tuple[int, int]:
+    """How often this run, and how often anybody, opened a part of this test."""
+    earlier = [line for line in _lines(log, file) if _share_a_split(line["test"], sealed.test)]
+    own = [line for line in earlier if _same_run(line, sealed)]
+    if own and not allow_retest:
+        raise ValueError(
+            f"{sealed.test}: this run opened this test set {_times(len(own))}, last on {own[-1]['time']}, "
+            "and the test is sealed: choose by --development, or open it again with --allow_retest, which "
+            f"the result will say ({file})"
+        )
+    return len(own), len(earlier)
+
+
+def _share_a_split(*tests: str) -> bool:
+    """Whether two tests ('LABEL_SET of SPECIFICATION') have recordings in common, by what they are called."""
+    ones, others = (named_splits(test.partition(" of ")[2]) for test in tests)
+    return any(_meet(one, other) for one in ones for other in others)
+
+
+def _meet(one: str, other: str) -> bool:
+    """'ptbxl:fold9' is of 'ptbxl', and not 'ptbxl:fold10'."""
+    (name, _, split), (other_name, _, other_split) = one.partition(":"), other.partition(":")
+    return name == other_name and (split == other_split or not (split and other_split))
+
+
+def _same_run(line: Mapping[str, Any], sealed: Sealed) -> bool:
+    """Whether a line is of this run: the same label set and identity, and a checkpoint in common."""
+    if line["test"].partition(" of ")[0] != sealed.label_set:
+        return False
+    before, now = dict(line["identity"]), json.loads(json.dumps(dict(sealed.identity)))  # as the line has it
+    before.pop("task", None)  # lines of before had the whole task, whose name made another run of it
+    ours, theirs = (set(one.pop("checkpoints", ())) for one in (before, now))
+    return before == now and (ours == theirs or bool(ours & theirs))
 
 
 def _times(count: int) -> str:

@@ -12,7 +12,7 @@ from coreecg_jax.downstream.division import Subset, divided, unlabelled
 from coreecg_jax.downstream.fits import Fitted
 from coreecg_jax.downstream.judged import Judged
 from coreecg_jax.downstream.methods import Encoder, Methods
-from coreecg_jax.downstream.openings import Opening, open_once
+from coreecg_jax.downstream.openings import Opening, Sealed, open_once, require_sealed
 from coreecg_jax.downstream.outcomes import Outcome, developed, nested, outcome
 from coreecg_jax.downstream.pretrained_on import Seen, require_unseen, seen_in_pretraining
 from coreecg_jax.downstream.provenance import digest_of_array
@@ -96,13 +96,26 @@ def evaluate(
       ValueError: when data and task do not fit, a recording is both fitted and asked about, a probe cannot be
         fitted, or the run has opened this test before.
     """
-    asked = unlabelled(read_recordings(root, task.test or task.train))  # with all leads: they tell what it is
-    seen = seen_in_pretraining(encoders, root, asked)
-    if not seal.allow_overlap:
-        require_unseen(seen, task.test or task.train)
+    return _asked(task, root, make_methods, subset, seal, _admitted(task, root, seal, encoders))
+
+
+def _asked(
+    task: Task, root: Path | str, make_methods: MakeMethods, subset: Subset, seal: Seal, seen: Seen
+) -> Evaluation:
+    """Of a task that was admitted."""
     if task.test is None:
         return _nested(task, root, make_methods, subset, seal, seen)
-    return _sealed(task, root, make_methods, subset, seal, asked, seen)
+    return _sealed(task, root, make_methods, subset, seal, seen)
+
+
+def _admitted(task: Task, root: Path | str, seal: Seal, encoders: Sequence[Encoder]) -> Seen:
+    """What the encoders saw of the recordings asked about; refused here, before anything is fitted."""
+    spec = task.test or task.train
+    require_sealed(seal.log, Sealed(seal.identity, task.label_set, spec), allow_retest=seal.allow_retest)
+    seen = seen_in_pretraining(encoders, root, unlabelled(read_recordings(root, spec)))
+    if not seal.allow_overlap:
+        require_unseen(seen, spec)
+    return seen
 
 
 def _sealed(
@@ -111,11 +124,11 @@ def _sealed(
     make_methods: MakeMethods,
     subset: Subset,
     seal: Seal,
-    asked: Recordings,
     seen: Seen,
 ) -> Evaluation:
     """All is fitted and predicted; then the test is opened."""
     assert task.test
+    asked = unlabelled(read_recordings(root, task.test))  # with all leads: they tell what it is
     train, validation = divided(root, task, subset, asked)
     asked = only_leads(asked, subset.leads)
     preprocessing = train.recordings.preprocessing
@@ -152,24 +165,28 @@ def other_sources(
     """Each source of the task as the test of a fit to all others; None where it has no label of the set.
 
     Raises:
-      ValueError: as `evaluate`.
+      ValueError: as `evaluate`; before any source is opened, when one of them may not be.
     """
     held_out: dict[str, Evaluation | None] = {}
-    for source in task.sources:
-        others = ", ".join(other for other in task.sources if other != source)
-        one = dataclasses.replace(task, name=f"{task.name}: {source}", train=others, test=source, sources=())
+    tasks = {source: _holding_out(task, source) for source in task.sources}
+    seen = {source: _admitted(one, root, seal, encoders) for source, one in tasks.items()}
+    for source, one in tasks.items():
         try:
-            held_out[source] = evaluate(one, root, make_methods, subset, seal, encoders)
+            held_out[source] = _asked(one, root, make_methods, subset, seal, seen[source])
         except NothingLabelled:
             held_out[source] = None
     return held_out
 
 
+def _holding_out(task: Task, source: str) -> Task:
+    others = ", ".join(other for other in task.sources if other != source)
+    return dataclasses.replace(task, name=f"{task.name}: {source}", train=others, test=source, sources=())
+
+
 def _open(seal: Seal, task: Task, spec: str, predictions: Sequence[np.ndarray]) -> Opening:
     return open_once(
         seal.log,
-        identity=seal.identity,
-        test=f"{task.label_set} of {spec}",
+        Sealed(seal.identity, task.label_set, spec),
         predictions=digest_of_array(np.stack(predictions)),
         allow_retest=seal.allow_retest,
     )

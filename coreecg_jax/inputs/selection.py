@@ -106,6 +106,20 @@ def _parse(spec: str) -> list[tuple[str, str]]:
     return [(name.strip(), splits.strip()) for name, _, splits in pairs]
 
 
+def named_splits(spec: str) -> tuple[str, ...]:
+    """'NAME:SPLIT' of each split that a specification names, in order; 'NAME' alone where it means all.
+
+    Raises:
+      ValueError: when it is malformed.
+    """
+    names = []
+    for name, splits in _parse(spec):
+        whole = splits in ("", "all")
+        parts = [] if whole else [one for part in splits.split("+") for one in _expand(part.strip())]
+        names += [name] if whole else [f"{name}:{split}" for split in parts]
+    return tuple(names)
+
+
 def _version_folder(root: Path, name: str) -> Path:
     """The folder of the newest version of a data set."""
     versions = _versions(root / name)

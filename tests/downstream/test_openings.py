@@ -4,20 +4,20 @@ import json
 
 import pytest
 
-from coreecg_jax.downstream.openings import open_once
-
-TEST = "ptbxl_superclass of ptbxl:fold10"
+from coreecg_jax.downstream.openings import Sealed, open_once, require_sealed
 
 
-def opened(file, run, *, test=TEST, allow=False):
-    return open_once(file, identity={"run": run}, test=test, predictions="0" * 64, allow_retest=allow)
+def opened(file, run, *, data="ptbxl:fold10", labels="ptbxl_superclass", allow=False):
+    identity = run if isinstance(run, dict) else {"run": run}
+    sealed = Sealed(identity, labels, data)
+    return open_once(file, sealed, predictions="0" * 64, allow_retest=allow)
 
 
 def test_each_opening_is_a_line(tmp_path):
     file = tmp_path / "new" / "log.jsonl"
     assert opened(file, 1)[2:4] == (1, 1)
     assert opened(file, 2)[2:4] == (1, 2)
-    assert opened(file, 1, test="another")[2:4] == (1, 1)
+    assert opened(file, 1, data="another")[2:4] == (1, 1)
     assert opened(file, 1, allow=True)[2:4] == (2, 3)
     lines = [json.loads(line) for line in file.read_text().splitlines()]
     assert [line["number_by_run"] for line in lines] == [1, 1, 1, 2]
@@ -31,6 +31,36 @@ def test_a_second_look_leaves_no_line(tmp_path):
     with pytest.raises(ValueError, match=r"opened this test set once before.*--allow_retest"):
         opened(file, 1)
     assert file.read_text() == before
+
+
+def test_one_checkpoint_of_several_is_the_same_run(tmp_path):
+    file = tmp_path / "log.jsonl"
+    opened(file, {"checkpoints": ["a"], "protocol": "linear", "leads": ("I", "II")})
+    with pytest.raises(ValueError, match="opened this test set once before"):
+        opened(file, {"checkpoints": ["a"], "protocol": "linear", "leads": ("I", "II")})
+    assert opened(file, {"checkpoints": ["a"], "protocol": "linear"})[2:4] == (1, 2)
+    assert opened(file, {"checkpoints": ["b"], "protocol": "linear"})[2:4] == (1, 3)
+    assert opened(file, {"checkpoints": ["a"], "protocol": "knn"})[2:4] == (1, 4)
+    with pytest.raises(ValueError, match="opened this test set once before"):
+        opened(file, {"checkpoints": ["a", "c"], "protocol": "linear"})
+    with pytest.raises(ValueError, match="opened this test set once before"):
+        require_sealed(
+            file,
+            Sealed({"checkpoints": ["b"], "protocol": "linear"}, "ptbxl_superclass", "ptbxl"),
+            allow_retest=False,
+        )
+    assert file.read_text().count("\n") == 4
+
+
+def test_tests_that_share_a_split_are_one(tmp_path):
+    file = tmp_path / "log.jsonl"
+    opened(file, 1, data="ptbxl:fold9-10, ludb")
+    assert opened(file, 2, data="ptbxl: fold10")[2:4] == (1, 2)
+    assert opened(file, 2, data="ptbxl:fold8")[2:4] == (1, 1)
+    assert opened(file, 2, data="ludb:fold1")[2:4] == (1, 2)
+    assert opened(file, 3, data="ptbxl", labels="ptbxl_form")[2:4] == (1, 4)
+    with pytest.raises(ValueError, match="opened this test set once before"):
+        opened(file, 1, data="ptbxl:fold9")
 
 
 def test_what_cannot_be_written_down_is_not_opened(tmp_path):

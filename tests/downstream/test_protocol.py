@@ -14,7 +14,9 @@ from coreecg_jax.downstream.division import Subset
 from coreecg_jax.downstream.fits import linear
 from coreecg_jax.downstream.methods import PRETRAINED, RIVAL, UNTRAINED, Run
 from coreecg_jax.downstream.probes import patient_folds
-from coreecg_jax.downstream.protocol import develop, evaluate
+from coreecg_jax.downstream.protocol import develop, evaluate, other_sources
+from coreecg_jax.downstream.provenance import Overlap
+from coreecg_jax.downstream.tasks import Task
 from coreecg_jax.records.label_sets import CODES
 
 
@@ -94,8 +96,8 @@ def test_everything_is_predicted_and_written_down_before_the_test_labels_are_rea
         return {PRETRAINED: (Run("run", fitting([lambda r: (seen.append(r.labels), lead_powers(r))[1]])),)}
 
     evaluate(TASK, "root", make, Subset(), seal)
-    # The first reading of the test gives signals only: no labels are turned into classes.
-    assert read == ["test", "train", "labels", "fit", "predict", "open", "test", "labels"]
+    # The first readings of the test give signals only: no labels are turned into classes.
+    assert read == ["test", "test", "train", "labels", "fit", "predict", "open", "test", "labels"]
     assert seen[-1] == ((),) * 80  # what predicts is not even handed the codes
 
 
@@ -184,3 +186,25 @@ def test_the_classes_of_codes_are_those_that_were_fitted(data, seal):
     expected = [other in codes for codes in labels]
     np.testing.assert_array_equal(evaluation.test.labels[:, place], expected)
     assert not evaluation.test.labels[:, evaluation.test.classes.index(first)].any()
+
+
+def test_no_source_is_opened_where_one_of_them_may_not_be(data, seal, monkeypatch):
+    del data
+    task = Task("made", "ptbxl_superclass", sources=("train", "validation", "test"))
+    seen = {"runs/0": Overlap(3, 3, 3, 0)}
+    never = {"runs/0": Overlap(0, 0, 0, 0)}
+    monkeypatch.setattr(
+        protocol, "seen_in_pretraining", lambda encoders, root, asked: seen if len(asked) == 80 else never
+    )
+    with pytest.raises(ValueError, match=r"pretrained on 3 recordings of the test \(test\)"):
+        other_sources(task, "root", two_methods, Subset(), seal)
+    assert seal.log.read_text() == ""
+    allowed = dataclasses.replace(seal, allow_overlap=True)
+    held_out = other_sources(task, "root", two_methods, Subset(), allowed)
+    assert {name: one.pretrained_on for name, one in held_out.items()} == {
+        "train": never,
+        "validation": never,
+        "test": seen,
+    }
+    with pytest.raises(ValueError, match="opened this test set once before"):
+        other_sources(task, "root", two_methods, Subset(), allowed)
