@@ -14,7 +14,7 @@ from typing import Any
 from tqdm import tqdm
 
 from coreecg_jax.records.completion import complete
-from coreecg_jax.records.databases.listing import Listing
+from coreecg_jax.records.databases.listing import NOT_DIVIDED, Listing
 from coreecg_jax.records.local_runs import Run, run_here
 from coreecg_jax.records.manifest import read_summary
 from coreecg_jax.records.one_recording import Settings
@@ -39,12 +39,15 @@ class Prepared:
     kept: int = 0  # recordings whose shards an earlier run had finished
 
     def report(self) -> str:
-        """Two lines: where it is; how many recordings were read, missing and refused, and why."""
+        """Where it is; how many recordings were read, missing and refused, and why. First, empty folds."""
         counts = self.summary
+        folds = (f"fold{number}" for number in range(1, counts["settings"].get("folds", 0) + 1))
+        empty = ", ".join(fold for fold in folds if fold not in counts["windows_by_split"])
         reasons = ", ".join(f"{reason} {count}" for reason, count in counts["refused_by_reason"].items())
         kept = f" (went on; {self.kept} recordings were in finished shards)" if self.kept else ""
         return (
-            f"{'was there already' if self.was_there else 'prepared'}: {self.folder}{kept}\n"
+            (f"without a recording, so not there as splits: {empty}\n" if empty else "")
+            + f"{'was there already' if self.was_there else 'prepared'}: {self.folder}{kept}\n"
             f"read {counts['read']} recordings ({counts['windows']} windows), missing {counts['missing']}, "
             f"refused {counts['refused']}" + (f" ({reasons})" if reasons else "")
         )
@@ -111,6 +114,8 @@ def _recorded(listing: Listing, settings: Settings) -> dict[str, Any]:
     return {
         "max_windows": settings.max_windows,
         **settings.policy.recorded(),
+        "folds": listing.folds,
+        "fold_seed": listing.fold_seed,
         "recordings_listed": len(listing.recordings),
         "listing": listing.digest(),
     }
@@ -133,7 +138,8 @@ def _summary_of_same(folder: Path, listing: Listing, settings: Settings) -> dict
         raise ValueError(f"{folder} holds no complete data set (no {', '.join(lacking)}): use --overwrite")
     there = Preprocessing.from_json((folder / PREPROCESSING_FILE).read_text(encoding="utf-8"))
     summary = read_summary(folder / MANIFEST_FILE)
-    old = dataclasses.asdict(there) | policy_of_before(summary["settings"]) | summary["settings"]
+    before = NOT_DIVIDED | policy_of_before(summary["settings"])
+    old = dataclasses.asdict(there) | before | summary["settings"]
     new = dataclasses.asdict(settings.preprocessing) | _recorded(listing, settings)
     differing = [
         f"{key} is {old.get(key)}, asked for {value}" for key, value in new.items() if old.get(key) != value

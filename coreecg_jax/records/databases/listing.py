@@ -6,6 +6,9 @@ from collections.abc import Callable
 
 from coreecg_jax.records.recording import Recording
 
+# What settings of before there were `records.folds` come to.
+NOT_DIVIDED = {"folds": 0, "fold_seed": 0}
+
 # A recording by its `Listed.file`; picklable, as worker processes receive it.
 Read = Callable[[str], Recording]
 
@@ -41,6 +44,8 @@ class Listing:
     recordings: tuple[Listed, ...]
     missing: tuple[str, ...] = ()
     published: int = 0  # recordings of the whole database, where no table lists them; 0: not known
+    folds: int = 0  # that splits were made of (`records.folds`); 0: splits are the source's own
+    fold_seed: int = 0
 
     @property
     def missing_count(self) -> int:

@@ -83,7 +83,7 @@ def challenge_database(
         labels="SNOMED CT",
         label_set=label_set,
         patients="unknown: each recording its own",
-        folds="none",
+        folds="none: made here, `fold1` to `fold10`",
         licence="CC BY 4.0",
         citation="10.13026/34va-7q14",
         list_recordings=list_recordings,
