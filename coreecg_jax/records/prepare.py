@@ -86,7 +86,8 @@ def prepare(
     with staging(out, listing.name, asked, overwrite) as place:
         work = Work(listing.name, listing.read, settings, place, source)
         written, kept = _written(work, shards, run, len(listing.recordings) if progress else None)
-        summary = complete(work, listing, shards, written, _recorded(listing, settings))
+        recorded = _recorded(listing, settings) | listing.contents()
+        summary = complete(work, listing, shards, written, recorded)
         folder.parent.mkdir(exist_ok=True)
         if folder.exists():
             folder.rename(place / "replaced")
@@ -141,6 +142,8 @@ def _summary_of_same(folder: Path, listing: Listing, settings: Settings) -> dict
     before = NOT_DIVIDED | policy_of_before(summary["settings"])
     old = dataclasses.asdict(there) | before | summary["settings"]
     new = dataclasses.asdict(settings.preprocessing) | _recorded(listing, settings)
+    # A data set of before these were recorded is taken for the same, as it was then.
+    new |= {kind: digest for kind, digest in listing.contents().items() if kind in old}
     differing = [
         f"{key} is {old.get(key)}, asked for {value}" for key, value in new.items() if old.get(key) != value
     ]

@@ -56,3 +56,23 @@ class Listing:
         """16 hex digits that change when the source lists other recordings."""
         ids = "\n".join(recording.recording_id for recording in self.recordings)
         return hashlib.sha256(ids.encode()).hexdigest()[:16]
+
+    def contents(self) -> dict[str, str]:
+        """For each kind of what is told of the recordings, 16 hex digits that change with it.
+
+        What a file says and the listing does not know (`about` is None) is not in them.
+        """
+        kinds: dict[str, Callable[[Listed, About], object]] = {
+            "splits": lambda listed, about: (listed.split, about.fold),
+            "patients": lambda listed, about: about.patient_id,
+            "labels": lambda listed, about: (about.labels, about.likelihoods),
+            "ages": lambda listed, about: about.age,
+            "sexes": lambda listed, about: about.sex,
+        }
+        totals = {kind: hashlib.sha256() for kind in kinds}
+        unknown = About()
+        for listed in self.recordings:
+            for kind, of in kinds.items():
+                told = of(listed, listed.about or unknown)
+                totals[kind].update(repr((listed.recording_id, told)).encode())
+        return {f"contents.{kind}": total.hexdigest()[:16] for kind, total in totals.items()}
