@@ -11,6 +11,7 @@ from coreecg_jax.downstream.cohorts import Cohort, NothingLabelled, read_cohort
 from coreecg_jax.downstream.division import Subset, divided, unlabelled
 from coreecg_jax.downstream.fits import Fitted
 from coreecg_jax.downstream.judged import Judged
+from coreecg_jax.downstream.label_order import require_label_set
 from coreecg_jax.downstream.methods import Encoder, Methods
 from coreecg_jax.downstream.openings import Opening, open_once
 from coreecg_jax.downstream.outcomes import Outcome, developed, nested, outcome
@@ -65,6 +66,7 @@ def develop(task: Task, root: Path | str, make_methods: MakeMethods, subset: Sub
         raise ValueError(
             f"{task.name}: has no test split, all of it is test; choose settings on a task that has one"
         )
+    require_label_set(root, task)
     train, validation = divided(root, task, subset, None)
     preprocessing = train.recordings.preprocessing
     methods = {
@@ -94,9 +96,11 @@ def evaluate(
 
     Raises:
       FileNotFoundError: when data are missing.
-      ValueError: when data and task do not fit, a recording is both fitted and asked about, a probe cannot be
-        fitted, or the run has opened this test before.
+      ValueError: when data and task do not fit, data were prepared with another version of the label set, a
+        recording is both fitted and asked about, a probe cannot be fitted, or the run has opened this test
+        before.
     """
+    require_label_set(root, task)
     asked = unlabelled(read_recordings(root, task.test or task.train))  # with all leads: they tell what it is
     seen = _seen_in_pretraining(encoders, root, asked)
     if not seal.allow_overlap:

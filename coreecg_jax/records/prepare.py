@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from coreecg_jax.records.completion import complete
 from coreecg_jax.records.databases.listing import NOT_DIVIDED, Listing
+from coreecg_jax.records.label_sets import load_label_set
 from coreecg_jax.records.local_runs import Run, run_here
 from coreecg_jax.records.manifest import read_summary
 from coreecg_jax.records.one_recording import Settings
@@ -24,6 +25,7 @@ from coreecg_jax.records.policy import policy_of_before
 from coreecg_jax.records.schema import MANIFEST_FILE, PREPROCESSING_FILE, OtherSettings, Preprocessing
 from coreecg_jax.records.shards import VERSION
 from coreecg_jax.records.staging import staging
+from coreecg_jax.records.stored_label_sets import differences
 
 # A shard of one version must not stand beside one of another: these decide the last bit of a sample.
 _PACKAGES = ("coreecg-jax", "numpy", "scipy")
@@ -147,6 +149,8 @@ def _summary_of_same(folder: Path, listing: Listing, settings: Settings) -> dict
     differing = [
         f"{key} is {old.get(key)}, asked for {value}" for key, value in new.items() if old.get(key) != value
     ]
+    for name in listing.label_sets:
+        differing += (f"label set {name}: {found}" for found in differences(folder, load_label_set(name)))
     if differing:
         raise OtherSettings(
             f"{folder} was prepared with other settings ({'; '.join(differing)}): "

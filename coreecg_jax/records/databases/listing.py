@@ -46,6 +46,7 @@ class Listing:
     published: int = 0  # recordings of the whole database, where no table lists them; 0: not known
     folds: int = 0  # that splits were made of (`records.folds`); 0: splits are the source's own
     fold_seed: int = 0
+    label_sets: tuple[str, ...] = ()  # of `records.label_sets`, those of the database
 
     @property
     def missing_count(self) -> int:
