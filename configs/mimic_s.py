@@ -2,8 +2,8 @@
 
 Reproduces: the setting of the paper's pretraining, in our specification (size, schedule and rates are ours).
 Cost: 100,000 steps of 2,048 recordings (256 epochs); about 60 GFLOP a recording, 12 EFLOP in all (counted).
-Expected: not run. Data: a set `mimic_iv_ecg` with splits train and validation by patient; its builder is not
-written yet (records/databases/).
+Expected: not run. Data: `mimic_iv_ecg` as launch.prepare divides it by patient: nine tenths to train on,
+one to validate on (docs/data.md, folds).
 Command: python -m launch.pretrain --config=configs/mimic_s.py --workdir=runs/mimic_s
 """
 
@@ -15,8 +15,8 @@ from configs import base
 def get_config() -> ml_collections.ConfigDict:
     """S: 384 wide, 12 deep, 6 heads."""
     config = base.get_config()
-    config.data.train = "mimic_iv_ecg:train"
-    config.data.validation = "mimic_iv_ecg:validation"
+    config.data.train = "mimic_iv_ecg:fold1-9"
+    config.data.validation = "mimic_iv_ecg:fold10"
     config.data.batch_size = 2048
     config.data.validation_batch_size = 512
     config.optimizer.learning_rate = 1.5e-4 * config.data.batch_size / 256

@@ -17,6 +17,7 @@ from configs import quality
 from coreecg_jax.records.databases import folder, simulated, wfdb_folder
 from coreecg_jax.records.databases.catalogue import DATABASES
 from coreecg_jax.records.databases.listing import Listing
+from coreecg_jax.records.folds import has_no_splits, in_folds
 from coreecg_jax.records.local_runs import Run, local
 from coreecg_jax.records.on_beam import run_on_beam
 from coreecg_jax.records.one_recording import Settings
@@ -38,6 +39,14 @@ _RECORDINGS = flags.DEFINE_integer("recordings", 2000, "Simulated recordings.", 
 _SEED = flags.DEFINE_integer("seed", 0, "Of simulated recordings.", lower_bound=0)
 _OUT = flags.DEFINE_string("out", "data", "Folder of data sets.")
 _NAME = flags.DEFINE_string("name", None, "Name of the data set; default: that of the source folder.")
+_FOLDS = flags.DEFINE_integer(
+    "folds",
+    None,
+    "Splits by patient, fold1 to foldN, where the publisher has none; 0: one split, 'recordings'. "
+    "Default: 10 for a published database, 0 for your own files.",
+    lower_bound=0,
+)
+_FOLD_SEED = flags.DEFINE_integer("fold_seed", 0, "Of --folds.", lower_bound=0)
 _RATE = flags.DEFINE_float("sampling_rate", 250.0, "Hz, after resampling.")
 _HIGH_PASS = flags.DEFINE_float("high_pass", 0.67, "Hz.")
 _LOW_PASS = flags.DEFINE_float("low_pass", 40.0, "Hz.")
@@ -52,6 +61,8 @@ _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace a data set that is t
 _WORKERS = flags.DEFINE_integer("workers", 1, "Processes that read and filter.", lower_bound=1)
 _RUNNER = flags.DEFINE_string("beam_runner", None, "Of Apache Beam, such as DirectRunner; default: no Beam.")
 _OPTIONS = flags.DEFINE_multi_string("beam_options", [], "NAME=VALUE of an option of Beam; may be repeated.")
+
+_PUBLISHED_FOLDS = 10  # of a published database that has no splits of its own: as many as PTB-XL's
 
 
 def _source() -> Path | None:
@@ -76,7 +87,17 @@ def _run() -> Run:
 
 
 def _listing() -> Listing:
-    """What the flags ask for."""
+    """What the flags ask for, in the splits that they ask for."""
+    listing, folds = _listed(), _FOLDS.value
+    if folds is None:
+        folds = _PUBLISHED_FOLDS if _DATABASE.value in DATABASES and has_no_splits(listing) else 0
+    if not folds and _FOLD_SEED.value:
+        raise ValueError(f"--fold_seed: expected none where there are no --folds, got {_FOLD_SEED.value}")
+    return in_folds(listing, folds, _FOLD_SEED.value, _source()) if folds else listing
+
+
+def _listed() -> Listing:
+    """What the source holds."""
     if _DATABASE.value == "simulated":
         return simulated.list_recordings(
             _RECORDINGS.value, seed=_SEED.value, name=_NAME.value or simulated.NAME

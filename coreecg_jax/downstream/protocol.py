@@ -11,6 +11,7 @@ from coreecg_jax.downstream.cohorts import Cohort, NothingLabelled, read_cohort
 from coreecg_jax.downstream.division import Subset, divided, unlabelled
 from coreecg_jax.downstream.fits import Fitted
 from coreecg_jax.downstream.judged import Judged
+from coreecg_jax.downstream.label_order import require_label_set
 from coreecg_jax.downstream.methods import Encoder, Methods
 from coreecg_jax.downstream.openings import Opening, Sealed, open_once, require_sealed
 from coreecg_jax.downstream.outcomes import Outcome, developed, nested, outcome
@@ -64,6 +65,7 @@ def develop(task: Task, root: Path | str, make_methods: MakeMethods, subset: Sub
         raise ValueError(
             f"{task.name}: has no test split, all of it is test; choose settings on a task that has one"
         )
+    require_label_set(root, task)
     train, validation = divided(root, task, subset, None)
     preprocessing = train.recordings.preprocessing
     methods = {
@@ -93,8 +95,9 @@ def evaluate(
 
     Raises:
       FileNotFoundError: when data are missing.
-      ValueError: when data and task do not fit, a recording is both fitted and asked about, a probe cannot be
-        fitted, or the run has opened this test before.
+      ValueError: when data and task do not fit, data were prepared with another version of the label set, a
+        recording is both fitted and asked about, a probe cannot be fitted, or the run has opened this test
+        before.
     """
     return _asked(task, root, make_methods, subset, seal, _admitted(task, root, seal, encoders))
 
@@ -110,6 +113,7 @@ def _asked(
 
 def _admitted(task: Task, root: Path | str, seal: Seal, encoders: Sequence[Encoder]) -> Seen:
     """What the encoders saw of the recordings asked about; refused here, before anything is fitted."""
+    require_label_set(root, task)
     spec = task.test or task.train
     require_sealed(seal.log, Sealed(seal.identity, task.label_set, spec), allow_retest=seal.allow_retest)
     seen = seen_in_pretraining(encoders, root, unlabelled(read_recordings(root, spec)))

@@ -13,6 +13,7 @@ from coreecg_jax.records.refusals import NothingReadable
 from coreecg_jax.records.schema import MANIFEST_FILE, PREPROCESSING_FILE
 from coreecg_jax.records.shards import write_description
 from coreecg_jax.records.spill import Spill
+from coreecg_jax.records.stored_label_sets import LABEL_SETS_FILE, as_text
 
 
 def complete(
@@ -56,6 +57,8 @@ def complete(
             (data / shard.file).touch()  # one without examples is an empty file
     write_description(data, listing.name, preprocessing.window_samples, held)
     (data / PREPROCESSING_FILE).write_text(preprocessing.to_json(), encoding="utf-8")
+    if listing.label_sets:
+        (data / LABEL_SETS_FILE).write_text(as_text(listing.label_sets), encoding="utf-8")
     write_sums(data, {done.file: done.sha256 for done in written.values()})
     return summary
 

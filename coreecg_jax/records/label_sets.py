@@ -9,7 +9,9 @@ in 'AFIB'); a code that no row names belongs to no class.
 import collections
 import csv
 import dataclasses
+import hashlib
 import importlib.resources
+import json
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -27,6 +29,12 @@ class LabelSet:
     complete: bool = False  # every recording was asked for every class: one without any is a negative
     records: Mapping[str, int] = dataclasses.field(default_factory=dict)  # code -> published recordings
     above_zero: Mapping[str, int] = dataclasses.field(default_factory=dict)  # at a likelihood above zero
+
+    def digest(self) -> str:
+        """16 hex digits that change with the classes, their order, and the codes that mean them."""
+        codes = sorted((code, sorted(classes)) for code, classes in self.code_to_class.items())
+        text = json.dumps([self.classes, codes, self.complete])
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 CODES = "codes"  # no published set: the codes of the data themselves, as `codes_as_classes` has them

@@ -14,7 +14,8 @@ from typing import Any
 from tqdm import tqdm
 
 from coreecg_jax.records.completion import complete
-from coreecg_jax.records.databases.listing import Listing
+from coreecg_jax.records.databases.listing import NOT_DIVIDED, Listing
+from coreecg_jax.records.label_sets import load_label_set
 from coreecg_jax.records.local_runs import Run, run_here
 from coreecg_jax.records.manifest import read_summary
 from coreecg_jax.records.one_recording import Settings
@@ -24,6 +25,7 @@ from coreecg_jax.records.policy import policy_of_before
 from coreecg_jax.records.schema import MANIFEST_FILE, PREPROCESSING_FILE, OtherSettings, Preprocessing
 from coreecg_jax.records.shards import VERSION
 from coreecg_jax.records.staging import staging
+from coreecg_jax.records.stored_label_sets import differences
 
 # A shard of one version must not stand beside one of another: these decide the last bit of a sample.
 _PACKAGES = ("coreecg-jax", "numpy", "scipy")
@@ -39,12 +41,15 @@ class Prepared:
     kept: int = 0  # recordings whose shards an earlier run had finished
 
     def report(self) -> str:
-        """Two lines: where it is; how many recordings were read, missing and refused, and why."""
+        """Where it is; how many recordings were read, missing and refused, and why. First, empty folds."""
         counts = self.summary
+        folds = (f"fold{number}" for number in range(1, counts["settings"].get("folds", 0) + 1))
+        empty = ", ".join(fold for fold in folds if fold not in counts["windows_by_split"])
         reasons = ", ".join(f"{reason} {count}" for reason, count in counts["refused_by_reason"].items())
         kept = f" (went on; {self.kept} recordings were in finished shards)" if self.kept else ""
         return (
-            f"{'was there already' if self.was_there else 'prepared'}: {self.folder}{kept}\n"
+            (f"without a recording, so not there as splits: {empty}\n" if empty else "")
+            + f"{'was there already' if self.was_there else 'prepared'}: {self.folder}{kept}\n"
             f"read {counts['read']} recordings ({counts['windows']} windows), missing {counts['missing']}, "
             f"refused {counts['refused']}" + (f" ({reasons})" if reasons else "")
         )
@@ -83,7 +88,8 @@ def prepare(
     with staging(out, listing.name, asked, overwrite) as place:
         work = Work(listing.name, listing.read, settings, place, source)
         written, kept = _written(work, shards, run, len(listing.recordings) if progress else None)
-        summary = complete(work, listing, shards, written, _recorded(listing, settings))
+        recorded = _recorded(listing, settings) | listing.contents()
+        summary = complete(work, listing, shards, written, recorded)
         folder.parent.mkdir(exist_ok=True)
         if folder.exists():
             folder.rename(place / "replaced")
@@ -111,6 +117,8 @@ def _recorded(listing: Listing, settings: Settings) -> dict[str, Any]:
     return {
         "max_windows": settings.max_windows,
         **settings.policy.recorded(),
+        "folds": listing.folds,
+        "fold_seed": listing.fold_seed,
         "recordings_listed": len(listing.recordings),
         "listing": listing.digest(),
     }
@@ -133,11 +141,16 @@ def _summary_of_same(folder: Path, listing: Listing, settings: Settings) -> dict
         raise ValueError(f"{folder} holds no complete data set (no {', '.join(lacking)}): use --overwrite")
     there = Preprocessing.from_json((folder / PREPROCESSING_FILE).read_text(encoding="utf-8"))
     summary = read_summary(folder / MANIFEST_FILE)
-    old = dataclasses.asdict(there) | policy_of_before(summary["settings"]) | summary["settings"]
+    before = NOT_DIVIDED | policy_of_before(summary["settings"])
+    old = dataclasses.asdict(there) | before | summary["settings"]
     new = dataclasses.asdict(settings.preprocessing) | _recorded(listing, settings)
+    # A data set of before these were recorded is taken for the same, as it was then.
+    new |= {kind: digest for kind, digest in listing.contents().items() if kind in old}
     differing = [
         f"{key} is {old.get(key)}, asked for {value}" for key, value in new.items() if old.get(key) != value
     ]
+    for name in listing.label_sets:
+        differing += (f"label set {name}: {found}" for found in differences(folder, load_label_set(name)))
     if differing:
         raise OtherSettings(
             f"{folder} was prepared with other settings ({'; '.join(differing)}): "

@@ -12,6 +12,7 @@ from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
 
+from coreecg_jax.records.databases.listing import NOT_DIVIDED
 from coreecg_jax.records.one_shard import DATA, PARTS, TEMPORARY
 from coreecg_jax.records.refusals import NothingReadable
 from coreecg_jax.records.schema import OtherSettings
@@ -77,7 +78,7 @@ def _locked(folder: Path, name: str) -> Generator[None]:
 def _begin(folder: Path, asked: dict[str, Any], overwrite: bool) -> None:
     """Makes what is not there. What a killed run had half written goes."""
     path = folder / _SETTINGS
-    began = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    began = NOT_DIVIDED | json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
     if began is not None and began != asked:
         differing = [
             f"{key} was {began.get(key)}, asked for {value}"

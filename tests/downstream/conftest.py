@@ -29,6 +29,7 @@ def data(monkeypatch):
 
     monkeypatch.setattr(cohorts, "read_recordings", read_recordings)
     monkeypatch.setattr(protocol, "read_recordings", read_recordings)
+    monkeypatch.setattr(protocol, "require_label_set", lambda root, task: None)  # no folder holds them
     monkeypatch.setattr(fits.fit_probe, "__kwdefaults__", {"strengths": (1.0,), "folds": 5})
     monkeypatch.setattr(fits.fit_validated_probe, "__kwdefaults__", {"strengths": (1.0,)})
     return sets, read

@@ -65,6 +65,23 @@ def test_a_folder_becomes_a_data_set_once(tmp_path: Path) -> None:
     assert changed.stderr.endswith(": copy again, or prepare with --overwrite\n")
 
 
+def test_a_published_database_is_divided_unless_told_otherwise(tmp_path: Path) -> None:
+    write_record(tmp_path / "source")
+    for suffix in ("hea", "dat"):
+        (tmp_path / "source" / f"r.{suffix}").rename(tmp_path / "source" / f"E00001.{suffix}")
+    header = tmp_path / "source" / "E00001.hea"
+    header.write_text(header.read_text().replace("r 12", "E00001 12").replace("r.dat", "E00001.dat"))
+    flags = ["--database=georgia", f"--source={tmp_path / 'source'}", f"--out={tmp_path / 'data'}"]
+    divided = launch(*flags)
+    assert divided.returncode == 0, divided.stderr
+    assert divided.stdout.startswith("without a recording, so not there as splits: fold")
+    (shard,) = tmp_path.rglob("georgia-*")
+    assert shard.name.startswith("georgia-fold")
+    whole = launch(*flags, "--folds=0")
+    assert whole.returncode == 2
+    assert "(folds is 10, asked for 0" in whole.stderr
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
@@ -76,6 +93,10 @@ def test_a_folder_becomes_a_data_set_once(tmp_path: Path) -> None:
         (
             ["--database=simulated", "--workers=2", "--beam_runner=DirectRunner"],
             "with --beam_runner give the runner's option, such as --beam_options=direct_num_workers=2",
+        ),
+        (
+            ["--database=simulated", "--folds=5"],
+            "error: --folds: simulated has splits of its own (train, probe, validation, test): leave",
         ),
         (["--database=ptbxl", "--source=.", "stray"], "unexpected argument 'stray'"),
         (["--database=mitdb", "--source=."], "error: --database: expected one of ptbxl, "),

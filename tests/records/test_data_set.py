@@ -1,6 +1,9 @@
 """A data set: whole or not there, the same every time, and what went in comes out."""
 
+import dataclasses
 import json
+import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ from coreecg_jax.records.prepare import Prepared, prepare
 from coreecg_jax.records.wfdb_files import wfdb_reader
 
 SETTINGS = Settings(schema.Preprocessing(sampling_rate=100.0))
+ABOUT = About("p1", labels=("NORM",), likelihoods=(100.0,), age=50.0, sex="F")
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +128,62 @@ def test_a_second_run_finds_the_first(source: Path, prepared: Prepared) -> None:
     with pytest.raises(ValueError, match="recordings_listed is 8, asked for 4"):
         prepare(fewer, out, SETTINGS)
     assert contents(prepared.folder) == before
+
+
+def retold(listing: Listing, about: About, split: str = "recordings") -> Listing:
+    """The listing, with something else told of one recording."""
+    first, *rest = listing.recordings
+    return dataclasses.replace(
+        listing, recordings=(dataclasses.replace(first, about=about, split=split), *rest)
+    )
+
+
+@pytest.fixture(scope="module")
+def told(source: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Listing, Prepared]:
+    """A listing that a table tells something of, and its data set."""
+    recordings = (Listed("good0", "good0.hea", "recordings"), Listed("good1", "good1.hea", "recordings"))
+    listing = retold(Listing("made", wfdb_reader(source), recordings), ABOUT)
+    return listing, prepare(listing, tmp_path_factory.mktemp("told"), SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("change", "kind"),
+    [
+        ({"patient_id": "p2"}, "patients"),
+        ({"labels": ("MI",)}, "labels"),
+        ({"likelihoods": (50.0,)}, "labels"),
+        ({"fold": 3}, "splits"),
+        ({"age": 51.0}, "ages"),
+        ({"sex": "M"}, "sexes"),
+    ],
+)
+def test_another_table_is_not_the_same_data_set(
+    told: tuple[Listing, Prepared], tmp_path: Path, change: dict[str, Any], kind: str
+) -> None:
+    listing, prepared = told
+    out = prepared.folder.parents[1]
+    other = retold(listing, dataclasses.replace(ABOUT, **change))
+    sentence = rf"other settings \(contents\.{kind} is \w{{16}}, asked for \w{{16}}\): use --overwrite"
+    with pytest.raises(schema.OtherSettings, match=sentence):
+        prepare(other, out, SETTINGS)
+    assert prepare(retold(listing, ABOUT), out, SETTINGS).was_there
+    # A data set of before there was a record of it: nothing to compare with.
+    shutil.copytree(prepared.folder, tmp_path / "made" / "1.0.0")
+    manifest = tmp_path / "made" / "1.0.0" / schema.MANIFEST_FILE
+    text, removed = re.subn(r', "contents\.\w+": "\w+"', "", manifest.read_text())
+    assert removed == 5
+    manifest.write_text(text)
+    assert prepare(other, tmp_path, SETTINGS).was_there
+
+
+def test_another_table_is_taken_with_overwrite(source: Path, tmp_path: Path) -> None:
+    listing = Listing("made", wfdb_reader(source), (Listed("good0", "good0.hea", "recordings", ABOUT),))
+    prepare(listing, tmp_path, SETTINGS)
+    other = retold(listing, dataclasses.replace(ABOUT, patient_id="p2"))
+    folder = prepare(other, tmp_path, SETTINGS, overwrite=True).folder
+    assert [example["patient_id"] for example in read_split(folder, "recordings")] == [b"p2"]
+    with pytest.raises(schema.OtherSettings, match=r"contents\.patients"):
+        prepare(listing, tmp_path, SETTINGS)
 
 
 def test_overwriting_replaces_the_whole(source: Path, prepared: Prepared, tmp_path: Path) -> None:

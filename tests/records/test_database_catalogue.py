@@ -55,4 +55,4 @@ def test_the_table_of_the_docs_says_what_the_code_says() -> None:
             one.patients,
         )
         assert f"| `{one.name}` | {' | '.join(said)} | {one.folds} | {one.licence} |" in page
-        assert all(load_label_set(name).classes for name in one.label_set.split(", ") if name)
+        assert all(load_label_set(name).classes for name in one.label_sets)

@@ -22,7 +22,7 @@ def list_recordings(source: Path) -> Listing:
       FileNotFoundError: when there is none.
     """
     files = headers_below(source, "JS[0-9][0-9][0-9][0-9][0-9].hea", "Chapman-Shaoxing and Ningbo")
-    return list_wfdb(NAME, source, files, DATABASE.records, split=_hospital)
+    return list_wfdb(NAME, source, files, DATABASE.records, DATABASE.label_sets, split=_hospital)
 
 
 def _hospital(file: str) -> str:
@@ -36,7 +36,7 @@ DATABASE = Database(
     records=45_152,
     sampling_rate="500, 10 s",
     labels="SNOMED CT",
-    label_set="chapman, ningbo, cinc2021",
+    label_sets=("chapman", "ningbo", "cinc2021"),
     patients="one recording each",
     folds="none; splits `chapman` (10,247) and `ningbo` (34,905)",
     licence="CC BY 4.0",

@@ -51,7 +51,8 @@ def list_recordings(source: Path) -> Listing:
             missing.append(str(exam))
     if not listed:
         raise FileNotFoundError(f"expected exams_part0.hdf5, … in {source}, found none: check --source")
-    return Listing(NAME, functools.partial(read, source), tuple(listed), tuple(missing))
+    reader = functools.partial(read, source)
+    return Listing(NAME, reader, tuple(listed), tuple(missing), label_sets=DATABASE.label_sets)
 
 
 def read(source: Path, file: str) -> Recording:
@@ -99,9 +100,9 @@ DATABASE = Database(
     records=345_779,
     sampling_rate="400, 7 or 10 s",
     labels="six flags and `normal_ecg`",
-    label_set="code15",
+    label_sets=("code15",),
     patients="`patient_id` of `exams.csv` (233,770)",
-    folds="none",
+    folds="none: made here, `fold1` to `fold10`",
     licence="CC BY 4.0",
     citation="10.5281/zenodo.4916206, 10.1038/s41467-020-15432-4",
     list_recordings=list_recordings,

@@ -55,7 +55,7 @@ def list_recordings(source: Path) -> Listing:
     files = headers_below(source, f"{_RECORD}.hea", "CPSC2018")
     labels = _labels(table) if table.is_file() else {}
     about = functools.partial(_about, source, labels)
-    return list_wfdb(NAME, source, files, DATABASE.records, about=about)
+    return list_wfdb(NAME, source, files, DATABASE.records, DATABASE.label_sets, about=about)
 
 
 def _list_contest(source: Path, files: list[Path], labels: dict[str, tuple[str, ...]]) -> Listing:
@@ -64,7 +64,8 @@ def _list_contest(source: Path, files: list[Path], labels: dict[str, tuple[str, 
     if len(named) < len(files):
         raise ValueError(f"{NAME}: expected each record once: give the folder of one copy as --source")
     listed = tuple(Listed(record, file, SPLIT) for record, file in named.items())
-    return Listing(NAME, functools.partial(_read, source, labels), listed, published=DATABASE.records)
+    reader = functools.partial(_read, source, labels)
+    return Listing(NAME, reader, listed, published=DATABASE.records, label_sets=DATABASE.label_sets)
 
 
 def _read(source: Path, labels: dict[str, tuple[str, ...]], file: str) -> Recording:
@@ -101,9 +102,9 @@ DATABASE = Database(
     records=6_877,
     sampling_rate="500, 6 to 144 s",
     labels="SNOMED CT; `REFERENCE.csv` where `Dx:` is empty",
-    label_set="cpsc2018, cinc2021",
+    label_sets=("cpsc2018", "cinc2021"),
     patients="unknown: each recording its own",
-    folds="none",
+    folds="none: made here, `fold1` to `fold10`",
     licence="CC BY 4.0",
     citation="10.13026/34va-7q14, 10.1166/jmihi.2018.2442",
     list_recordings=list_recordings,

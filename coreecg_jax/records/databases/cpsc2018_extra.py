@@ -11,6 +11,6 @@ DATABASE = challenge_database(
     title="CPSC-Extra",
     records=3_453,
     sampling_rate="500, 8 to 98 s",
-    label_set="cinc2021",
+    label_sets=("cinc2021",),
     pattern="Q[0-9][0-9][0-9][0-9].hea",
 )

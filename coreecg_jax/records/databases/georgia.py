@@ -12,6 +12,6 @@ DATABASE = challenge_database(
     title="Georgia",
     records=10_344,
     sampling_rate="500, 5 or 10 s",
-    label_set="georgia, cinc2021",
+    label_sets=("georgia", "cinc2021"),
     pattern="E[0-9][0-9][0-9][0-9][0-9].hea",
 )

@@ -30,7 +30,9 @@ def list_recordings(source: Path) -> Listing:
     files = headers_below(source, "I[0-9][0-9]*.hea", "INCART")
     original = any(len(Path(file).stem) == len("I01") for file in files)
     published = DATABASE.records if original else _IN_CHALLENGE
-    return list_wfdb(NAME, source, files, published, about=functools.partial(_about, source))
+    return list_wfdb(
+        NAME, source, files, published, DATABASE.label_sets, about=functools.partial(_about, source)
+    )
 
 
 def _about(source: Path, file: str) -> About | None:
@@ -62,9 +64,9 @@ DATABASE = Database(
     records=75,
     sampling_rate="257, 30 min",
     labels="findings as phrases; the challenge's edition SNOMED CT",
-    label_set="cinc2021",
+    label_sets=("cinc2021",),
     patients="`patient n` in the header (32); unknown in the challenge's edition",
-    folds="none",
+    folds="none: made here, `fold1` to `fold10`",
     licence="ODC-By 1.0",
     citation="10.13026/C2V88N",
     list_recordings=list_recordings,

@@ -6,6 +6,9 @@ from collections.abc import Callable
 
 from coreecg_jax.records.recording import Recording
 
+# What settings of before there were `records.folds` come to.
+NOT_DIVIDED = {"folds": 0, "fold_seed": 0}
+
 # A recording by its `Listed.file`; picklable, as worker processes receive it.
 Read = Callable[[str], Recording]
 
@@ -41,6 +44,9 @@ class Listing:
     recordings: tuple[Listed, ...]
     missing: tuple[str, ...] = ()
     published: int = 0  # recordings of the whole database, where no table lists them; 0: not known
+    folds: int = 0  # that splits were made of (`records.folds`); 0: splits are the source's own
+    fold_seed: int = 0
+    label_sets: tuple[str, ...] = ()  # of `records.label_sets`, those of the database
 
     @property
     def missing_count(self) -> int:
@@ -51,3 +57,23 @@ class Listing:
         """16 hex digits that change when the source lists other recordings."""
         ids = "\n".join(recording.recording_id for recording in self.recordings)
         return hashlib.sha256(ids.encode()).hexdigest()[:16]
+
+    def contents(self) -> dict[str, str]:
+        """For each kind of what is told of the recordings, 16 hex digits that change with it.
+
+        What a file says and the listing does not know (`about` is None) is not in them.
+        """
+        kinds: dict[str, Callable[[Listed, About], object]] = {
+            "splits": lambda listed, about: (listed.split, about.fold),
+            "patients": lambda listed, about: about.patient_id,
+            "labels": lambda listed, about: (about.labels, about.likelihoods),
+            "ages": lambda listed, about: about.age,
+            "sexes": lambda listed, about: about.sex,
+        }
+        totals = {kind: hashlib.sha256() for kind in kinds}
+        unknown = About()
+        for listed in self.recordings:
+            for kind, of in kinds.items():
+                told = of(listed, listed.about or unknown)
+                totals[kind].update(repr((listed.recording_id, told)).encode())
+        return {f"contents.{kind}": total.hexdigest()[:16] for kind, total in totals.items()}

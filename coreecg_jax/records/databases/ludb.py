@@ -18,7 +18,7 @@ def list_recordings(source: Path) -> Listing:
       FileNotFoundError: when there is none.
     """
     files = [file for file in headers_below(source, "[0-9]*.hea", "LUDB") if Path(file).stem.isdecimal()]
-    return list_wfdb(NAME, source, files, DATABASE.records)
+    return list_wfdb(NAME, source, files, DATABASE.records, DATABASE.label_sets)
 
 
 DATABASE = Database(
@@ -28,9 +28,9 @@ DATABASE = Database(
     records=200,
     sampling_rate="500, 10 s",
     labels="findings as sentences",
-    label_set="ludb_findings, ludb_rhythm",
+    label_sets=("ludb_findings", "ludb_rhythm"),
     patients="one recording each",
-    folds="none",
+    folds="none: made here, `fold1` to `fold10`",
     licence="ODC-By 1.0",
     citation="10.13026/eegm-h675, 10.1109/ACCESS.2020.3029211",
     list_recordings=list_recordings,

@@ -31,7 +31,9 @@ def list_recordings(source: Path) -> Listing:
     files = headers_below(source, "[sS][0-9][0-9][0-9][0-9]*.hea", "PTB")
     original = any(_PATIENT.fullmatch(file) for file in files)
     published = DATABASE.records if original else _IN_CHALLENGE
-    return list_wfdb(NAME, source, files, published, about=functools.partial(_about, source))
+    return list_wfdb(
+        NAME, source, files, published, DATABASE.label_sets, about=functools.partial(_about, source)
+    )
 
 
 def _about(source: Path, file: str) -> About | None:
@@ -65,9 +67,9 @@ DATABASE = Database(
     records=549,
     sampling_rate="1000, 23 to 120 s",
     labels="reason for admission; the challenge's edition SNOMED CT",
-    label_set="cinc2021",
+    label_sets=("cinc2021",),
     patients="the folder, `patient001` (290); unknown in the challenge's edition",
-    folds="none",
+    folds="none: made here, `fold1` to `fold10`",
     licence="ODC-By 1.0",
     citation="10.13026/C28C71",
     list_recordings=list_recordings,

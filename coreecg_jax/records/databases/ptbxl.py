@@ -40,7 +40,9 @@ def list_recordings(source: Path) -> Listing:
         raise FileNotFoundError(
             f"expected records500/… as {TABLE} names them below {source}, found none: check --source"
         )
-    return Listing(NAME, wfdb_reader(source), tuple(recordings), tuple(missing))
+    return Listing(
+        NAME, wfdb_reader(source), tuple(recordings), tuple(missing), label_sets=DATABASE.label_sets
+    )
 
 
 def _header_file(filename: str) -> str:
@@ -76,7 +78,14 @@ DATABASE = Database(
     records=21_837,
     sampling_rate="500, 10 s",
     labels="SCP codes with likelihoods",
-    label_set="ptbxl_all, ptbxl_diagnostic, ptbxl_subclass, ptbxl_superclass, ptbxl_form, ptbxl_rhythm",
+    label_sets=(
+        "ptbxl_all",
+        "ptbxl_diagnostic",
+        "ptbxl_subclass",
+        "ptbxl_superclass",
+        "ptbxl_form",
+        "ptbxl_rhythm",
+    ),
     patients="`patient_id` of `ptbxl_database.csv` (18,885)",
     folds="`strat_fold`: splits `fold1` to `fold10`",
     licence="CC BY 4.0",

@@ -23,7 +23,7 @@ class Database:
     records: int  # published
     sampling_rate: str  # Hz, and how long
     labels: str
-    label_set: str  # of `records.label_sets`; '' where there is none
+    label_sets: tuple[str, ...]  # of `records.label_sets`
     patients: str  # where the patient's id comes from
     folds: str
     licence: str
@@ -36,6 +36,7 @@ def list_wfdb(
     source: Path,
     files: Sequence[str],
     published: int,
+    label_sets: tuple[str, ...],
     *,
     about: Callable[[str], About | None] = lambda file: None,
     split: Callable[[str], str] = lambda file: SPLIT,
@@ -47,6 +48,7 @@ def list_wfdb(
       source: its folder.
       files: headers, relative to it.
       published: how many the whole database has.
+      label_sets: of the database.
       about: what is known of a record besides what its header's comments say; None: nothing.
       split: that a record belongs to.
 
@@ -63,16 +65,17 @@ def list_wfdb(
             )
         by_name[record] = file
     listed = tuple(Listed(record, file, split(file), about(file)) for record, file in by_name.items())
-    return Listing(name, wfdb_reader(source), listed, published=published)
+    return Listing(name, wfdb_reader(source), listed, published=published, label_sets=label_sets)
 
 
 def challenge_database(
-    *, name: str, title: str, records: int, sampling_rate: str, label_set: str, pattern: str
+    *, name: str, title: str, records: int, sampling_rate: str, label_sets: tuple[str, ...], pattern: str
 ) -> Database:
     """A database that came out with the PhysioNet challenges: every header that fits, in whatever folders."""
 
     def list_recordings(source: Path) -> Listing:
-        return list_wfdb(name, source, headers_below(source, pattern, title), records)
+        files = headers_below(source, pattern, title)
+        return list_wfdb(name, source, files, records, label_sets)
 
     return Database(
         name=name,
@@ -81,9 +84,9 @@ def challenge_database(
         records=records,
         sampling_rate=sampling_rate,
         labels="SNOMED CT",
-        label_set=label_set,
+        label_sets=label_sets,
         patients="unknown: each recording its own",
-        folds="none",
+        folds="none: made here, `fold1` to `fold10`",
         licence="CC BY 4.0",
         citation="10.13026/34va-7q14",
         list_recordings=list_recordings,

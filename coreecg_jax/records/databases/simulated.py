@@ -12,6 +12,7 @@ from coreecg_jax.records.simulator.anatomy import draw_patient
 from coreecg_jax.records.simulator.simulate import LARGEST_NUMBER, SIMULATOR_VERSION, drawn_state, simulate
 
 NAME = "simulated"
+LABEL_SETS = ("simulated_conditions",)
 SAMPLING_RATE = 500.0  # Hz
 LARGEST_LISTING = 1_000_000
 
@@ -43,7 +44,7 @@ def list_recordings(recordings: int = 2000, *, seed: int = 0, name: str = NAME) 
     while len(listed) < recordings:
         listed += _of_patient(seed, patient)
         patient += 1
-    return Listing(check_name(name), read, tuple(listed[:recordings]))
+    return Listing(check_name(name), read, tuple(listed[:recordings]), label_sets=LABEL_SETS)
 
 
 def read(file: str) -> Recording:

@@ -44,7 +44,8 @@ def list_recordings(source: Path) -> Listing:
             missing.append(record)
     if not listed:
         raise FileNotFoundError(f"expected records/A00001.h5, … in {source}, found none: check --source")
-    return Listing(NAME, functools.partial(read, source), tuple(listed), tuple(missing))
+    reader = functools.partial(read, source)
+    return Listing(NAME, reader, tuple(listed), tuple(missing), label_sets=DATABASE.label_sets)
 
 
 def read(source: Path, file: str) -> Recording:
@@ -80,9 +81,9 @@ DATABASE = Database(
     records=25_770,
     sampling_rate="500, 10 to 60 s",
     labels="AHA statements and modifiers",
-    label_set="sph",
+    label_sets=("sph",),
     patients="`Patient_ID` of `metadata.csv` (24,666)",
-    folds="none",
+    folds="none: made here, `fold1` to `fold10`",
     licence="CC BY 4.0",
     citation="10.6084/m9.figshare.c.5779802.v1, 10.1038/s41597-022-01403-5",
     list_recordings=list_recordings,
