@@ -21,6 +21,8 @@ _PRETRAINING = config_flags.DEFINE_config_file(
     "config", pretraining.__file__, "Base and rows of pretraining."
 )
 _ONLY = flags.DEFINE_list("only", [], "Rows that are run now; all are in the table.")
+_RETEST = flags.DEFINE_bool("allow_retest", False, "Ask again what a run that was cut off had opened.")
+_OVERLAP = flags.DEFINE_bool("allow_overlap", False, "Ask about recordings seen, unlabelled, in pretraining.")
 _SEEDS = flags.DEFINE_multi_integer("seeds", [], "Seeds that are run now; default: all of the table.")
 
 
@@ -28,7 +30,12 @@ def main(argv: Sequence[str]) -> None:
     """Runs what is missing and says where the table is."""
     del argv
     sweep = Sweep(
-        tables.get_config()[_TABLE.value].to_dict(), _PRETRAINING.value, Path(_WORKDIR.value), _TABLE.value
+        tables.get_config()[_TABLE.value].to_dict(),
+        _PRETRAINING.value,
+        Path(_WORKDIR.value),
+        _TABLE.value,
+        allow_retest=_RETEST.value,
+        allow_overlap=_OVERLAP.value,
     )
     text = run_sweep(sweep, only=_ONLY.value, seeds=_SEEDS.value)
     print(f"{text}\n\ntable: {sweep.workdir / _TABLE.value}.md, .csv, .png")

@@ -1,6 +1,7 @@
 """The cells of a sweep: pretrained once a row and seed, asked once a question."""
 
 import dataclasses
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,14 +9,16 @@ from typing import Any
 import ml_collections
 
 from coreecg_jax.downstream.division import Subset
-from coreecg_jax.downstream.methods import PRETRAINED
+from coreecg_jax.downstream.methods import BESIDE, PRETRAINED
 from coreecg_jax.downstream.openings import FILE
+from coreecg_jax.downstream.scores import TooFewRecordings
 from coreecg_jax.downstream.subsets import LEAD_SUBSETS
 from coreecg_jax.downstream.sweeps import Cell, Pretraining, as_csv, lines, markdown
 from coreecg_jax.downstream.tasks import Task, named_task
 from coreecg_jax.figures.intervals import draw_intervals
 from coreecg_jax.inputs.selection import select
 from coreecg_jax.training.experiment import build, resolved
+from coreecg_jax.training.identity import differences, flat
 from coreecg_jax.training.loop import train
 from launch.evaluating import Asked, evaluated, known_tasks
 from launch.restored import encoder_of
@@ -29,6 +32,8 @@ class Sweep:
     pretraining: ml_collections.ConfigDict  # base and rows
     workdir: Path
     name: str
+    allow_retest: bool = False
+    allow_overlap: bool = False
 
     def config(self, row: str, seed: int) -> ml_collections.ConfigDict:
         """Of the pretraining of a row."""
@@ -65,13 +70,17 @@ def run_sweep(sweep: Sweep, *, only: Sequence[str] = (), seeds: Sequence[int] = 
       seeds: that are run; all where empty.
 
     Raises:
-      ValueError: when a row or seed is not of the table.
+      ValueError: when a row or seed is not of the table, a cell that is there was made with other settings,
+        or a test may not be opened.
     """
     for flag, asked, known in (("only", only, sweep.table["rows"]), ("seeds", seeds, sweep.table["seeds"])):
         unknown = [str(each) for each in asked if each not in known]
         if unknown:
             there = ", ".join(map(str, known))
             raise ValueError(f"--{flag}: expected some of {there}, got {', '.join(unknown)}")
+    for row in sweep.table["rows"]:
+        for seed in sweep.table["seeds"]:
+            _require_same_settings(sweep, row, seed)
     text = _write_table(sweep)
     for seed in seeds or sweep.table["seeds"]:
         for row in only or sweep.table["rows"]:
@@ -93,6 +102,9 @@ def _run_row(sweep: Sweep, row: str, seed: int) -> bool:
         return False
     print(f"{row}, seed {seed}", flush=True)
     train(config, run)
+    folder.mkdir(parents=True, exist_ok=True)
+    about = json.dumps(_settings(sweep, row, seed), indent=1)
+    (folder / f"{row}_seed{seed}.settings.json").write_text(about + "\n", encoding="utf-8")
     encoder = encoder_of(str(run))
     root = Path(config.data.root)
     for cell, task, subset in missing:
@@ -101,21 +113,51 @@ def _run_row(sweep: Sweep, row: str, seed: int) -> bool:
             root=root,
             openings=root / FILE,
             protocol=sweep.table["protocol"],
-            beside=sweep.table["beside"],
+            # Once: rows of a table that has something beside them differ in their objective alone.
+            beside=sweep.table["beside"] if row == sweep.table["reference"] else (),
             subset=subset,
             development=sweep.table["development"],
+            allow_retest=sweep.allow_retest,
+            allow_overlap=sweep.allow_overlap,
         )
         try:
             evaluated(asked, [encoder], out=folder / f"{cell.name}.json")
-        except ValueError as error:  # too few labels of every class: the cell stays missing, and says why
+        except TooFewRecordings as error:  # the cell stays missing, and says why
             print(f"missing: {cell.name}: {error}", flush=True)
     return True
+
+
+def _settings(sweep: Sweep, row: str, seed: int) -> dict[str, Any]:
+    """Of the pretraining of a row, field -> value."""
+    return flat(json.loads(sweep.config(row, seed).to_json_best_effort()))
+
+
+def _require_same_settings(sweep: Sweep, row: str, seed: int) -> None:
+    """Refuses to show cells under settings that are not those they were made with."""
+    file = sweep.workdir / "cells" / f"{row}_seed{seed}.settings.json"
+    if not file.is_file():
+        return
+    before, now = json.loads(file.read_text(encoding="utf-8")), _settings(sweep, row, seed)
+    differing = [
+        f"{name}: {before.get(name)!r} there, {now.get(name)!r} asked" for name in differences(before, now)
+    ]
+    if differing:
+        raise ValueError(
+            f"{file.parent}: expected cells of {row}, seed {seed}, with the settings of this table; "
+            f"{'; '.join(differing)}: choose another --workdir, or remove those cells"
+        )
 
 
 def _write_table(sweep: Sweep) -> str:
     """Markdown, CSV and a picture of what is there."""
     reference = sweep.table["reference"]
-    table = lines(sweep.cells(), sweep.workdir / "cells", method=PRETRAINED, reference=reference)
+    table = lines(
+        sweep.cells(),
+        sweep.workdir / "cells",
+        method=PRETRAINED,
+        reference=reference,
+        beside=[BESIDE[name] for name in sweep.table["beside"]],
+    )
     spent = {row: _spent(sweep.config(row, 0)) for row in sweep.table["rows"]}
     text = markdown(table, spent, reference)
     sweep.workdir.mkdir(parents=True, exist_ok=True)

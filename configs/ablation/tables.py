@@ -15,8 +15,13 @@ _WHOLE = {"leads": 12, "fraction": 1.0, "repeats": 1}
 def get_config() -> ml_collections.ConfigDict:
     """Name of a table -> rows of `pretraining`, tasks, subsets of data, and whether the test is opened."""
     config = ml_collections.ConfigDict()
-    common = {"seeds": (0, 1, 2), "reference": "full", "protocol": "linear", "beside": ("untrained", "rival")}
-    # Defaults are chosen by this table, so it never sees a test. Rows stand beside each other.
+    common = {
+        "seeds": (0, 1, 2),
+        "reference": "full",
+        "protocol": "linear",
+        "beside": ("untrained", "scratch", "rival"),
+    }
+    # Defaults are chosen by this table, so it never sees a test. Rows stand beside each other alone.
     config.ablation = {
         "rows": tuple(pretraining.ROWS),
         "tasks": ("ptbxl_superclass_two_folds",),

@@ -10,6 +10,7 @@ from scipy.sparse.csgraph import connected_components
 
 from coreecg_jax.downstream.features import first_rows, first_windows, recording_rows
 from coreecg_jax.downstream.overlaps import names_of, same_signals, signal_names, windows_of
+from coreecg_jax.downstream.scores import TooFewRecordings
 from coreecg_jax.inputs.reader import Recordings, read_recordings
 from coreecg_jax.records.label_sets import CODES, LabelSet, codes_as_classes, label_matrix, load_label_set
 
@@ -17,7 +18,7 @@ from coreecg_jax.records.label_sets import CODES, LabelSet, codes_as_classes, la
 LEAST_WITH_CODE = 10
 
 
-class NothingLabelled(ValueError):
+class NothingLabelled(TooFewRecordings):
     """None of the recordings has a label of the set."""
 
 

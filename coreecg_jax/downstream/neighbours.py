@@ -11,7 +11,7 @@ import numpy as np
 from coreecg_jax.downstream.cohorts import read_cohort
 from coreecg_jax.downstream.features import crop_features
 from coreecg_jax.downstream.judged import Judged
-from coreecg_jax.downstream.scores import macro_auroc, scored_classes
+from coreecg_jax.downstream.scores import TooFewRecordings, macro_auroc, scored_classes
 from coreecg_jax.downstream.tasks import Task
 from coreecg_jax.method.network import CoReECG
 from coreecg_jax.method.representation import represent
@@ -135,7 +135,7 @@ def _most_neighbours(groups: np.ndarray) -> int:
 def require_neighbours(groups: np.ndarray, k: int) -> None:
     """Raises ValueError when a recording has fewer than `k` others of other groups."""
     if not 1 <= k <= _most_neighbours(groups):
-        raise ValueError(
+        raise TooFewRecordings(
             f"neighbours: expected 1 to {_most_neighbours(groups)}, recordings of other patients that each "
             f"has, got {k}"
         )

@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from coreecg_jax.downstream.judged import Judged
-from coreecg_jax.downstream.scores import macro_auroc
+from coreecg_jax.downstream.scores import TooFewRecordings, macro_auroc
 
 # Inverse regularisation of the probe, half decades.
 STRENGTHS = tuple(float(strength) for strength in np.logspace(-2, 3, 11))
@@ -44,7 +44,7 @@ def patient_folds(patients: np.ndarray, *, folds: int = FOLDS, seed: int = 0) ->
     """
     unique, patient_of = np.unique(patients, return_inverse=True)
     if len(unique) < folds:
-        raise ValueError(f"patient folds: expected at least {folds} patients, got {len(unique)}")
+        raise TooFewRecordings(f"patient folds: expected at least {folds} patients, got {len(unique)}")
     fold_of_patient = np.empty(len(unique), np.int64)
     fold_of_patient[np.random.default_rng(seed).permutation(len(unique))] = np.arange(len(unique)) % folds
     return fold_of_patient[patient_of]

@@ -19,6 +19,10 @@ MIN_POSITIVES = 5
 BINS = 15
 
 
+class TooFewRecordings(ValueError):
+    """There are too few recordings, or labels, to fit or to score anything."""
+
+
 def auroc(scores: np.ndarray, labels: np.ndarray, strata: np.ndarray | None = None) -> float:
     """Probability that a positive scores above a negative, ties counting half.
 
@@ -188,7 +192,7 @@ def scored_classes(labels: np.ndarray, min_positives: int = MIN_POSITIVES) -> np
     positives = labels.sum(axis=0)
     scored = np.minimum(positives, len(labels) - positives) >= min_positives
     if not scored.any():
-        raise ValueError(
+        raise TooFewRecordings(
             f"macro AUROC: no class has {min_positives} positives and as many negatives among {len(labels)} "
             f"recordings (positives: {positives.tolist()}); use more recordings or a smaller min_positives"
         )

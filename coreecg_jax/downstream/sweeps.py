@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -48,40 +48,54 @@ class Line(NamedTuple):
     difference: Interval | None  # from the reference, over the cells that both have; None where there is none
 
 
-def lines(cells: Sequence[Cell], folder: Path, *, method: str, reference: str) -> list[Line]:
-    """A line a row and question, in the order of the cells.
+def lines(
+    cells: Sequence[Cell], folder: Path, *, method: str, reference: str, beside: Sequence[str] = ()
+) -> list[Line]:
+    """A line a row and question, in the order of the cells, then what stands beside the reference row.
 
     Args:
       cells: all that are wanted.
       folder: of their predictions, `<name>.parquet`.
       method: the method of the results that is compared.
       reference: the row that others are compared with.
+      beside: other methods in the results of the reference row; each is a row by its name.
     """
     there = {cell: folder / f"{cell.name}.parquet" for cell in cells}
     found = {cell: read_predictions(file) for cell, file in there.items() if file.is_file()}
     keys = list(dict.fromkeys((cell.row, cell.question) for cell in cells))
-    return [_line(row, question, cells, found, method, reference) for row, question in keys]
+    results = [_line(row, row, question, cells, found, (method, method), reference) for row, question in keys]
+    others = [(name, question) for name in beside for row, question in keys if row == reference]
+    return results + [
+        _line(name, reference, question, cells, found, (name, method), reference) for name, question in others
+    ]
 
 
 def _line(
+    name: str,
     row: str,
     question: str,
     cells: Sequence[Cell],
     found: Mapping[Cell, Predictions],
-    method: str,
+    methods: tuple[str, str],
     reference: str,
 ) -> Line:
+    """The first of the methods in the cells of the row, less the second in those of the reference."""
     wanted = [cell for cell in cells if (cell.row, cell.question) == (row, question)]
-    own = {cell: found[cell] for cell in wanted if cell in found}
+    own = {cell: found[cell] for cell in wanted if cell in found and methods[0] in found[cell].methods}
     others = {cell: cell._replace(row=reference) for cell in own}
     pairs = [(own[cell], found[other]) for cell, other in others.items() if other in found]
-    auroc = _mean([_probabilities(each, method) for each in own.values()], list(own.values()))
+    auroc = _mean(_runs(own.values(), methods[0]), list(own.values()))
     difference = None
-    if pairs and row != reference:
-        ours, theirs = zip(*((_probabilities(a, method), _probabilities(b, method)) for a, b in pairs))
+    if pairs and name != reference:
+        ours, theirs = (_runs(some, method) for some, method in zip(zip(*pairs), methods, strict=True))
         first = pairs[0][0]
         difference = paired_difference(ours, theirs, first.labels, _counts(first), strata=first.fold)
-    return Line(row, question, len(own), len(wanted), auroc, difference)
+    return Line(name, question, len(own), len(wanted), auroc, difference)
+
+
+def _runs(predictions: Iterable[Predictions], method: str) -> list[np.ndarray]:
+    """The probabilities of every run of a method, of all the cells."""
+    return [probabilities for each in predictions for probabilities in each.methods[method].values()]
 
 
 def _mean(runs: Sequence[np.ndarray], predictions: Sequence[Predictions]) -> Interval | None:
@@ -95,17 +109,12 @@ def _counts(predictions: Predictions) -> np.ndarray:
     return patient_resamples(predictions.groups, resamples=RESAMPLES)
 
 
-def _probabilities(predictions: Predictions, method: str) -> np.ndarray:
-    (probabilities,) = predictions.methods[method].values()
-    return probabilities
-
-
 def markdown(table: Sequence[Line], spent: Mapping[str, Pretraining], reference: str) -> str:
     """The table; what is missing is shown as missing.
 
     Args:
       table: its lines.
-      spent: row -> what its pretraining took.
+      spent: row -> what its pretraining took; none of what stands beside.
       reference: the row that others are compared with.
     """
     text = [
@@ -114,7 +123,7 @@ def markdown(table: Sequence[Line], spent: Mapping[str, Pretraining], reference:
         "|---|---|---:|---:|---:|---:|---|---|",
     ]
     for line in table:
-        figures = [f"{number:,}" for number in spent[line.row]]
+        figures = [f"{number:,}" for number in spent[line.row]] if line.row in spent else ["–"] * 3
         about = line.row, line.question, *figures, f"{line.cells} of {line.wanted}"
         numbers = _text(line.auroc, ".3f"), _text(line.difference, "+.3f")
         text.append(f"| {' | '.join((*about, *numbers))} |")
@@ -135,5 +144,6 @@ def as_csv(table: Sequence[Line], spent: Mapping[str, Pretraining]) -> str:
     writer.writerow(["row", "question", *Pretraining._fields, "cells", "wanted", *names])
     for line in table:
         numbers = [*(line.auroc or [""] * 3), *(line.difference or [""] * 3)]
-        writer.writerow([line.row, line.question, *spent[line.row], line.cells, line.wanted, *numbers])
+        figures = spent.get(line.row, [""] * len(Pretraining._fields))
+        writer.writerow([line.row, line.question, *figures, line.cells, line.wanted, *numbers])
     return file.getvalue()

@@ -1,14 +1,16 @@
 """A sweep goes on cell by cell, shows what is missing, and compares on the same recordings."""
 
 import csv
+import dataclasses
 
 import numpy as np
 import pytest
 
 from configs.ablation import pretraining, tables
 from coreecg_jax.downstream.bootstrap import bootstrap_macro, paired_difference, patient_resamples
-from coreecg_jax.downstream.methods import PRETRAINED
-from coreecg_jax.downstream.predictions import Predictions, write_predictions
+from coreecg_jax.downstream.methods import BESIDE, PRETRAINED, RIVAL
+from coreecg_jax.downstream.predictions import Predictions, read_predictions, write_predictions
+from coreecg_jax.downstream.scores import TooFewRecordings
 from launch import sweeping
 from launch.sweeping import Sweep, run_sweep
 
@@ -34,9 +36,11 @@ def sweep(tmp_path, monkeypatch):
         assert asked.development
         done.append(("ask", row, int(seed)))
         if (row, seed) == ("fda_off", "1"):
-            raise ValueError("too few")
+            raise TooFewRecordings("too few")
         names = np.array([f"r{number}" for number in range(60)])
         methods = {PRETRAINED: {"run": predicted(quality[row], int(seed))}}
+        for name in asked.beside:  # by two runs each
+            methods[BESIDE[name]] = {f"run {n}": predicted(0.2, 10 * n + int(seed)) for n in (1, 2)}
         everything = Predictions(("a", "b"), names, names, GROUPS, None, LABELS, methods)
         write_predictions(everything, out.with_suffix(".parquet"))
         out.write_text("{}")
@@ -74,6 +78,39 @@ def test_cells_are_run_once_and_missing_ones_are_shown(sweep):
     assert (fda_off["tokens_kept"], fda_off["steps"], fda_off["recordings"]) == ("70", "300", "9600")
     assert float(fda_off["auroc_value"]) == pytest.approx(auroc.value)
     assert (full["cells"], full["difference_value"]) == ("2", "")
+
+
+def test_what_stands_beside_is_asked_once_and_has_rows(sweep):
+    sweep, _ = sweep
+    sweep = dataclasses.replace(sweep, table=sweep.table | {"beside": ("rival",), "seeds": (0,)})
+    text = run_sweep(sweep)
+    assert list(read_predictions(next(sweep.workdir.glob("cells/fda_off*.parquet"))).methods) == [PRETRAINED]
+    rival, counts = [predicted(0.2, 10), predicted(0.2, 20)], patient_resamples(GROUPS)
+    (auroc,) = bootstrap_macro(rival, LABELS, counts).intervals()
+    difference = paired_difference(rival, [predicted(1.0, 0)], LABELS, counts)
+    assert difference.value < 0
+    (row,) = [line for line in text.splitlines() if line.startswith(f"| {RIVAL} |")]
+    shown = f"{auroc.value:.3f} [{auroc.low:.3f}, {auroc.high:.3f}] | {difference.value:+.3f} ["
+    assert f"| – | – | – | 1 of 1 | {shown}" in row
+
+
+def test_cells_of_other_settings_are_refused(sweep):
+    sweep, done = sweep
+    run_sweep(sweep, only=["full"], seeds=[0])
+    done.clear()
+    sweep.pretraining.base.run.steps = 9999
+    with pytest.raises(ValueError, match=r"cells of full, seed 0.*; run\.steps: 300 there, 9999 asked"):
+        run_sweep(sweep)
+    assert not done
+
+
+def test_only_too_few_recordings_leave_a_cell_missing(sweep, monkeypatch):
+    def refusing(asked, encoders, *, out):
+        raise ValueError("opened this test set once before")
+
+    monkeypatch.setattr(sweeping, "evaluated", refusing)
+    with pytest.raises(ValueError, match="opened this test set once before"):
+        run_sweep(sweep[0])
 
 
 def test_a_row_that_is_not_there_is_told(sweep):
