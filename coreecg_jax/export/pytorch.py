@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-FORMAT_VERSION = 1
+VERSIONS = (1, 2)  # of the format: they have the same encoder
 POOLINGS = ("rhythm", "lead", "recording")
 # I, II, III, aVR, aVL, aVF from I and II; V1 to V6 come after them.
 LIMBS = ((1.0, 0.0), (0.0, 1.0), (-1.0, 1.0), (-0.5, -0.5), (1.0, -0.5), (-0.5, 1.0))
@@ -31,10 +31,10 @@ def load(folder: str | Path) -> "Encoder":
       ValueError: when the bundle is of another version than this file reads.
     """
     config = json.loads((Path(folder) / "config.json").read_text(encoding="utf-8"))
-    if config["format_version"] != FORMAT_VERSION or config["representation"]["pooling"] not in POOLINGS:
+    if config["format_version"] not in VERSIONS or config["representation"]["pooling"] not in POOLINGS:
         raise ValueError(
-            f"{folder}: expected format version {FORMAT_VERSION} and a pooling of {', '.join(POOLINGS)}, got "
-            f"version {config['format_version']}, pooling {config['representation']['pooling']!r}"
+            f"{folder}: expected format version {' or '.join(map(str, VERSIONS))} and a pooling of "
+            f"{', '.join(POOLINGS)}, got version {config['format_version']}, pooling {config['representation']['pooling']!r}"
         )
     tensors = load_file(Path(folder) / "model.safetensors")
     return Encoder(config, {name: x for name, x in tensors.items() if name.startswith("network.")})

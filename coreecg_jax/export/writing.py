@@ -80,7 +80,7 @@ def write_bundle(
         (new / folder.TENSORS).write_bytes(tensors_to_bytes(tensors))
         _write_vectors(new / folder.VECTORS, description, parameters["network"])
         bundle, vectors = read_bundle(new), read_vectors(new / folder.VECTORS)
-        differences = {"safetensors": require_same(_embedded(bundle, vectors), vectors, folder.TENSORS)}
+        differences = {"safetensors": require_same(embedded(bundle, vectors), vectors, folder.TENSORS)}
         for name in formats:
             file, write, run = PORTABLE[name]
             write(new / file, bundle)
@@ -98,7 +98,7 @@ def _write_vectors(path: Path, description: Description, parameters: Any) -> Non
     write_vectors(path, Vectors(ecg_BLW, available_BL, np.asarray(embedding_BF)))
 
 
-def _embedded(bundle: Bundle, vectors: Vectors) -> np.ndarray:
+def embedded(bundle: Bundle, vectors: Vectors) -> np.ndarray:
     """What the bundle makes of the test vectors, as a user calls it: missing leads are left out."""
     rate, leads = bundle.description.preprocessing.sampling_rate, bundle.description.preprocessing.leads
     done = [

@@ -21,7 +21,7 @@ from coreecg_jax.export import folder
 from coreecg_jax.export.description import Recovery, read_description
 from coreecg_jax.export.limits import LIMITS, require_in_limits
 from coreecg_jax.export.loading import expected_tensors, load, read_bundle
-from coreecg_jax.export.migration import FORMAT, migrated
+from coreecg_jax.export.migration import FORMAT_VERSION
 from coreecg_jax.export.refusal import BundleRefused
 from coreecg_jax.export.tensors import flat, nested, read_tensors, tensors_to_bytes
 from coreecg_jax.export.vectors import read_vectors
@@ -171,7 +171,7 @@ def require_refused_or_understood(raw):
         except BundleRefused:
             return
         expected_tensors(description)
-    assert json.loads(description.to_json()) == raw
+    assert json.loads(description.to_json()) == {**raw, "format_version": FORMAT_VERSION}
 
 
 def numbers_in(node, path=()):
@@ -323,26 +323,6 @@ def test_test_vectors_run_nothing(written, tmp_path) -> None:
     path.write_bytes(b"no archive")
     with pytest.raises(BundleRefused, match="zip"):
         read_vectors(path)
-
-
-def test_older_versions_are_migrated_step_by_step() -> None:
-    steps = {
-        1: lambda raw: {**raw, "unit": "mV"},
-        2: lambda raw: {"labels" if name == "classes" else name: value for name, value in raw.items()},
-    }
-    old = {"format": FORMAT, "format_version": 1, "classes": ["MI"]}
-    assert migrated(old, steps, newest=3) == {"unit": "mV", "labels": ["MI"]}
-    assert migrated({**old, "format_version": 3}, steps, newest=3) == {"classes": ["MI"]}
-    for version, said in (
-        (4, "newer than this code"),
-        (0, "from 1 to 3"),
-        ("1", "no bundle"),
-        (True, "no bundle"),
-    ):
-        with pytest.raises(BundleRefused, match=said):
-            migrated({**old, "format_version": version}, steps, newest=3)
-    with pytest.raises(BundleRefused, match="no bundle"):
-        migrated({"format_version": 1})
 
 
 def test_json_is_strict(written) -> None:
