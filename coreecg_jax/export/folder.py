@@ -98,6 +98,19 @@ def intact(folder: Path, name: str, sums: Mapping[str, str]) -> Path:
     return path
 
 
+def require_intact(folder: Path | str) -> list[str]:
+    """Looks at every file of a bundle, as `sha256sum -c SHA256SUMS` does: also at those that others read.
+
+    Returns:
+      The names of the files.
+
+    Raises:
+      FileNotFoundError, BundleRefused: as `read_sums` and `intact`.
+    """
+    sums = read_sums(Path(folder))
+    return [intact(Path(folder), name, sums).name for name in sums]
+
+
 def _checked_file(folder: Path, name: str, largest: int) -> Path:
     path = folder / name
     try:

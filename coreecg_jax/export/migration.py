@@ -1,8 +1,8 @@
 """Bundles of older versions are read: each step takes a bundle from one version to the next.
 
 A version is what `config.json` says and which tensors the file holds. Whoever adds a field to either, or
-renames or reshapes a tensor, adds a version: `FORMAT_VERSION`, a step here, and a bundle of the version before
-among those that the tests read (`tests/export/bundles`).
+renames or reshapes a tensor, adds a version: `FORMAT_VERSION`, a step here, and a bundle of the version
+before among those that the tests read (`tests/export/bundles`).
 """
 
 from collections.abc import Callable, Mapping

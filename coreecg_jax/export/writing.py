@@ -36,7 +36,7 @@ def run_pytorch(path: Path, ecg: np.ndarray, available: np.ndarray) -> np.ndarra
             f"format pytorch: expected torch and safetensors ({error}): pip install 'coreecg-jax[torch]'"
         ) from error
     with torch.no_grad():
-        return pytorch.load(path.parent)(torch.tensor(ecg), torch.tensor(available)).numpy()
+        return pytorch.read(path.parent)(torch.tensor(ecg), torch.tensor(available)).numpy()
 
 
 PORTABLE: Mapping[str, tuple[str, Write, Run]] = {
