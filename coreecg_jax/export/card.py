@@ -1,4 +1,4 @@
-"""`MODEL_CARD.md`: what a human should know before use, with the front matter that model hubs read."""
+"""`MODEL_CARD.md`, `README.md` too: what to know before use, with the front matter that model hubs read."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,8 @@ from coreecg_jax.export.description import Description
 
 _HEAD = """---
 license: other
-license_name: see-model-card
+license_name: licences-of-the-training-data
+license_link: LICENSE
 library_name: coreecg-jax
 pipeline_tag: feature-extraction
 tags: [ecg, electrocardiogram, self-supervised, jax]

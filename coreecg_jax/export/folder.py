@@ -22,6 +22,8 @@ CONFIG = "config.json"
 TENSORS = "model.safetensors"
 VECTORS = "test_vectors.npz"
 CARD = "MODEL_CARD.md"
+README = "README.md"  # the card again, by the name that model hubs read
+LICENCE = "LICENSE"  # what the front matter of the card links to
 ONNX = "model.onnx"
 STABLEHLO = "model.stablehlo"
 NEEDED = (CONFIG, TENSORS)
@@ -31,6 +33,8 @@ FILES = {
     TENSORS: 1 << 36,
     VECTORS: 1 << 28,
     CARD: 1 << 20,
+    README: 1 << 20,
+    LICENCE: 1 << 20,
     ONNX: 1 << 31,  # what a protocol buffer can hold
     STABLEHLO: 1 << 36,
 }

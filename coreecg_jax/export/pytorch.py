@@ -119,7 +119,10 @@ def _shapes(network: dict) -> dict[str, tuple[int, ...]]:
         shapes[f"{layers}.{name}.kernel"] = (depth, before, after)
         shapes[f"{layers}.{name}.bias"] = (depth, after)
     shapes |= {"embed.linear.kernel": (patch + 2 * kernels, width), "embed.linear.bias": (width,)}
-    norms = {f"{layers}.attention_norm": (depth, width), f"{layers}.mlp_norm": (depth, width)}
+    norms: dict[str, tuple[int, ...]] = {
+        f"{layers}.attention_norm": (depth, width),
+        f"{layers}.mlp_norm": (depth, width),
+    }
     norms |= {"encoder_stack.norm": (width,), "embed.norm": (width,)}
     norms |= {"patch_norm": (patch,)} if network["normalise_patches"] else {}
     shapes |= {f"{name}.{part}": shape for name, shape in norms.items() for part in ("scale", "bias")}

@@ -87,7 +87,9 @@ def write_bundle(
             again = run(new / file, vectors.ecg, vectors.available)
             differences[name] = require_same(again, vectors, file)
         card = model_card(description, differences, vectors.embedding.shape[1])
-        (new / folder.CARD).write_text(card, encoding="utf-8")
+        for name in (folder.CARD, folder.README):
+            (new / name).write_text(card, encoding="utf-8")
+        (new / folder.LICENCE).write_text(f"{description.licence}\n", encoding="utf-8")
     return differences
 
 

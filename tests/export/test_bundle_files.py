@@ -50,13 +50,18 @@ def test_a_bundle_comes_back_whole(written) -> None:
     for name, array in flat({"network": loaded.parameters, "fda": loaded.fda}).items():
         np.testing.assert_array_equal(array, expected[name])
     assert sorted(path.name for path in written.iterdir()) == [
+        "LICENSE",
         "MODEL_CARD.md",
+        "README.md",
         "SHA256SUMS",
         "config.json",
         "model.safetensors",
         "test_vectors.npz",
     ]
     card = (written / folder.CARD).read_text()
+    assert (written / folder.README).read_text() == card
+    assert (written / folder.LICENCE).read_text() == loaded.description.licence + "\n"
+    assert set(folder.require_intact(written)) == {path.name for path in written.iterdir()} - {folder.SUMS}
     assert "made_task" in card
     assert "0.800 (0.750 to 0.850)" in card
 
