@@ -66,6 +66,7 @@ def description_of(
         fda_mode=objective.fda.mode,
         target_floor=objective.target_floor,
         fewest_leads=_fewest_leads(objective.stdm, objective.columns),
+        decoder_trained=objective.lambda_r > 0,
     )
     about, patch = loaded.preprocessing, objective.network.patch
     seconds, crops = frozen_crops(pooling, patch, about, config.data.crop_seconds, crops)

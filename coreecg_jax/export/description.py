@@ -22,6 +22,8 @@ LICENCE = (
     "data to say: see `training.data`. Not a medical device; not for diagnosis."
 )
 
+LEARNING = ("learned", "per_bin")  # modes of FDA in which its parameters say what is important
+
 
 @dataclasses.dataclass(frozen=True)
 class Representation:
@@ -57,6 +59,7 @@ class Training:
     fda_mode: str
     target_floor: float  # of the reconstruction's targets
     fewest_leads: int  # that the masks of training left to the encoder
+    decoder_trained: bool = True  # false where the objective had no reconstruction (lambda_r = 0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,6 +133,26 @@ def read_description(text: bytes) -> Description:
         return Description(network=network, **fields)
     except ValueError as error:
         raise BundleRefused(f"config.json: {error}") from error
+
+
+def require_trained_decoder(description: Description) -> None:
+    """Raises ValueError where the decoder has its initial parameters: what it generates is noise."""
+    if not description.training.decoder_trained:
+        raise ValueError(
+            f"reconstruct: expected an encoder trained with reconstruction, got method "
+            f"{description.training.method!r}, whose objective never trained the decoder (lambda_r = 0): "
+            "use a bundle of another run"
+        )
+
+
+def require_learned_importance(description: Description) -> None:
+    """Raises ValueError where FDA learned nothing: its parameters are those that it began with."""
+    if description.training.fda_mode not in LEARNING:
+        raise ValueError(
+            f"importance: expected FDA of mode {' or '.join(LEARNING)}, got method "
+            f"{description.training.method!r} with mode {description.training.fda_mode!r}, in which no "
+            "importance is learned: use a bundle of another run"
+        )
 
 
 def _read_network(value: Any) -> CoReECG:

@@ -32,13 +32,21 @@ class Step(NamedTuple):
     tensors: Callable[[Tensors], Tensors] = lambda tensors: tensors
 
 
-def _with_recovery(raw: Fields) -> Fields:
-    """Some bundles of version 1 say how well signal is recovered, those before do not know the field."""
-    return {"recovery": [], **raw}
+def _from_version_1(raw: Fields) -> Fields:
+    """Fields that version 1 lacks.
+
+    Some of its bundles say how well signal is recovered, those before do not know the field. Whether the
+    decoder was trained follows from the method; another's ablation without reconstruction is not recognised.
+    """
+    training = raw.get("training")
+    if isinstance(training, dict):
+        trained = training.get("method") not in ("simclr", "cmsc")
+        training = {"decoder_trained": trained, **training}
+    return {"recovery": [], **raw, "training": training}
 
 
 # Version -> from it to the next one.
-STEPS: dict[int, Step] = {1: Step(config=_with_recovery)}
+STEPS: dict[int, Step] = {1: Step(config=_from_version_1)}
 
 
 def version_of(raw: Mapping[str, Any], newest: int = FORMAT_VERSION) -> int:

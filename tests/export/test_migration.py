@@ -41,6 +41,15 @@ def test_version_1_with_and_without_recovery() -> None:
     assert again.recovery[0].dropped_lead == {"I": 0.5}
 
 
+@pytest.mark.parametrize(("method", "trained"), [("coreecg", True), ("simclr", False), ("cmsc", False)])
+def test_version_1_says_by_its_method_whether_the_decoder_was_trained(method, trained) -> None:
+    raw = json.loads((BUNDLES / "version_1" / folder.CONFIG).read_text())
+    raw["training"]["method"] = method
+    assert read_description(json.dumps(raw).encode()).training.decoder_trained is trained
+    with pytest.raises(BundleRefused, match=r"config\.json\.training: expected an object"):
+        read_description(json.dumps({**raw, "training": [method]}).encode())
+
+
 def test_there_is_a_step_from_every_version() -> None:
     assert sorted(STEPS) == list(range(1, FORMAT_VERSION))
 
@@ -54,7 +63,8 @@ FIELDS = {
     "preprocessing": "filter_order high_pass leads low_pass microvolts_per_unit sampling_rate window_seconds",
     "normalisation": "limb_leads mean scale smallest_scale typical_scale",
     "representation": "crop_samples crops pooling",
-    "training": "crop_samples data dtype fda_mode fewest_leads manifests method seed step target_floor",
+    "training": "crop_samples data decoder_trained dtype fda_mode fewest_leads manifests method seed "
+    "step target_floor",
 }
 
 
