@@ -42,7 +42,7 @@ def model_card(description: Description, differences: Mapping[str, float], width
         "embedding": f"{width} numbers: pooling {r.pooling}, mean of {r.crops} crops of "
         f"{r.crop_samples / p.sampling_rate:g} s of each {p.window_seconds:g} s window",
         "fewest leads seen in training": str(t.fewest_leads),
-        "labels": ", ".join(d.labels) or "none: an encoder without classifier",
+        "labels evaluated": ", ".join(d.labels) or "none (an encoder, without classifier)",
         "licence": d.licence,
         "written by": f"coreecg-jax {d.project_version}",
     }

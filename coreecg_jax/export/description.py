@@ -94,7 +94,7 @@ class Description:
     normalisation: Normalisation
     representation: Representation
     training: Training
-    labels: tuple[str, ...] = ()  # names of the outputs, where the bundle has a classifier
+    labels: tuple[str, ...] = ()  # classes that the evaluations behind `accuracy` scored, in their order
     accuracy: tuple[Accuracy, ...] = ()
     recovery: tuple[Recovery, ...] = ()
     unit: str = "mV"  # of signals handed in, and of those that come back

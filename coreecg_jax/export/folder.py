@@ -48,8 +48,7 @@ def new_folder(out: Path) -> Generator[Path]:
     Raises:
       FileExistsError: when `out` is there.
     """
-    if out.exists() or out.is_symlink():
-        raise FileExistsError(f"--out: {out} is there already: choose another, or remove it")
+    require_free(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}-"))
     try:
@@ -61,6 +60,12 @@ def new_folder(out: Path) -> Generator[Path]:
         os.rename(staging, out)  # an empty folder made meanwhile is replaced, any other stays and this raises
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def require_free(out: Path) -> None:
+    """Raises FileExistsError when `out` is there."""
+    if out.exists() or out.is_symlink():
+        raise FileExistsError(f"--out: {out} is there already: choose another, or remove it")
 
 
 def read_sums(folder: Path) -> dict[str, str]:

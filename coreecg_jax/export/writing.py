@@ -1,5 +1,6 @@
 """Writes a bundle: every file, each run again from the disk before the folder is given its name."""
 
+import importlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,8 @@ PORTABLE: Mapping[str, tuple[str, Write, Run]] = {
     "stablehlo": (folder.STABLEHLO, write_stablehlo, run_stablehlo),
     "pytorch": (folder.TENSORS, lambda path, bundle: None, run_pytorch),  # reads what is there already
 }
+# Format -> the extra with its packages, and these.
+PACKAGES = {"onnx": ("onnx", ("onnx", "onnxruntime")), "pytorch": ("torch", ("torch", "safetensors"))}
 WITHOUT_ASKING = ("onnx", "stablehlo")
 
 
@@ -71,9 +74,7 @@ def write_bundle(
         `vectors.TOLERANCE`.
       MissingPackage: when a format needs a package that is not there.
     """
-    unknown = [name for name in formats if name not in PORTABLE]
-    if unknown:
-        raise ValueError(f"formats: expected some of {', '.join(PORTABLE)}, got {', '.join(unknown)}")
+    require_possible(out, formats)
     with folder.new_folder(Path(out)) as new:
         tensors = {name: np.asarray(leaf) for name, leaf in flat(parameters).items()}
         (new / folder.CONFIG).write_text(description.to_json(), encoding="utf-8")
@@ -91,6 +92,28 @@ def write_bundle(
             (new / name).write_text(card, encoding="utf-8")
         (new / folder.LICENCE).write_text(f"{description.licence}\n", encoding="utf-8")
     return differences
+
+
+def require_possible(out: Path | str, formats: Sequence[str]) -> None:
+    """What `write_bundle` would refuse, without what is to be written: asked before that is made.
+
+    Raises:
+      FileExistsError, ValueError, MissingPackage: as `write_bundle`.
+    """
+    unknown = [name for name in formats if name not in PORTABLE]
+    if unknown:
+        raise ValueError(f"formats: expected some of {', '.join(PORTABLE)}, got {', '.join(unknown)}")
+    folder.require_free(Path(out))
+    for name in formats:
+        extra, packages = PACKAGES.get(name, ("", ()))
+        try:
+            for package in packages:
+                importlib.import_module(package)
+        except ImportError as error:
+            raise MissingPackage(
+                f"format {name}: expected {' and '.join(packages)} ({error}): pip install "
+                f"'coreecg-jax[{extra}]', or leave {name} out of --formats"
+            ) from error
 
 
 def _write_vectors(path: Path, description: Description, parameters: Any) -> None:
