@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from coreecg_jax.export.writing import PORTABLE, WITHOUT_ASKING, write_bundle
+from coreecg_jax.export.writing import PORTABLE, WITHOUT_ASKING, require_possible, write_bundle
 from coreecg_jax.method.representation import POOLINGS
 from launch.exporting import description_of
 from launch.shell import run_main
@@ -34,6 +34,7 @@ _RECOVERED_ON = flags.DEFINE_string(
 def main(argv: Sequence[str]) -> None:
     """Writes the bundle, prints how far each format is from the test vectors, and where the bundle is."""
     del argv
+    require_possible(_OUT.value, _FORMATS.value)  # before minutes go into what could not be written
     description, parameters = description_of(
         _CHECKPOINT.value,
         pooling=_POOLING.value,

@@ -66,6 +66,7 @@ def description_of(
         fda_mode=objective.fda.mode,
         target_floor=objective.target_floor,
         fewest_leads=_fewest_leads(objective.stdm, objective.columns),
+        decoder_trained=objective.lambda_r > 0,
     )
     about, patch = loaded.preprocessing, objective.network.patch
     seconds, crops = frozen_crops(pooling, patch, about, config.data.crop_seconds, crops)
@@ -75,6 +76,7 @@ def description_of(
         normalisation=Normalisation(),
         representation=Representation(pooling, round(seconds * about.sampling_rate), crops),
         training=training,
+        labels=labels_of(evaluations),
         accuracy=tuple(
             accuracy_of(file, digest_of_parameters(loaded.params), pooling) for file in evaluations
         ),
@@ -121,6 +123,19 @@ def accuracy_of(file: str, digest: str, pooling: str) -> Accuracy:
         )
     except (KeyError, TypeError) as error:
         raise ValueError(f"--evaluation: {file} has no score of a pretrained encoder: {error!r}") from error
+
+
+def labels_of(evaluations: Sequence[str]) -> tuple[str, ...]:
+    """Names of the classes that the evaluations scored, each once, in their order.
+
+    Raises:
+      FileNotFoundError, ValueError: when a file is no result of launch.evaluate.
+    """
+    names: dict[str, None] = {}
+    for file in evaluations:
+        label_set = read_report(file).get("label_set", {})  # reports of old have none
+        names |= dict.fromkeys(str(name) for name in label_set.get("classes", []))
+    return tuple(names)
 
 
 def _recovery(

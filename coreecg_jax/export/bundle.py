@@ -9,7 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from coreecg_jax.export import crops, filling, programs, recordings
-from coreecg_jax.export.description import Description
+from coreecg_jax.export.description import (
+    Description,
+    require_learned_importance,
+    require_trained_decoder,
+)
 from coreecg_jax.export.recordings import Conditioned, Windows
 from coreecg_jax.method.views import FDA
 from coreecg_jax.records.leads import LEADS, lead_indices
@@ -133,8 +137,10 @@ class Bundle:
           start: of the crop, seconds of the recording.
 
         Raises:
-          RecordingRefused, ValueError: as `embed`; also when spans or start lie outside, or nothing is left.
+          RecordingRefused, ValueError: as `embed`; also when spans or start lie outside, nothing is left, or
+            the decoder was not trained.
         """
+        require_trained_decoder(self.description)
         done = self.condition(signal, fs=fs, leads=leads, bad_leads=bad_leads, conditioned=conditioned)
         self.warn_of_unseen(done)
         spans = tuple((first - start, last - start) for first, last in hidden)
@@ -142,7 +148,12 @@ class Bundle:
         return filling.reconstruct(self.description, self.parameters, *crop, spans)
 
     def importance(self) -> Importance:
-        """Which frequencies FDA protects, for a recording whose energy is neutral."""
+        """Which frequencies FDA protects, for a recording whose energy is neutral.
+
+        Raises:
+          ValueError: when FDA learned nothing.
+        """
+        require_learned_importance(self.description)
         training, rate = self.description.training, self.description.preprocessing.sampling_rate
         s_M = np.asarray(self.fda["s"], np.float64)
         centred_M = s_M - s_M.mean()

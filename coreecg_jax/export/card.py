@@ -1,4 +1,4 @@
-"""`MODEL_CARD.md`: what a human should know before use, with the front matter that model hubs read."""
+"""`MODEL_CARD.md`, `README.md` too: what to know before use, with the front matter that model hubs read."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,8 @@ from coreecg_jax.export.description import Description
 
 _HEAD = """---
 license: other
-license_name: see-model-card
+license_name: licences-of-the-training-data
+license_link: LICENSE
 library_name: coreecg-jax
 pipeline_tag: feature-extraction
 tags: [ecg, electrocardiogram, self-supervised, jax]
@@ -41,7 +42,7 @@ def model_card(description: Description, differences: Mapping[str, float], width
         "embedding": f"{width} numbers: pooling {r.pooling}, mean of {r.crops} crops of "
         f"{r.crop_samples / p.sampling_rate:g} s of each {p.window_seconds:g} s window",
         "fewest leads seen in training": str(t.fewest_leads),
-        "labels": ", ".join(d.labels) or "none: an encoder without classifier",
+        "labels evaluated": ", ".join(d.labels) or "none (an encoder, without classifier)",
         "licence": d.licence,
         "written by": f"coreecg-jax {d.project_version}",
     }

@@ -5,24 +5,24 @@ import inspect
 import json
 from typing import Any
 
+from coreecg_jax.export.limits import MOST_COLUMNS, MOST_WINDOW_SAMPLES, require_in_limits
 from coreecg_jax.export.migration import FORMAT, FORMAT_VERSION, migrated
 from coreecg_jax.export.parsing import parse_fields, parse_json
 from coreecg_jax.export.refusal import BundleRefused
 from coreecg_jax.method.network import CoReECG
 from coreecg_jax.method.normalisation import SMALLEST_SCALE, TYPICAL_SCALE
 from coreecg_jax.method.representation import POOLINGS
+from coreecg_jax.method.views import MODES
 from coreecg_jax.records.conditioning import check_preprocessing
-from coreecg_jax.records.leads import LEADS
+from coreecg_jax.records.leads import LEADS, lead_indices
 from coreecg_jax.records.schema import Preprocessing
 
 LICENCE = (
     "The code is Apache-2.0. Who may use the parameters, and for what, is for the licences of the training "
     "data to say: see `training.data`. Not a medical device; not for diagnosis."
 )
-# No network is larger: a number beyond it is damage, found before anything is allocated.
-LARGEST_NUMBER = 2**16
-LARGEST_RATE = 10_000.0  # Hz
-LONGEST_WINDOW = 3600.0  # s
+
+LEARNING = ("learned", "per_bin")  # modes of FDA in which its parameters say what is important
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,6 +59,7 @@ class Training:
     fda_mode: str
     target_floor: float  # of the reconstruction's targets
     fewest_leads: int  # that the masks of training left to the encoder
+    decoder_trained: bool = True  # false where the objective had no reconstruction (lambda_r = 0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,7 +94,7 @@ class Description:
     normalisation: Normalisation
     representation: Representation
     training: Training
-    labels: tuple[str, ...] = ()  # names of the outputs, where the bundle has a classifier
+    labels: tuple[str, ...] = ()  # classes that the evaluations behind `accuracy` scored, in their order
     accuracy: tuple[Accuracy, ...] = ()
     recovery: tuple[Recovery, ...] = ()
     unit: str = "mV"  # of signals handed in, and of those that come back
@@ -134,18 +135,33 @@ def read_description(text: bytes) -> Description:
         raise BundleRefused(f"config.json: {error}") from error
 
 
+def require_trained_decoder(description: Description) -> None:
+    """Raises ValueError where the decoder has its initial parameters: what it generates is noise."""
+    if not description.training.decoder_trained:
+        raise ValueError(
+            f"reconstruct: expected an encoder trained with reconstruction, got method "
+            f"{description.training.method!r}, whose objective never trained the decoder (lambda_r = 0): "
+            "use a bundle of another run"
+        )
+
+
+def require_learned_importance(description: Description) -> None:
+    """Raises ValueError where FDA learned nothing: its parameters are those that it began with."""
+    if description.training.fda_mode not in LEARNING:
+        raise ValueError(
+            f"importance: expected FDA of mode {' or '.join(LEARNING)}, got method "
+            f"{description.training.method!r} with mode {description.training.fda_mode!r}, in which no "
+            "importance is learned: use a bundle of another run"
+        )
+
+
 def _read_network(value: Any) -> CoReECG:
     fields = parse_fields(_network_fields(), value, "config.json: network")
-    wrong = {name: x for name, x in fields.items() if type(x) is int and not 0 <= x <= LARGEST_NUMBER}
-    if wrong:
-        raise BundleRefused(f"config.json: network: expected 0 to {LARGEST_NUMBER}, got {wrong}")
-    least_one = "patch", "width", "depth", "heads", "decoder_width", "decoder_depth", "decoder_heads"
-    if any(not fields[name] for name in (*least_one, "projection")):
-        raise BundleRefused(f"config.json: network: expected more than 0 of {', '.join(least_one)}")
     try:
+        require_in_limits(fields, "network")
         return CoReECG(**fields)
     except ValueError as error:
-        raise BundleRefused(f"config.json: network: {error}") from error
+        raise BundleRefused(f"config.json: {error}") from error
 
 
 def _network_fields() -> dict[str, Any]:
@@ -163,9 +179,11 @@ def _parts(description: Description) -> dict[str, Any]:
 def _check(description: Description) -> None:
     """Raises ValueError for what no bundle of this version can say."""
     d, p, r = description, description.preprocessing, description.representation
-    if p.sampling_rate > LARGEST_RATE or p.window_seconds > LONGEST_WINDOW:
+    require_in_limits(d)
+    if not p.window_samples <= MOST_WINDOW_SAMPLES:
         raise ValueError(
-            f"preprocessing: expected at most {LARGEST_RATE:g} Hz and {LONGEST_WINDOW:g} s, got {p}"
+            f"preprocessing.window_seconds: expected at most {MOST_WINDOW_SAMPLES} samples at "
+            f"{p.sampling_rate:g} Hz, got {p.window_seconds:g} s = {p.window_samples} samples"
         )
     check_preprocessing(p)
     if p.leads != LEADS:
@@ -178,12 +196,23 @@ def _check(description: Description) -> None:
         )
     if r.pooling not in POOLINGS:
         raise ValueError(f"representation.pooling: expected of {', '.join(POOLINGS)}, got {r.pooling!r}")
-    if not 1 <= r.crops <= LARGEST_NUMBER:
-        raise ValueError(f"representation.crops: expected 1 to {LARGEST_NUMBER}, got {r.crops}")
-    if not 0 < r.crop_samples <= p.window_samples or r.crop_samples % d.network.patch:
+    _check_crop("representation", r.crop_samples, d)
+    _check_crop("training", d.training.crop_samples, d)
+    if d.training.fda_mode not in MODES:
+        raise ValueError(f"training.fda_mode: expected of {', '.join(MODES)}, got {d.training.fda_mode!r}")
+    for number, one in enumerate(d.accuracy):
+        try:
+            lead_indices(one.leads)
+        except ValueError as error:
+            raise ValueError(f"accuracy[{number}].leads: {error}") from error
+
+
+def _check_crop(part: str, samples: int, description: Description) -> None:
+    """A crop is of whole patches, not too many of them, and lies in a window."""
+    patch, window = description.network.patch, description.preprocessing.window_samples
+    most = min(window, MOST_COLUMNS * patch)
+    if not patch <= samples <= most or samples % patch:
         raise ValueError(
-            f"representation.crop_samples: expected a multiple of network.patch = {d.network.patch} up to "
-            f"the window's {p.window_samples} samples, got {r.crop_samples}"
+            f"{part}.crop_samples: expected a multiple of network.patch = {patch} up to {most} (the window's "
+            f"{window} samples, {MOST_COLUMNS} patches), got {samples}"
         )
-    if not 1 <= d.training.fewest_leads <= len(LEADS):
-        raise ValueError(f"training.fewest_leads: expected 1 to 12, got {d.training.fewest_leads}")

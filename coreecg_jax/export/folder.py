@@ -22,6 +22,8 @@ CONFIG = "config.json"
 TENSORS = "model.safetensors"
 VECTORS = "test_vectors.npz"
 CARD = "MODEL_CARD.md"
+README = "README.md"  # the card again, by the name that model hubs read
+LICENCE = "LICENSE"  # what the front matter of the card links to
 ONNX = "model.onnx"
 STABLEHLO = "model.stablehlo"
 NEEDED = (CONFIG, TENSORS)
@@ -31,6 +33,8 @@ FILES = {
     TENSORS: 1 << 36,
     VECTORS: 1 << 28,
     CARD: 1 << 20,
+    README: 1 << 20,
+    LICENCE: 1 << 20,
     ONNX: 1 << 31,  # what a protocol buffer can hold
     STABLEHLO: 1 << 36,
 }
@@ -44,8 +48,7 @@ def new_folder(out: Path) -> Generator[Path]:
     Raises:
       FileExistsError: when `out` is there.
     """
-    if out.exists() or out.is_symlink():
-        raise FileExistsError(f"--out: {out} is there already: choose another, or remove it")
+    require_free(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}-"))
     try:
@@ -57,6 +60,12 @@ def new_folder(out: Path) -> Generator[Path]:
         os.rename(staging, out)  # an empty folder made meanwhile is replaced, any other stays and this raises
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def require_free(out: Path) -> None:
+    """Raises FileExistsError when `out` is there."""
+    if out.exists() or out.is_symlink():
+        raise FileExistsError(f"--out: {out} is there already: choose another, or remove it")
 
 
 def read_sums(folder: Path) -> dict[str, str]:
@@ -96,6 +105,19 @@ def intact(folder: Path, name: str, sums: Mapping[str, str]) -> Path:
             "copy the bundle again"
         )
     return path
+
+
+def require_intact(folder: Path | str) -> list[str]:
+    """Looks at every file of a bundle, as `sha256sum -c SHA256SUMS` does: also at those that others read.
+
+    Returns:
+      The names of the files.
+
+    Raises:
+      FileNotFoundError, BundleRefused: as `read_sums` and `intact`.
+    """
+    sums = read_sums(Path(folder))
+    return [intact(Path(folder), name, sums).name for name in sums]
 
 
 def _checked_file(folder: Path, name: str, largest: int) -> Path:

@@ -7,9 +7,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from coreecg_jax.export import folder, hub
+from coreecg_jax.export import folder, hub, migration
 from coreecg_jax.export.bundle import Bundle
 from coreecg_jax.export.description import Description, read_description
+from coreecg_jax.export.parsing import parse_json
 from coreecg_jax.export.tensors import Shapes, flat, nested, read_tensors
 from coreecg_jax.method.network import CoReECG
 from coreecg_jax.method.views import FDA
@@ -37,14 +38,18 @@ def load(path: Path | str) -> Bundle:
 
 def read_bundle(where: Path) -> Bundle:
     """A bundle from its two needed files, whatever their digests; `load` asks for those."""
-    description = read_description((where / folder.CONFIG).read_bytes())
-    tensors = read_tensors(where / folder.TENSORS, expected_tensors(description))
-    tree = nested(tensors)
+    text = (where / folder.CONFIG).read_bytes()
+    description, version = read_description(text), migration.version_of(parse_json(text, folder.CONFIG))
+    held = migration.older_shapes(expected_tensors(description), version)
+    tree = nested(migration.migrated_tensors(read_tensors(where / folder.TENSORS, held), version))
     return Bundle(description, tree["network"], tree["fda"])
 
 
 def expected_tensors(description: Description) -> Shapes:
-    """Name -> shape of every tensor that the network of a description has; nothing is allocated."""
+    """Name -> shape of every tensor that the network of a description has, in a bundle of this version.
+
+    Nothing is allocated.
+    """
     network: Any = description.network
     training, rate = description.training, description.preprocessing.sampling_rate
     shapes = _shapes(network)

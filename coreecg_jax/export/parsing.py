@@ -52,12 +52,19 @@ def parse(kind: Any, value: Any, where: str) -> Any:
         return tuple(parse(arguments[0], item, f"{where}[{number}]") for number, item in enumerate(value))
     if origin is dict and isinstance(value, dict):
         return {str(name): parse(arguments[1], item, f"{where}.{name}") for name, item in value.items()}
-    if kind is float and type(value) in (int, float) and math.isfinite(value):
+    if kind is float and type(value) in (int, float) and _is_finite(value):
         return float(value)
     if kind in (str, int, bool) and type(value) is kind:
         return value
     expected = getattr(origin or kind, "__name__", kind)
     raise BundleRefused(f"{where}: expected {expected}, got {str(value)[:60]!r} ({type(value).__name__})")
+
+
+def _is_finite(number: int | float) -> bool:
+    try:
+        return math.isfinite(number)
+    except OverflowError:  # an integer beyond any float
+        return False
 
 
 def parse_fields(fields: dict[str, Any], value: Any, where: str) -> dict[str, Any]:

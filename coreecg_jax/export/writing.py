@@ -1,5 +1,6 @@
 """Writes a bundle: every file, each run again from the disk before the folder is given its name."""
 
+import importlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ def run_pytorch(path: Path, ecg: np.ndarray, available: np.ndarray) -> np.ndarra
             f"format pytorch: expected torch and safetensors ({error}): pip install 'coreecg-jax[torch]'"
         ) from error
     with torch.no_grad():
-        return pytorch.load(path.parent)(torch.tensor(ecg), torch.tensor(available)).numpy()
+        return pytorch.read(path.parent)(torch.tensor(ecg), torch.tensor(available)).numpy()
 
 
 PORTABLE: Mapping[str, tuple[str, Write, Run]] = {
@@ -44,6 +45,8 @@ PORTABLE: Mapping[str, tuple[str, Write, Run]] = {
     "stablehlo": (folder.STABLEHLO, write_stablehlo, run_stablehlo),
     "pytorch": (folder.TENSORS, lambda path, bundle: None, run_pytorch),  # reads what is there already
 }
+# Format -> the extra with its packages, and these.
+PACKAGES = {"onnx": ("onnx", ("onnx", "onnxruntime")), "pytorch": ("torch", ("torch", "safetensors"))}
 WITHOUT_ASKING = ("onnx", "stablehlo")
 
 
@@ -71,24 +74,46 @@ def write_bundle(
         `vectors.TOLERANCE`.
       MissingPackage: when a format needs a package that is not there.
     """
-    unknown = [name for name in formats if name not in PORTABLE]
-    if unknown:
-        raise ValueError(f"formats: expected some of {', '.join(PORTABLE)}, got {', '.join(unknown)}")
+    require_possible(out, formats)
     with folder.new_folder(Path(out)) as new:
         tensors = {name: np.asarray(leaf) for name, leaf in flat(parameters).items()}
         (new / folder.CONFIG).write_text(description.to_json(), encoding="utf-8")
         (new / folder.TENSORS).write_bytes(tensors_to_bytes(tensors))
         _write_vectors(new / folder.VECTORS, description, parameters["network"])
         bundle, vectors = read_bundle(new), read_vectors(new / folder.VECTORS)
-        differences = {"safetensors": require_same(_embedded(bundle, vectors), vectors, folder.TENSORS)}
+        differences = {"safetensors": require_same(embedded(bundle, vectors), vectors, folder.TENSORS)}
         for name in formats:
             file, write, run = PORTABLE[name]
             write(new / file, bundle)
             again = run(new / file, vectors.ecg, vectors.available)
             differences[name] = require_same(again, vectors, file)
         card = model_card(description, differences, vectors.embedding.shape[1])
-        (new / folder.CARD).write_text(card, encoding="utf-8")
+        for name in (folder.CARD, folder.README):
+            (new / name).write_text(card, encoding="utf-8")
+        (new / folder.LICENCE).write_text(f"{description.licence}\n", encoding="utf-8")
     return differences
+
+
+def require_possible(out: Path | str, formats: Sequence[str]) -> None:
+    """What `write_bundle` would refuse, without what is to be written: asked before that is made.
+
+    Raises:
+      FileExistsError, ValueError, MissingPackage: as `write_bundle`.
+    """
+    unknown = [name for name in formats if name not in PORTABLE]
+    if unknown:
+        raise ValueError(f"formats: expected some of {', '.join(PORTABLE)}, got {', '.join(unknown)}")
+    folder.require_free(Path(out))
+    for name in formats:
+        extra, packages = PACKAGES.get(name, ("", ()))
+        try:
+            for package in packages:
+                importlib.import_module(package)
+        except ImportError as error:
+            raise MissingPackage(
+                f"format {name}: expected {' and '.join(packages)} ({error}): pip install "
+                f"'coreecg-jax[{extra}]', or leave {name} out of --formats"
+            ) from error
 
 
 def _write_vectors(path: Path, description: Description, parameters: Any) -> None:
@@ -98,7 +123,7 @@ def _write_vectors(path: Path, description: Description, parameters: Any) -> Non
     write_vectors(path, Vectors(ecg_BLW, available_BL, np.asarray(embedding_BF)))
 
 
-def _embedded(bundle: Bundle, vectors: Vectors) -> np.ndarray:
+def embedded(bundle: Bundle, vectors: Vectors) -> np.ndarray:
     """What the bundle makes of the test vectors, as a user calls it: missing leads are left out."""
     rate, leads = bundle.description.preprocessing.sampling_rate, bundle.description.preprocessing.leads
     done = [

@@ -55,7 +55,7 @@ class FDA:
 
     def init(self, samples: int, sampling_rate: float) -> dict[str, jax.Array]:
         """Parameters: `s` float32[M], a logit a band, from 0; `a`, the weight of the energy, from 0.5."""
-        bands = self.bands(samples, sampling_rate).shape[0]
+        bands = len(self.centres(samples, sampling_rate))  # not the bands themselves: they may be large
         return {"s": jnp.zeros(bands, jnp.float32), "a": jnp.asarray(0.5, jnp.float32)}
 
     def bands(self, samples: int, sampling_rate: float) -> np.ndarray:

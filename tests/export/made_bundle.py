@@ -1,6 +1,9 @@
 """A bundle of a network with random parameters, small enough for every test to look at."""
 
+import contextlib
 import functools
+import resource
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -57,3 +60,15 @@ def _shapes(network):
     kept, seen = np.arange(12, dtype=np.int32)[None], np.ones((1, 12), bool)
     shapes = jax.eval_shape(lambda: network.init(jax.random.key(0), patches, kept, seen))["params"]
     return {"network": shapes, "fda": FDA().init(CROP, RATE)}
+
+
+@contextlib.contextmanager
+def bounded_memory(more=4 << 30):
+    """Inside, this process cannot come by more bytes than these: what asks for them gets a MemoryError."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + more, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)

@@ -143,3 +143,24 @@ def test_importance_has_mean_zero_and_deviation_one(bundle) -> None:
     s_M = made_parameters()["fda"]["s"].astype(np.float64)
     np.testing.assert_allclose(importance.logit_M, (s_M - s_M.mean()) / s_M.std(), rtol=1e-4)
     assert importance.energy_weight == pytest.approx(float(made_parameters()["fda"]["a"]))
+
+
+def with_training(bundle, **changes):
+    training = dataclasses.replace(bundle.description.training, **changes)
+    description = dataclasses.replace(bundle.description, training=training)
+    return dataclasses.replace(bundle, description=description)
+
+
+def test_what_training_left_at_its_start_is_not_used(bundle, ecg) -> None:
+    """SimCLR and CMSC have no reconstruction, and mostly no FDA: the embedding is all that they give."""
+    contrastive = with_training(bundle, method="simclr", decoder_trained=False, fda_mode="off")
+    with pytest.raises(ValueError, match=r"reconstruct: expected .* 'simclr', whose objective never trained"):
+        contrastive.reconstruct(ecg, fs=500)
+    with pytest.raises(ValueError, match=r"importance: expected FDA of mode learned or per_bin, got .*'off'"):
+        contrastive.importance()
+    for mode in ("energy", "uniform"):
+        with pytest.raises(ValueError, match=f"got method 'coreecg' with mode '{mode}'"):
+            with_training(bundle, fda_mode=mode).importance()
+    np.testing.assert_array_equal(
+        with_training(bundle, decoder_trained=False).importance().logit_M, bundle.importance().logit_M
+    )

@@ -1,8 +1,12 @@
 """What is written is read again; what was changed on the way is refused with a reason, whatever it is."""
 
+import dataclasses
+import functools
 import hashlib
 import json
+import operator
 import os
+import re
 import shutil
 import struct
 import warnings
@@ -11,12 +15,13 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from made_bundle import made_description, made_parameters
+from made_bundle import bounded_memory, made_description, made_parameters
 
 from coreecg_jax.export import folder
-from coreecg_jax.export.description import read_description
+from coreecg_jax.export.description import Recovery, read_description
+from coreecg_jax.export.limits import LIMITS, require_in_limits
 from coreecg_jax.export.loading import expected_tensors, load, read_bundle
-from coreecg_jax.export.migration import FORMAT, migrated
+from coreecg_jax.export.migration import FORMAT_VERSION
 from coreecg_jax.export.refusal import BundleRefused
 from coreecg_jax.export.tensors import flat, nested, read_tensors, tensors_to_bytes
 from coreecg_jax.export.vectors import read_vectors
@@ -45,13 +50,18 @@ def test_a_bundle_comes_back_whole(written) -> None:
     for name, array in flat({"network": loaded.parameters, "fda": loaded.fda}).items():
         np.testing.assert_array_equal(array, expected[name])
     assert sorted(path.name for path in written.iterdir()) == [
+        "LICENSE",
         "MODEL_CARD.md",
+        "README.md",
         "SHA256SUMS",
         "config.json",
         "model.safetensors",
         "test_vectors.npz",
     ]
     card = (written / folder.CARD).read_text()
+    assert (written / folder.README).read_text() == card
+    assert (written / folder.LICENCE).read_text() == loaded.description.licence + "\n"
+    assert set(folder.require_intact(written)) == {path.name for path in written.iterdir()} - {folder.SUMS}
     assert "made_task" in card
     assert "0.800 (0.750 to 0.850)" in card
 
@@ -90,14 +100,7 @@ def test_a_flipped_byte_anywhere_is_refused(written, tmp_path_factory, data) -> 
     content[place] ^= data.draw(st.integers(1, 255))
     (where / name).write_bytes(content)
     with pytest.raises((BundleRefused, FileNotFoundError)):
-        require_intact(where)
-
-
-def require_intact(where):
-    """`load` checks the files that it reads; a flip may hit the digest of another."""
-    sums = folder.read_sums(where)
-    for each in sums:
-        folder.intact(where, each, sums)
+        folder.require_intact(where)  # `load` checks the files that it reads; a flip may hit another's digest
 
 
 def mutated(data, content):
@@ -155,19 +158,106 @@ def test_a_tampered_config_is_refused_or_understood(written, data) -> None:
         del node[part]
     else:
         node[part if action == "replace" else "more"] = data.draw(junk)
-    try:
-        description = read_description(json.dumps(raw).encode())
-    except BundleRefused:
-        return
-    assert json.loads(description.to_json()) == raw
+    require_refused_or_understood(raw)
+
+
+def require_refused_or_understood(raw):
+    """`load` does no more with a config before it opens the tensors."""
+    with bounded_memory():
+        try:
+            description = read_description(json.dumps(raw).encode())
+        except BundleRefused:
+            return
+        expected_tensors(description)
+    assert json.loads(description.to_json()) == {**raw, "format_version": FORMAT_VERSION}
+
+
+def numbers_in(node, path=()):
+    """Path of each number, those within lists and objects of any keys too."""
+    if isinstance(node, dict | list):
+        items = node.items() if isinstance(node, dict) else enumerate(node)
+        return [found for key, inner in items for found in numbers_in(inner, (*path, key))]
+    return [path] if type(node) in (int, float) else []
+
+
+def with_number(raw, path, number):
+    *parents, last = path
+    functools.reduce(operator.getitem, parents, raw)[last] = number
+    return raw
+
+
+SIZES = st.one_of(
+    st.integers(0, 80).map(lambda power: 2**power),
+    st.integers(0, 3000).map(lambda power: 2**power - 1),
+    st.integers(0, 200),
+    st.integers(-(2**70), -1),
+    st.floats(allow_nan=False, allow_infinity=False),
+)
+
+
+@FUZZ
+@given(data=st.data())
+def test_any_number_is_refused_or_harmless(written, data) -> None:
+    raw = json.loads((written / folder.CONFIG).read_text())
+    for _ in range(data.draw(st.integers(1, 3))):
+        with_number(raw, data.draw(st.sampled_from(numbers_in(raw))), data.draw(SIZES))
+    require_refused_or_understood(raw)
+
+
+HUGE = [
+    ("network.patch", 2**16, "1 to 4096"),
+    ("network.registers", 2**16, "0 to 1024"),
+    ("network.heads", 0, "1 to 1024"),
+    ("network.kernel_length", 2**15, "0 to 4096"),
+    ("preprocessing.filter_order", 60_000, "1 to 20"),
+    ("preprocessing.sampling_rate", 1e-3, "10 to 10000"),
+    ("preprocessing.window_seconds", 3600, "at most 131072 samples"),
+    ("representation.crops", 2**16, "1 to 64"),
+    ("representation.crop_samples", 2**31, "1 to 131072"),
+    ("training.crop_samples", 2**31, "1 to 131072"),
+    ("training.crop_samples", 2**40, "1 to 131072"),
+    ("training.crop_samples", 2**63, "1 to 131072"),
+    ("training.crop_samples", 0, "1 to 131072"),
+    ("training.crop_samples", 425, "a multiple of network.patch = 50"),
+    ("training.step", -1, "0 to"),
+    ("training.target_floor", 10**400, "float"),
+    ("training.fewest_leads", 13, "1 to 12"),
+    ("accuracy[0].macro_auroc", 1.5, "0 to 1"),
+]
+
+
+@pytest.mark.parametrize(("field", "number", "expected"), HUGE)
+def test_a_number_out_of_bounds_is_refused_by_its_field(written, field, number, expected) -> None:
+    raw = json.loads((written / folder.CONFIG).read_text())
+    if field == "preprocessing.window_seconds":
+        raw["preprocessing"]["sampling_rate"] = 10_000
+    path = [int(step) if step.isdecimal() else step for step in re.findall(r"\w+", field)]
+    with bounded_memory(), pytest.raises(BundleRefused) as refused:
+        read_description(json.dumps(with_number(raw, path, number)).encode())
+    before, got = str(refused.value).split(", got ")
+    assert f"{field}: expected {expected}" in before
+    assert str(number)[:20] in got
+
+
+def test_every_number_has_bounds() -> None:
+    """A field that is new in the format stands in the table of bounds, or no bundle is written."""
+    every = dataclasses.replace(made_description(), recovery=(Recovery("x", 1, {"I": 0.5}, {"I": 0.5}),))
+    fields = {".".join(str(step) for step in path) for path in numbers_in(json.loads(every.to_json()))}
+    fields = {re.sub(r"\.0", "", field) for field in fields} - {"format_version"}
+    assert {re.sub(r"(dropped_lead|hidden_column)\..*", r"\1", field) for field in fields} == set(LIMITS)
+    require_in_limits(every)
 
 
 def test_huge_numbers_allocate_nothing(copied) -> None:
     raw = json.loads((copied / folder.CONFIG).read_text())
     raw["network"] |= {"width": 65536, "depth": 65536, "heads": 16}
+    raw["network"] |= {"patch": 4096, "kernels": 65536, "kernel_length": 2048, "registers": 1024}
+    raw["preprocessing"] |= {"sampling_rate": 10_000, "window_seconds": 13}
+    raw["representation"]["crop_samples"] = 126_976
+    raw["training"] |= {"crop_samples": 126_976, "fda_mode": "per_bin"}
     (copied / folder.CONFIG).write_text(json.dumps(raw))
     sign_again(copied)
-    with pytest.raises(BundleRefused, match=r"expected \{'dtype': 'F32'"):
+    with bounded_memory(), pytest.raises(BundleRefused, match=r"expected \{'dtype': 'F32'"):
         load(copied)
     (copied / folder.TENSORS).write_bytes(struct.pack("<Q", 2**63) + b"{}")
     sign_again(copied)
@@ -231,26 +321,6 @@ def test_test_vectors_run_nothing(written, tmp_path) -> None:
     path.write_bytes(b"no archive")
     with pytest.raises(BundleRefused, match="zip"):
         read_vectors(path)
-
-
-def test_older_versions_are_migrated_step_by_step() -> None:
-    steps = {
-        1: lambda raw: {**raw, "unit": "mV"},
-        2: lambda raw: {"labels" if name == "classes" else name: value for name, value in raw.items()},
-    }
-    old = {"format": FORMAT, "format_version": 1, "classes": ["MI"]}
-    assert migrated(old, steps, newest=3) == {"unit": "mV", "labels": ["MI"]}
-    assert migrated({**old, "format_version": 3}, steps, newest=3) == {"classes": ["MI"]}
-    for version, said in (
-        (4, "newer than this code"),
-        (0, "from 1 to 3"),
-        ("1", "no bundle"),
-        (True, "no bundle"),
-    ):
-        with pytest.raises(BundleRefused, match=said):
-            migrated({**old, "format_version": version}, steps, newest=3)
-    with pytest.raises(BundleRefused, match="no bundle"):
-        migrated({"format_version": 1})
 
 
 def test_json_is_strict(written) -> None:

@@ -1,12 +1,14 @@
 """Every example of docs/export.md is run, on a bundle of all formats."""
 
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from made_bundle import made_description, made_parameters
 
+from coreecg_jax.export.refusal import BundleRefused
 from coreecg_jax.export.vectors import read_vectors
 from coreecg_jax.export.writing import write_bundle
 
@@ -26,13 +28,13 @@ def place(tmp_path_factory):
 
 
 def test_there_are_examples() -> None:
-    assert len(EXAMPLES) == 5
+    assert len(EXAMPLES) == 6
 
 
 @pytest.mark.filterwarnings("ignore::coreecg_jax.export.bundle.UnseenLeads")
 @pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda text: re.findall(r"\w+", text)[1])
-def test_an_example_runs(example: str, place, ecg, monkeypatch) -> None:
+def test_an_example_runs(example: str, place, ecg, monkeypatch, tmp_path) -> None:
     monkeypatch.chdir(place)
     vectors = read_vectors(place / "bundles" / "x" / "test_vectors.npz")
     names = {"ecg": vectors.ecg, "available": vectors.available, "signal": ecg[[0, 1, 7]]}
@@ -49,5 +51,11 @@ def test_an_example_runs(example: str, place, ecg, monkeypatch) -> None:
             result = names["embedding"]
             result = result.detach().numpy() if hasattr(result, "detach") else np.asarray(result)
             np.testing.assert_allclose(result, vectors.embedding, atol=1e-4)
+    elif "require_intact" in example:
+        shutil.copytree(place, tmp_path, dirs_exist_ok=True)
+        (tmp_path / "bundles" / "x" / "model.onnx").write_bytes(b"changed")
+        monkeypatch.chdir(tmp_path)
+        with pytest.raises(BundleRefused, match="its SHA-256 is not that of SHA256SUMS"):
+            exec(example, names)
     else:
         assert names["probe"].predict(names["recordings"]).shape == (3,)

@@ -1,6 +1,7 @@
 """The PyTorch module computes what jax does, from the written files alone."""
 
 import ast
+import json
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from coreecg_jax.export.vectors import TOLERANCE, read_vectors
 from coreecg_jax.export.writing import write_bundle
 
 torch = pytest.importorskip("torch", reason="pip install 'coreecg-jax[torch]'")
-pytest.importorskip("safetensors", reason="pip install 'coreecg-jax[torch]'")
+safetensors_torch = pytest.importorskip("safetensors.torch", reason="pip install 'coreecg-jax[torch]'")
 pytorch = pytest.importorskip("coreecg_jax.export.pytorch")
 PLAIN = NETWORK.clone(voltage=False, normalise_patches=True, time_bias=False, kernels=0, registers=0)
 
@@ -48,22 +49,107 @@ def test_what_is_not_available_changes_nothing_and_gradients_reach_the_parameter
     assert {"lead_embedding", "embed/linear/kernel", "encoder_stack/layers/qkv/kernel"} <= used
 
 
-def test_another_shape_or_version_is_refused(made, tmp_path) -> None:
+def test_another_shape_is_refused(made) -> None:
     encoder = pytorch.load(made)
     with pytest.raises(ValueError, match=r"expected ecg \[B, 12, 400 or more\]"):
         encoder(torch.zeros(1, 12, 300))
-    copy = shutil.copytree(made, tmp_path / "copy")
-    config = (copy / folder.CONFIG).read_text()
-    (copy / folder.CONFIG).write_text(config.replace('"format_version": 1', '"format_version": 2'))
-    with pytest.raises(ValueError, match="expected format version 1"):
+
+
+def changed_config(where, *path, to):
+    raw = json.loads((where / folder.CONFIG).read_text())
+    node = raw
+    for name in path[:-1]:
+        node = node[name]
+    node[path[-1]] = to
+    (where / folder.CONFIG).write_text(json.dumps(raw))
+
+
+def changed_tensors(where, change):
+    tensors = safetensors_torch.load_file(where / folder.TENSORS)
+    safetensors_torch.save_file(
+        change({name: x.clone() for name, x in tensors.items()}), where / folder.TENSORS
+    )
+
+
+LEAD, TOKENS = "network.lead_embedding", "network.free_tokens"
+CONFIGS = [
+    (("format_version",), 3, "format_version: expected 1 or 2, got 3"),
+    (("network", "depth"), 1, r"layers\.[\w.]+: expected finite float32 \[1, .*got torch.float32 \[2, "),
+    (("network", "kernels"), 0, r"missing \[\], unknown \['network.embed.bias', 'network.embed.taps'\]"),
+    (("network", "normalise_patches"), True, r"missing \['network.patch_norm.bias', "),
+    (("network", "heads"), 3, r"network.width of 2 \* network.heads, got .* 16 and 3"),
+    (("network", "width"), "16", "network.width: expected 1 or more, got '16'"),
+    (("normalisation", "typical_scale"), 0.3, r"typical_scale: expected \[0.001, 0.2\], got \[0.001, 0.3\]"),
+    (
+        ("representation", "pooling"),
+        "sum",
+        "representation.pooling: expected rhythm or lead or recording, got",
+    ),
+    (("representation", "crops"), 0, "representation.crops: expected 1 or more, got 0"),
+    (("network",), [], "config.json: a field is missing or of another type"),
+]
+TENSORS = [
+    (lambda x: x | {LEAD: x[LEAD] * float("nan")}, f"{LEAD}: expected finite float32"),
+    (lambda x: x | {LEAD: x[LEAD].half()}, rf"{LEAD}: .* got torch.float16 \[12, 16\]"),
+    (lambda x: x | {"fda.a": x["fda.a"].half()}, "fda.a: .* got torch.float16"),
+    (
+        lambda x: x | {LEAD: x[LEAD][:11].clone()},
+        rf"{LEAD}: expected finite float32 \[12, 16\], got .*\[11, 16\]",
+    ),
+    (lambda x: x | {"network.more": x[LEAD].clone()}, r"unknown \['network.more'\]"),
+    (lambda x: {name: each for name, each in x.items() if name != TOKENS}, rf"missing \['{TOKENS}'\]"),
+]
+
+
+@pytest.fixture
+def copy(written, tmp_path):
+    return shutil.copytree(written, tmp_path / "copy")
+
+
+@pytest.mark.parametrize(("path", "to", "said"), CONFIGS)
+def test_another_config_is_refused_by_its_digest_and_by_itself(copy, path, to, said) -> None:
+    changed_config(copy, *path, to=to)
+    with pytest.raises(ValueError, match=r"config\.json: its SHA-256 is not that of SHA256SUMS"):
         pytorch.load(copy)
+    with pytest.raises(ValueError, match=said):
+        pytorch.read(copy)
+
+
+@pytest.mark.parametrize(("change", "said"), TENSORS)
+def test_other_tensors_are_refused_by_their_digest_and_by_themselves(copy, change, said) -> None:
+    changed_tensors(copy, change)
+    with pytest.raises(ValueError, match=r"model\.safetensors: its SHA-256 is not that of SHA256SUMS"):
+        pytorch.load(copy)
+    with pytest.raises(ValueError, match=said):
+        pytorch.read(copy)
+
+
+def test_what_is_missing_or_no_tensor_file_is_refused(copy) -> None:
+    (copy / folder.TENSORS).write_bytes((copy / folder.TENSORS).read_bytes()[:100])
+    with pytest.raises(ValueError, match=r"^model\.safetensors: "):
+        pytorch.read(copy)
+    for name in (folder.TENSORS, folder.SUMS):
+        (copy / name).unlink()
+        with pytest.raises(ValueError, match=r"expected SHA256SUMS and .*: no bundle, or not copied whole"):
+            pytorch.load(copy)
+
+
+def test_a_bundle_of_version_1_is_read() -> None:
+    where = Path(__file__).parent / "bundles" / "version_1"
+    vectors = read_vectors(where / folder.VECTORS)
+    with torch.no_grad():
+        embedding = pytorch.load(where)(torch.tensor(vectors.ecg), torch.tensor(vectors.available)).numpy()
+    np.testing.assert_allclose(embedding, vectors.embedding, atol=TOLERANCE)
 
 
 def test_the_file_imports_nothing_of_ours() -> None:
     tree = ast.parse(Path(pytorch.__file__).read_text(encoding="utf-8"))
     imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     imported |= {each.name for node in ast.walk(tree) if isinstance(node, ast.Import) for each in node.names}
-    assert {name.split(".")[0] for name in imported} == {"json", "pathlib", "numpy", "torch", "safetensors"}
+    assert {name.split(".")[0] for name in imported} == {
+        *("hashlib", "json", "pathlib"),
+        *("numpy", "torch", "safetensors"),
+    }
 
 
 @pytest.mark.slow

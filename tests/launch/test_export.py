@@ -12,8 +12,9 @@ from made_run import write_made_data, write_made_run
 
 import coreecg_jax
 from coreecg_jax.export.description import Representation
+from coreecg_jax.export.writing import require_possible
 from coreecg_jax.records.leads import LEADS
-from launch.exporting import accuracy_of, description_of
+from launch.exporting import accuracy_of, description_of, labels_of
 from launch.restored import encoder_of
 
 ROOT = Path(__file__).parents[2]
@@ -91,6 +92,17 @@ def test_the_reconstruction_is_judged_on_other_recordings(run: Path, data: Path,
         description_of(str(run), pooling="lead", crops=3, recovered_on="made")
 
 
+def test_what_cannot_be_written_is_said_before_anything_is_read(tmp_path: Path) -> None:
+    """There is no checkpoint: it would be missed, were it looked for first."""
+    nothing, there = f"--checkpoint={tmp_path / 'gone'}", tmp_path / "there"
+    there.mkdir()
+    asked = launch("export", nothing, f"--out={tmp_path / 'new'}", "--formats=tflite")
+    assert (asked.returncode, asked.stdout) == (2, "")
+    assert asked.stderr.startswith("error: formats: expected some of onnx, stablehlo, pytorch, got tflite")
+    with pytest.raises(FileExistsError, match="is there already"):
+        require_possible(there, ())
+
+
 def test_data_that_moved_and_known_accuracy(run: Path, tmp_path: Path, capsys) -> None:
     restored = encoder_of(str(run))
     report = {
@@ -99,6 +111,7 @@ def test_data_that_moved_and_known_accuracy(run: Path, tmp_path: Path, capsys) -
         "protocol": "sealed test",
         "probe": "linear",
         "subset": {"leads": ["I", "II"]},
+        "label_set": {"classes": ["NORM", "MI"]},
         "encoders": [
             {"name": "other", "digest": "other", "pooling": "rhythm"},
             {"name": "this", "digest": restored.digest, "pooling": "rhythm"},
@@ -122,7 +135,11 @@ def test_data_that_moved_and_known_accuracy(run: Path, tmp_path: Path, capsys) -
     assert description.training.manifests == {}
     assert "no manifests of the training data" in capsys.readouterr().err
     assert description.accuracy == (accuracy,)
+    assert description.labels == ("NORM", "MI")
     assert description.preprocessing.leads == LEADS
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps({**report, "label_set": {"classes": ["MI", "CD"]}}))
+    assert labels_of([str(file), str(other)]) == ("NORM", "MI", "CD")
     file.write_text(json.dumps({**report, "scores": {}}))
     with pytest.raises(ValueError, match="no score of a pretrained encoder"):
         accuracy_of(str(file), restored.digest, "rhythm")
