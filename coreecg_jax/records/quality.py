@@ -10,6 +10,7 @@ import numpy as np
 from scipy.ndimage import maximum_filter1d, minimum_filter1d
 
 from coreecg_jax.records.leads import LEADS
+from coreecg_jax.records.recording import LARGEST_MILLIVOLTS
 from coreecg_jax.records.refusals import Reason, RecordingRefused
 from coreecg_jax.records.schema import LeadFlag
 
@@ -30,7 +31,7 @@ SMALLEST_P99_MILLIVOLTS = 0.02
 
 _REASONS = {
     LeadFlag.MISSING: (Reason.MISSING_LEAD, "missing"),
-    LeadFlag.NAN: (Reason.NAN, "with invalid samples"),
+    LeadFlag.NAN: (Reason.NAN, f"with samples that are invalid or beyond {LARGEST_MILLIVOLTS:g} mV"),
     LeadFlag.FLAT: (Reason.FLAT_LEAD, f"flat for {FLAT_SECONDS:g} s or more"),
     LeadFlag.SATURATED: (Reason.SATURATED, "standing at a rail"),
 }

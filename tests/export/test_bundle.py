@@ -121,6 +121,33 @@ def test_what_cannot_be_used_is_refused(bundle, ecg) -> None:
         bundle.embed(ecg, fs=500, bad_leads="zero")
 
 
+@pytest.mark.parametrize("sample", [np.inf, -np.inf, 1e30, -1e300, np.nan])
+def test_a_sample_that_is_none_is_a_bad_lead(bundle, ecg, embedding, sample) -> None:
+    bad = ecg.copy()
+    bad[8, 100] = sample
+    said = r"nan: recording 1: .* invalid or beyond 1e\+06 mV: V3: leave these leads out, or mask them"
+    with pytest.raises(RecordingRefused, match=said):
+        bundle.embed([ecg, bad], fs=500)
+    eleven = [lead for lead in LEADS if lead != "V3"]
+    expected = bundle.embed(rows(ecg, eleven), fs=500, leads=eleven)
+    np.testing.assert_allclose(bundle.embed([ecg, bad], fs=500, bad_leads="mask")[1], expected[0], atol=1e-5)
+    assert np.abs(expected - embedding).max() > 0.1
+
+
+def test_a_lead_that_no_window_of_training_could_hold_is_bad(bundle, ecg) -> None:
+    """Preparing refuses it, and its size would hide all other leads from the encoder."""
+    bad = ecg.copy()
+    bad[8, 2500:2520] = 100.0  # mV
+    said = r"int16_overflow: recording 0: expected at most 32.767 mV once filtered, got 1[0-9]+ mV in V3"
+    with pytest.raises(RecordingRefused, match=said):
+        bundle.embed(bad, fs=500)
+    eleven = [lead for lead in LEADS if lead != "V3"]
+    expected = bundle.embed(rows(ecg, eleven), fs=500, leads=eleven)
+    np.testing.assert_allclose(bundle.embed(bad, fs=500, bad_leads="mask"), expected, atol=1e-5)
+    with pytest.raises(RecordingRefused, match="no_good_lead: recording 0: expected at least one"):
+        bundle.embed(bad[8:9], fs=500, leads=("V3",), bad_leads="mask")
+
+
 def test_tokens_are_those_that_the_embedding_pools(bundle, ecg) -> None:
     crop = condition(ecg, 500.0, P)[:, :CROP]
     full = np.concatenate([crop[:, ::-1], crop[:, ::-1], crop, crop], axis=1)  # 16 s; the third 4 s are asked

@@ -43,23 +43,44 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Good, of other leads, flat in V2, too short, damaged."""
     out = tmp_path_factory.mktemp("wfdb")
-    ecg = simulate(0, 2, 0, sampling_rate=250.0, seconds=10.0).ecg_LT
-
-    def write(name: str, signal: np.ndarray, leads: tuple[str, ...] = LEADS) -> None:
-        (out / f"{name}.dat").write_bytes(np.rint(signal.T * 1000).astype("<i2").tobytes())
-        lines = [f"{name}.dat 16 1000(0)/mV 16 0 0 0 0 {lead}" for lead in leads]
-        head = f"{name} {len(leads)} 250 {signal.shape[1]}"
-        (out / f"{name}.hea").write_text("\n".join([head, *lines]) + "\n")
-
-    write("a_good", ecg)
-    write("b_two", ecg[[1, 0]], ("II", "I"))
+    ecg = simulated()
+    write(out, "a_good", ecg)
+    write(out, "b_two", ecg[[1, 0]], ("II", "I"))
     flat = ecg.copy()
     flat[7] = 0.0
-    write("c_flat", flat)
-    write("d_short", ecg[:, :1000])
-    write("e_broken", ecg)
+    write(out, "c_flat", flat)
+    write(out, "d_short", ecg[:, :1000])
+    write(out, "e_broken", ecg)
     (out / "e_broken.dat").unlink()
     return out
+
+
+def simulated() -> np.ndarray:
+    """float64[12, 2500] mV at 250 Hz."""
+    return simulate(0, 2, 0, sampling_rate=250.0, seconds=10.0).ecg_LT
+
+
+def write(
+    out: Path,
+    name: str,
+    signal: np.ndarray,
+    leads: tuple[str, ...] = LEADS,
+    gain: str = "1000",
+    rate: int = 250,
+) -> None:
+    """A WFDB record, with `gain` written for its last signal."""
+    (out / f"{name}.dat").write_bytes(np.rint(signal.T * 1000).astype("<i2").tobytes())
+    gains = ["1000"] * (len(leads) - 1) + [gain]
+    lines = [f"{name}.dat 16 {each}(0)/mV 16 0 0 0 0 {lead}" for lead, each in zip(leads, gains)]
+    head = f"{name} {len(leads)} {rate} {signal.shape[1]}"
+    (out / f"{name}.hea").write_text("\n".join([head, *lines]) + "\n")
+
+
+def rows_of(bundle: Path, folder: Path, bad_leads: str) -> dict[str, Row]:
+    """What becomes of the recordings of a folder, by the name of their file."""
+    recordings = [(Path(one.id).name, one.read) for one in recordings_of([str(folder)])]
+    rows = embedded(coreecg_jax.load(bundle), recordings, bad_leads=bad_leads)
+    return {row.id: row for some in rows for row in some}
 
 
 def launch(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -87,6 +108,26 @@ def test_recordings_become_rows(bundle: Path, folder: Path, tmp_path: Path) -> N
     assert rows["c_flat"]["flags"] == [LeadFlag.FLAT if lead == "V2" else 0 for lead in LEADS]
     assert rows["d_short"]["embedding"] is None
     assert (rows["d_short"]["status"], rows["d_short"]["reason"]) == ("refused", "too_short")
+
+
+def test_one_damaged_lead_ends_no_run(bundle: Path, tmp_path: Path) -> None:
+    ecg = simulated()
+    tall = ecg.copy()
+    tall[11, 1000:1010] = 3.2  # mV, of which the gain makes 320
+    write(tmp_path, "a_good", ecg)
+    write(tmp_path, "b_gain", ecg, gain="1e-30")
+    write(tmp_path, "c_tall", tall, gain="10")
+    masked = rows_of(bundle, tmp_path, "mask")
+    assert [row.status for row in masked.values()] == ["embedded"] * 3
+    assert masked["b_gain"].flags == [0] * 11 + [LeadFlag.NAN]
+    assert masked["c_tall"].flags == [0] * 11 + [LeadFlag.UNIT]
+    assert masked["b_gain"].leads == masked["c_tall"].leads == list(LEADS[:11])
+    refused = rows_of(bundle, tmp_path, "refuse")
+    assert [row.reason for row in refused.values()] == ["", "nan", "int16_overflow"]
+    assert "beyond 1e+06 mV: V6" in refused["b_gain"].sentence
+    assert "got 3" in refused["c_tall"].sentence
+    np.testing.assert_allclose(refused["a_good"].embedding, masked["a_good"].embedding, atol=1e-5)
+    np.testing.assert_allclose(masked["b_gain"].embedding, masked["c_tall"].embedding, atol=1e-5)
 
 
 @pytest.mark.slow
