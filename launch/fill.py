@@ -53,6 +53,7 @@ def main(argv: Sequence[str]) -> None:
         title=f"{named[0].path.stem}: {', '.join(leads)} given",
         hidden=made.generated_BLT[0],
         note=_NOTE,
+        hidden_label="generated",
     )
     drawn.savefig(_OUT.value, dpi=110)
     print(_table(bundle, made, known_LT))
