@@ -117,6 +117,16 @@ def derivable(available_L: np.ndarray) -> np.ndarray:
     return available_L | limb_L if (available_L & limb_L).sum() >= 2 else available_L
 
 
+def same_leads(one_L: np.ndarray, other_L: np.ndarray) -> bool:
+    """Whether two sets of leads, bool[12], tell the same: once what they determine is derived."""
+    return bool((derivable(one_L) == derivable(other_L)).all())
+
+
+def leads_named(leads: Sequence[str]) -> np.ndarray:
+    """bool[12]: the leads that are named."""
+    return np.isin(np.arange(len(LEADS)), lead_indices(leads))
+
+
 def _too_large(conditioned_LT: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
     """bool[12]: leads that no window of training can hold, for which preparing refuses a recording."""
     return np.abs(conditioned_LT).max(axis=1) > _largest(preprocessing)
