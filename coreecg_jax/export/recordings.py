@@ -97,7 +97,7 @@ def conditioned_of(
     flags_L = quality.lead_flags(raw.ecg_LT, raw.present_L, raw.sampling_rate)
     if bad_leads == "refuse":
         _refuse_bad(raw.present_L, flags_L)
-    quality.check_any_lead(flags_L)
+    quality.check_any_lead(flags_L, raw.ignored_signals)
     usable_LT = np.where((flags_L == 0)[:, None], raw.ecg_LT, 0.0)
     if not conditioned:
         usable_LT = conditioning.condition(usable_LT, raw.sampling_rate, preprocessing)
@@ -106,7 +106,7 @@ def conditioned_of(
         if bad_leads == "refuse":
             raise _overflow(usable_LT[too_large_L], too_large_L, preprocessing)
         flags_L = np.where(too_large_L, flags_L | int(LeadFlag.UNIT), flags_L)
-        quality.check_any_lead(flags_L)
+        quality.check_any_lead(flags_L, raw.ignored_signals)
         usable_LT = np.where(too_large_L[:, None], 0.0, usable_LT)
     return Conditioned(usable_LT, flags_L == 0, flags_L)
 

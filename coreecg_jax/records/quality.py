@@ -85,14 +85,16 @@ def check_leads(flags_L: np.ndarray, ignored_signals: Sequence[str] = ()) -> Non
         raise RecordingRefused(reason, sentence)
 
 
-def check_any_lead(flags_L: np.ndarray) -> None:
+def check_any_lead(flags_L: np.ndarray, ignored_signals: Sequence[str] = ()) -> None:
     """Refuses a recording without a good lead.
 
     Raises:
-      RecordingRefused: with reason NO_GOOD_LEAD.
+      RecordingRefused: with reason NO_GOOD_LEAD, and the signals that are none of the twelve.
     """
     if (flags_L != 0).all():
-        raise RecordingRefused(Reason.NO_GOOD_LEAD, "expected at least one good lead, all twelve are bad")
+        others = f"; signals that are none of these: {', '.join(ignored_signals)}" if ignored_signals else ""
+        sentence = f"expected at least one good lead, all twelve are bad{others}"
+        raise RecordingRefused(Reason.NO_GOOD_LEAD, sentence)
 
 
 def _is_flat(ecg_LT: np.ndarray, rate: float) -> np.ndarray:

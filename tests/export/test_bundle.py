@@ -69,7 +69,7 @@ def test_any_leads_in_any_order(bundle, ecg, embedding) -> None:
 
 
 def test_missing_leads_are_masked_and_told(bundle, ecg, embedding) -> None:
-    with pytest.warns(UnseenLeads, match=r"leads I, II, V2 alone: .* fewer than 10 .*: nothing"):
+    with pytest.warns(UnseenLeads, match=r"leads I, II, V2 alone: .* fewer than 10 .*: nothing known"):
         three = bundle.embed(rows(ecg, ("I", "II", "V2")), fs=500, leads=("I", "II", "V2"))
     lost = ecg.copy()
     lost[7 + 1 :] = lost[6] = np.nan
@@ -79,6 +79,14 @@ def test_missing_leads_are_masked_and_told(bundle, ecg, embedding) -> None:
     assert np.abs(three - embedding).max() > 0.1
     with pytest.warns(UnseenLeads, match=r"made_task, linear: macro AUROC 0.800 \(0.750 to 0.850\)"):
         bundle.embed(rows(ecg, SIX), fs=500, leads=SIX)
+
+
+def test_accuracy_is_known_of_what_leads_determine(bundle) -> None:
+    known = "made_task, linear: macro AUROC 0.800 (0.750 to 0.850)"
+    for leads in (SIX, SIX[::-1], ("I", "II"), ("aVF", "III"), SIX[1:]):
+        assert bundle.known_accuracy(leads) == known, leads
+    for leads in (("I",), ("I", "V1"), (*SIX, "V1"), LEADS):
+        assert bundle.known_accuracy(leads) == "nothing known", leads
 
 
 def test_any_rate_is_resampled_as_preparing_does(bundle, ecg, embedding) -> None:
