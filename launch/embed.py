@@ -3,7 +3,7 @@
 python -m launch.embed --bundle=bundles/x --out=embeddings.parquet FILE_OR_FOLDER …
 FILE: WFDB (.hea, or without suffix), EDF, DICOM, HL7 aECG, GE MUSE, CSV, NPY, HDF5; a FOLDER: all below it.
 What cannot be read or used is a row without embedding that says why. Bad leads are masked and flagged, unless
-refused.
+refused. Signals that are none of the twelve leads are ignored, and named in the row.
 """
 
 import os
@@ -36,6 +36,8 @@ def main(argv: Sequence[str]) -> None:
         write_parquet(Path(staging) / out.name, counts, bundle)
         os.replace(Path(staging) / out.name, out)
     print(counts.summary())
+    for line in counts.unseen_sets(bundle.known_accuracy):
+        print(line)
     print(f"embeddings: {out}")
 
 

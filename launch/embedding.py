@@ -1,7 +1,7 @@
 """From a command line to the recordings that it names, and what became of them."""
 
 import collections
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +10,8 @@ import tqdm
 from coreecg_jax.export.streaming import Row
 from coreecg_jax.records.formats.files import SUFFIXES, read_recording, recordings_below
 from coreecg_jax.records.recording import Recording
+
+_MOST_SETS = 20  # of leads, that are told one by one
 
 
 class Named(NamedTuple):
@@ -62,13 +64,15 @@ class Counted:
         self._batches, self._total = batches, total
         self._reasons: collections.Counter[str] = collections.Counter()
         self._first = ""
-        self._unseen = 0
+        self._unseen: collections.Counter[tuple[str, ...]] = collections.Counter()
+        self._ignored: collections.Counter[str] = collections.Counter()
 
     def __iter__(self) -> Iterator[list[Row]]:
         with tqdm.tqdm(total=self._total, unit=" recordings", disable=None) as bar:
             for rows in self._batches:
                 self._reasons.update(row.reason for row in rows)
-                self._unseen += sum(row.unseen for row in rows)
+                self._unseen.update(tuple(row.leads) for row in rows if row.unseen)
+                self._ignored.update(name for row in rows for name in row.ignored)
                 self._first = self._first or next((f"{r.id}: {r.sentence}" for r in rows if r.reason), "")
                 yield rows
                 bar.update(len(rows))
@@ -78,8 +82,20 @@ class Counted:
         refused = {reason: count for reason, count in sorted(self._reasons.items()) if reason}
         text = f"{self._reasons['']} embedded, {sum(refused.values())} refused"
         if self._unseen:
-            text = f"{self._unseen} with fewer leads than training ever left to the encoder; {text}"
-        if not refused:
-            return text
-        counts = ", ".join(f"{reason} {count}" for reason, count in refused.items())
-        return f"{text} ({counts}); the first: {self._first}"
+            few = self._unseen.total()
+            text = f"{few} with fewer leads than training ever left to the encoder; {text}"
+        if refused:
+            counts = ", ".join(f"{reason} {count}" for reason, count in refused.items())
+            text = f"{text} ({counts}); the first: {self._first}"
+        if self._ignored:
+            names = ", ".join(f"{name} {count}" for name, count in sorted(self._ignored.items()))
+            text = f"{text}\nsignals that are none of the twelve leads, ignored: {names}"
+        return text
+
+    def unseen_sets(self, known: Callable[[Sequence[str]], str]) -> Iterator[str]:
+        """A line for each set of leads that training never left: its rows, and what `known` says of it."""
+        sets = self._unseen.most_common()
+        for leads, count in sets[:_MOST_SETS]:
+            yield f"leads {', '.join(leads)}: {count} rows; accuracy: {known(leads)}"
+        if rest := sets[_MOST_SETS:]:
+            yield f"{len(rest)} other sets of leads: {sum(count for _, count in rest)} rows"

@@ -29,6 +29,12 @@ _EVALUATION = flags.DEFINE_multi_string(
 _RECOVERED_ON = flags.DEFINE_string(
     "recovered_on", "", "Data on which the reconstruction is judged, for config.json: NAME[:SPLIT+SPLIT…], …"
 )
+_RECOVERED_FROM = flags.DEFINE_multi_string(
+    "recovered_from",
+    [],
+    "LEAD,LEAD,…[@FROM:TO,…]: leads (and hidden seconds) for which it is judged, beside "
+    "all with a hidden span, the limb leads, I+II+V2, and I.",
+)
 
 
 def main(argv: Sequence[str]) -> None:
@@ -42,6 +48,7 @@ def main(argv: Sequence[str]) -> None:
         data_root=_DATA_ROOT.value,
         evaluations=_EVALUATION.value,
         recovered_on=_RECOVERED_ON.value,
+        recovered_from=_RECOVERED_FROM.value,
     )
     differences = write_bundle(_OUT.value, description, parameters, formats=_FORMATS.value)
     print("| format | largest difference |\n|---|---:|")

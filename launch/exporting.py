@@ -1,7 +1,6 @@
 """From a run to what a bundle says of it."""
 
-import functools
-import operator
+import dataclasses
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +11,6 @@ import numpy as np
 import coreecg_jax
 from coreecg_jax.downstream.methods import PRETRAINED, frozen_crops
 from coreecg_jax.downstream.provenance import digest_of_parameters
-from coreecg_jax.downstream.recovery import recover, require_same_question
 from coreecg_jax.downstream.results import read_report
 from coreecg_jax.export.description import (
     Accuracy,
@@ -21,13 +19,13 @@ from coreecg_jax.export.description import (
     Recovery,
     Representation,
     Training,
+    require_trained_decoder,
 )
+from coreecg_jax.export.judging import Held, Question, judged, question_of, usual_questions
 from coreecg_jax.inputs.reader import read_recordings
 from coreecg_jax.inputs.selection import select
 from coreecg_jax.method.masking import STDM
-from coreecg_jax.method.objective import Objective
 from coreecg_jax.records.checksums import digest_of_file
-from coreecg_jax.records.leads import LEADS
 from coreecg_jax.records.schema import MANIFEST_FILE
 from coreecg_jax.training.checkpoints import load_parameters
 from coreecg_jax.training.experiment import build
@@ -43,15 +41,20 @@ def description_of(
     data_root: str | None = None,
     evaluations: Sequence[str] = (),
     recovered_on: str = "",
+    recovered_from: Sequence[str] = (),
 ) -> tuple[Description, dict[str, Any]]:
     """What the bundle of a run says, and the parameters of the run.
 
-    `evaluations` are files of launch.evaluate, `recovered_on` a data specification.
+    `evaluations` are files of launch.evaluate, `recovered_on` a data specification, `recovered_from` more
+    sets of leads for which the reconstruction is judged on it (`judging.question_of`).
 
     Raises:
       FileNotFoundError, ValueError: when there is no checkpoint, it cannot be read, or an evaluation is of
         another encoder.
     """
+    questions = [question_of(text) for text in recovered_from]
+    if questions and not recovered_on:
+        raise ValueError("--recovered_from: expected --recovered_on too, the data on which it is judged")
     loaded = load_parameters(workdir)
     config, objective = loaded.config, build(loaded.config, loaded.preprocessing).objective
     root = data_root or config.data.root
@@ -80,13 +83,11 @@ def description_of(
         accuracy=tuple(
             accuracy_of(file, digest_of_parameters(loaded.params), pooling) for file in evaluations
         ),
-        recovery=tuple(
-            _recovery(objective, loaded.parameters, root, config.data.train, spec)
-            for spec in [recovered_on]
-            if spec
-        ),
         project_version=coreecg_jax.__version__,
     )
+    if recovered_on:
+        known = _recovery(description, loaded.parameters, root, recovered_on, questions)
+        description = dataclasses.replace(description, recovery=known)
     return description, loaded.parameters
 
 
@@ -139,27 +140,29 @@ def labels_of(evaluations: Sequence[str]) -> tuple[str, ...]:
 
 
 def _recovery(
-    objective: Objective, parameters: dict[str, Any], root: str, trained_on: str, spec: str
-) -> Recovery:
-    """Explained variance by lead on held-out recordings, under the masks of training."""
-    require_same_question({"--recovered_on": objective})
+    description: Description, parameters: dict[str, Any], root: str, spec: str, asked: Sequence[Question]
+) -> tuple[Recovery, ...]:
+    """The error of what `reconstruct` generates, by lead, for the usual sets of leads and those asked for."""
+    require_trained_decoder(description)
+    trained_on = description.training.data
     seen = set(select(root, trained_on).files) & set(select(root, spec).files)
     if seen:
         raise ValueError(
             f"--recovered_on: expected recordings that were held out, got {len(seen)} files of the "
             f"training data ({trained_on})"
         )
-    recordings = read_recordings(root, spec, min_seconds=objective.window_seconds)
-    judged = [
-        some.judge(some.prediction_BLT, objective.network.patch)
-        for some in recover(objective, parameters, recordings)
-    ]
-    by_kind = functools.reduce(operator.add, judged).by_kind_and_lead
-    kinds = {
-        kind: {lead: float(x) for lead, x in zip(LEADS, by_kind[kind]) if np.isfinite(x)}
-        for kind in ("dropped_lead", "hidden_column")
-    }
-    return Recovery(data=spec, recordings=len(recordings), **kinds)
+    samples, rate = description.training.crop_samples, description.preprocessing.sampling_rate
+    recordings = read_recordings(root, spec, min_seconds=samples / rate)
+    if recordings.preprocessing != description.preprocessing:
+        raise ValueError(
+            f"--recovered_on: expected data prepared as the training data, {description.preprocessing}, got "
+            f"{recordings.preprocessing}"
+        )
+    millivolts = recordings.preprocessing.microvolts_per_unit / 1000.0
+    ecg_BLT = recordings.ecg[:, :, :samples].astype(np.float32) * np.float32(millivolts)
+    held = Held(spec, ecg_BLT, recordings.available, np.minimum(recordings.length, samples))
+    questions = dict.fromkeys((*usual_questions(description), *asked))
+    return tuple(judged(description, parameters["network"], held, question) for question in questions)
 
 
 def _manifests(root: str, spec: str) -> dict[str, str]:

@@ -16,7 +16,7 @@ from coreecg_jax.export.description import (
 )
 from coreecg_jax.export.recordings import Conditioned, Windows
 from coreecg_jax.method.views import FDA
-from coreecg_jax.records.leads import LEADS, lead_indices
+from coreecg_jax.records.leads import LEADS
 from coreecg_jax.records.refusals import RecordingRefused
 
 # float[L, T], or float[n, L, T], or a sequence of float[L, T] of any lengths; mV.
@@ -219,15 +219,20 @@ class Bundle:
         """Whether training never left the encoder so few leads, those that can be derived counted."""
         return bool(recordings.derivable(available_L).sum() < self.description.training.fewest_leads)
 
-    def _unseen(self, names: tuple[str, ...]) -> str:
+    def known_accuracy(self, leads: Sequence[str]) -> str:
+        """What is known of the accuracy with these leads, those that limb leads determine counted."""
+        there_L = recordings.leads_named(leads)
         known = [
             f"{one.task}, {one.probe}: macro AUROC {one.macro_auroc:.3f} ({one.low:.3f} to {one.high:.3f})"
             for one in self.description.accuracy
-            if lead_indices(one.leads) == lead_indices(names)
+            if recordings.same_leads(recordings.leads_named(one.leads), there_L)
         ]
+        return "; ".join(known) or "nothing known"
+
+    def _unseen(self, names: tuple[str, ...]) -> str:
         return (
             f"leads {', '.join(names)} alone: training never left the encoder fewer than "
-            f"{self.description.training.fewest_leads} leads. Known of these: {'; '.join(known) or 'nothing'}"
+            f"{self.description.training.fewest_leads} leads. Accuracy of these: {self.known_accuracy(names)}"
         )
 
     def _crop(

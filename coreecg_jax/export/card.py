@@ -77,14 +77,17 @@ def _recovery(description: Description) -> str:
     if not description.recovery:
         return ""
     text = (
-        "## Reconstruction\nExplained variance of hidden signal: 1 at best, 0 for the mean of each patch.\n\n"
+        "## Reconstruction\nRoot mean square error, mV, of what `bundle.reconstruct` generates on held-out "
+        "recordings; in brackets that of a flat line, the lead's standard deviation: an error as large says "
+        "that nothing is recovered.\n\n"
     )
+    leads = description.preprocessing.leads
+    text += f"| given | windows | {' | '.join(leads)} |\n|---|---:|{'---:|' * len(leads)}\n"
     for one in description.recovery:
-        leads = description.preprocessing.leads
-        text += (
-            f"| {one.data}, {one.recordings} windows | {' | '.join(leads)} |\n|---|{'---:|' * len(leads)}\n"
-        )
-        for name, by_lead in (("lead hidden", one.dropped_lead), ("column hidden", one.hidden_column)):
-            cells = [f"{by_lead[lead]:.2f}" if lead in by_lead else "–" for lead in leads]
-            text += f"| {name} | {' | '.join(cells)} |\n"
+        spans = "".join(f"; {first:g} to {last:g} s hidden" for first, last in one.hidden)
+        given = f"{len(one.leads)}: {', '.join(one.leads)}{spans} ({one.data})"
+        cells = [
+            f"{one.error[lead]:.2f} ({one.flat[lead]:.2f})" if lead in one.error else "–" for lead in leads
+        ]
+        text += f"| {given} | {one.windows} | {' | '.join(cells)} |\n"
     return text + "\n"

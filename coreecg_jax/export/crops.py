@@ -32,7 +32,11 @@ def embed_full_windows(
       ecg_BLW: float32 mV, conditioned.
       available_BL: bool; a lead that is not available takes part in nothing, whatever it holds.
       representation: how crops are made and pooled.
+
+    A row without a lead, or with NaN or infinity in an available one, is NaN: a program cannot refuse it.
     """
+    known_BLW = jnp.where(available_BL[:, :, None], ecg_BLW, 0.0)
+    usable_B = available_BL.any(-1) & jnp.isfinite(known_BLW).all((1, 2))
     samples = representation.crop_samples
     starts = crop_starts(ecg_BLW.shape[-1], samples, representation.crops)
     crops_XLT = jnp.concatenate([ecg_BLW[:, :, start : start + samples] for start in starts])
@@ -40,7 +44,8 @@ def embed_full_windows(
     length_X = jnp.full(len(crops_XLT), samples, jnp.int32)
     pooling = representation.pooling
     embedding_XF = represent(network, parameters, crops_XLT, available_XL, length_X, pooling=pooling)
-    return embedding_XF.reshape(len(starts), len(ecg_BLW), -1).mean(0)
+    embedding_BF = embedding_XF.reshape(len(starts), len(ecg_BLW), -1).mean(0)
+    return jnp.where(usable_B[:, None], embedding_BF, jnp.nan)
 
 
 def embed_recordings(

@@ -74,15 +74,29 @@ class Accuracy:
     low: float  # of its interval
     high: float
 
+    def __post_init__(self) -> None:
+        lead_indices(self.leads)
+
 
 @dataclasses.dataclass(frozen=True)
 class Recovery:
-    """How well hidden signal is recovered, under the masks of training."""
+    """How far what `reconstruct` generates is from what was hidden, for one set of leads that is given."""
 
-    data: str  # data specification
-    recordings: int
-    dropped_lead: dict[str, float]  # lead -> explained variance where the whole lead was hidden, at most 1
-    hidden_column: dict[str, float]  # lead -> the same where a column was hidden in all leads
+    data: str  # data specification, of held-out recordings
+    windows: int
+    leads: tuple[str, ...]  # that were given
+    hidden: tuple[tuple[float, ...], ...]  # spans (from, to) that were hidden in all leads, s of the crop
+    error: dict[str, float]  # lead -> root mean square error where it is generated, mV
+    flat: dict[str, float]  # lead -> the same of a flat line at the lead's mean: its standard deviation, mV
+
+    def __post_init__(self) -> None:
+        lead_indices(self.leads)
+        if set(self.error) != set(self.flat) or not set(self.error) <= set(LEADS):
+            raise ValueError(
+                f"expected error and flat of the same leads, got {[*self.error]}, {[*self.flat]}"
+            )
+        if not all(len(span) == 2 and 0 <= span[0] < span[1] for span in self.hidden):
+            raise ValueError(f"hidden: expected spans (from, to) in seconds, got {self.hidden}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -200,11 +214,6 @@ def _check(description: Description) -> None:
     _check_crop("training", d.training.crop_samples, d)
     if d.training.fda_mode not in MODES:
         raise ValueError(f"training.fda_mode: expected of {', '.join(MODES)}, got {d.training.fda_mode!r}")
-    for number, one in enumerate(d.accuracy):
-        try:
-            lead_indices(one.leads)
-        except ValueError as error:
-            raise ValueError(f"accuracy[{number}].leads: {error}") from error
 
 
 def _check_crop(part: str, samples: int, description: Description) -> None:

@@ -14,10 +14,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from coreecg_jax.export.description import Description
-from coreecg_jax.export.recordings import derivable
+from coreecg_jax.export.description import Description, Recovery
+from coreecg_jax.export.recordings import derivable, leads_named, same_leads
 from coreecg_jax.method.network import CoReECG, patchify
 from coreecg_jax.method.normalisation import as_read, derive_limb_leads, normalise
+from coreecg_jax.records.leads import LEADS
 
 LARGEST_SHARE = 0.99  # of q: a patch is taken to be at most sqrt(0.99 / 0.01 * floor) recording scales large
 MEAN_WEIGHT = 0.05  # of the pull of a patch's mean to zero, beside 1 for meeting a neighbour
@@ -30,6 +31,10 @@ class Reconstruction(NamedTuple):
     generated_BLT: np.ndarray  # bool: the decoder's, not measured
     derived_BL: np.ndarray  # bool: computed from two other limb leads; generated where those were hidden
     sampling_rate: float  # Hz
+    # Of what is generated, root mean square on held-out recordings with the same leads and hidden spans as
+    # long, float64 mV; NaN where nothing is known. `flat_BL`: of a flat line, the lead's standard deviation.
+    error_BL: np.ndarray
+    flat_BL: np.ndarray
 
 
 class _Recovered(NamedTuple):
@@ -95,12 +100,42 @@ def reconstruct(
     measured_BLT = open_BLT & available_BL[:, :, None]
     ecg = np.where(measured_BLT, ecg_BLT, filled_BLT)
     derived_BL = np.stack([derivable(row) & ~row for row in available_BL])
+    error_QBL = _known_errors(description, available_BL, hidden)
     return Reconstruction(
         np.where(inside_BT[:, None], ecg, np.nan).astype(np.float32),
         ~open_BLT & inside_BT[:, None],
         derived_BL,
         rate,
+        *error_QBL,
     )
+
+
+def known_recovery(
+    description: Description, available_L: np.ndarray, hidden: Sequence[tuple[float, float]]
+) -> Recovery | None:
+    """What was measured with just these leads and as long spans hidden, or None.
+
+    Leads that limb leads determine count as given; where a span lies in the crop is not compared.
+    """
+    seconds = description.network.patch / description.preprocessing.sampling_rate
+    asked = _lengths(hidden, seconds)
+    for one in description.recovery:
+        if same_leads(leads_named(one.leads), available_L) and _lengths(one.hidden, seconds) == asked:
+            return one
+    return None
+
+
+def _known_errors(
+    description: Description, available_BL: np.ndarray, hidden: Sequence[tuple[float, float]]
+) -> np.ndarray:
+    """Error and that of a flat line by recording and lead, float64[2, B, 12]."""
+    errors = np.full((2, *available_BL.shape), np.nan)
+    for number, available_L in enumerate(available_BL):
+        known = known_recovery(description, available_L, hidden)
+        if known:
+            for row, by_lead in enumerate((known.error, known.flat)):
+                errors[row, number] = [by_lead.get(lead, np.nan) for lead in LEADS]
+    return errors
 
 
 def _columns(hidden: Sequence[tuple[float, float]], columns: int, seconds: float) -> list[tuple[int, int]]:
@@ -111,7 +146,16 @@ def _columns(hidden: Sequence[tuple[float, float]], columns: int, seconds: float
                 f"hidden: expected spans (from, to) in the crop of {columns * seconds:g} s, got {first:g} "
                 f"to {last:g} s after its start"
             )
+    return _whole_columns(hidden, seconds)
+
+
+def _whole_columns(hidden: Sequence[Sequence[float]], seconds: float) -> list[tuple[int, int]]:
     return [(int(first / seconds + 1e-6), int(np.ceil(last / seconds - 1e-6))) for first, last in hidden]
+
+
+def _lengths(hidden: Sequence[Sequence[float]], seconds: float) -> list[int]:
+    """Whole columns that each span hides, the shortest first."""
+    return sorted(last - first for first, last in _whole_columns(hidden, seconds))
 
 
 def _sized(predicted_BLNP: np.ndarray, floor: float) -> np.ndarray:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 _COUNT = 2**16  # of what has a tensor in the file, whose size is checked against it
-_SCORE = (-1e12, 1.0)  # explained variance: 1 at best, without bound below
+_MILLIVOLTS = (0.0, 1e6)
 
 # Field, without numbers of items and keys -> least and most. Every number of a description stands here.
 LIMITS: Mapping[str, tuple[float, float]] = {
@@ -42,9 +42,10 @@ LIMITS: Mapping[str, tuple[float, float]] = {
     "accuracy.macro_auroc": (0.0, 1.0),
     "accuracy.low": (0.0, 1.0),
     "accuracy.high": (0.0, 1.0),
-    "recovery.recordings": (1, 2**53),
-    "recovery.dropped_lead": _SCORE,
-    "recovery.hidden_column": _SCORE,
+    "recovery.windows": (1, 2**53),
+    "recovery.hidden": (0.0, 3600.0),  # s
+    "recovery.error": _MILLIVOLTS,
+    "recovery.flat": _MILLIVOLTS,
 }
 MOST_WINDOW_SAMPLES = 2**17  # more than four minutes at 500 Hz; twelve leads of it are 6 MB
 MOST_COLUMNS = 2**10  # patches of a crop: attention grows with the square of their number

@@ -35,14 +35,15 @@ class Step(NamedTuple):
 def _from_version_1(raw: Fields) -> Fields:
     """Fields that version 1 lacks.
 
-    Some of its bundles say how well signal is recovered, those before do not know the field. Whether the
-    decoder was trained follows from the method; another's ablation without reconstruction is not recognised.
+    Some of its bundles have a `recovery`: explained variance under the masks of training, which says nothing
+    of what is shown for a set of leads; it is left out. Whether the decoder was trained follows from the
+    method; another's ablation without reconstruction is not recognised.
     """
     training = raw.get("training")
     if isinstance(training, dict):
         trained = training.get("method") not in ("simclr", "cmsc")
         training = {"decoder_trained": trained, **training}
-    return {"recovery": [], **raw, "training": training}
+    return {**raw, "recovery": [], "training": training}
 
 
 # Version -> from it to the next one.

@@ -2,7 +2,7 @@
 
 Inputs: `ecg` float32 [batch, 12, W], mV, windows of the bundle's rate and band, valid to their end;
 `available` bool [batch, 12]: what the other leads hold is not looked at. Output: `embedding` float32
-[batch, F].
+[batch, F]; NaN for a row without a lead, or with NaN or infinity in an available one.
 """
 
 from collections.abc import Sequence
@@ -37,7 +37,18 @@ class Encoder:
         total = each[0][0]
         for embedding, _ in each[1:]:
             total = g.add("Add", total, embedding)
-        return g.add("Div", total, float(len(starts))), each[0][1]
+        mean = g.add("Div", total, float(len(starts)))
+        return g.add("Where", self._usable(ecg, available), mean, float("nan")), each[0][1]
+
+    def _usable(self, ecg: str, available: str) -> str:
+        """[B, 1]: a lead is there, and none of those that are holds NaN or infinity."""
+        g = self.g
+        there = g.reshape(available, 0, L, 1)
+        some = g.add("Greater", g.reduce("Max", g.add("Cast", available, to=1), 1), 0.0)
+        total = g.reduce("Sum", g.add("Where", there, ecg, 0.0), 1, 2, keep=False)
+        total = g.reshape(total, -1, 1)
+        damaged = g.add("Or", g.add("IsNaN", total), g.add("IsInf", total))
+        return g.add("And", some, g.add("Not", damaged))
 
     def crop(self, ecg: str, available: str, samples: int) -> tuple[str, int]:
         """The embedding of crops and its width, as `method.representation.represent` has it."""

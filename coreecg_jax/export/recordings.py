@@ -8,11 +8,12 @@ import numpy as np
 from coreecg_jax.records import conditioning, quality
 from coreecg_jax.records.leads import LEADS, LIMB_LEADS, lead_indices
 from coreecg_jax.records.one_recording import Settings, check_rate_and_length
-from coreecg_jax.records.recording import Recording
-from coreecg_jax.records.refusals import RecordingRefused
-from coreecg_jax.records.schema import Preprocessing
+from coreecg_jax.records.recording import Recording, invalid_as_nan
+from coreecg_jax.records.refusals import Reason, RecordingRefused
+from coreecg_jax.records.schema import LeadFlag, Preprocessing
 
 BAD_LEADS = ("refuse", "mask")
+_HINT = "leave these leads out, or mask them (bad_leads='mask')"
 
 
 class Conditioned(NamedTuple):
@@ -53,7 +54,7 @@ def placed(signal_LT: np.ndarray, fs: float, leads: Sequence[str]) -> Recording:
     ecg_LT = np.full((len(LEADS), signal_LT.shape[1]), np.nan)
     ecg_LT[list(places)] = signal_LT
     present_L = np.isin(np.arange(len(LEADS)), places)
-    return Recording(ecg_LT, present_L, float(fs), (), ())
+    return Recording(invalid_as_nan(ecg_LT), present_L, float(fs), (), ())
 
 
 def windows_of(recording: Conditioned, preprocessing: Preprocessing) -> Windows:
@@ -75,8 +76,9 @@ def conditioned_of(
     Args:
       raw: the recording.
       preprocessing: of the training data.
-      bad_leads: 'refuse' a recording with a lead that is flat, saturated or holds NaN; or 'mask' such leads,
-        as missing ones are.
+      bad_leads: 'refuse' a recording with a lead that is flat, saturated, holds an invalid sample, or is too
+        large for the stored units of the training data once it is filtered; or 'mask' such leads, as missing
+        ones are.
       conditioned: the signal was resampled and filtered so already.
 
     Raises:
@@ -95,10 +97,17 @@ def conditioned_of(
     flags_L = quality.lead_flags(raw.ecg_LT, raw.present_L, raw.sampling_rate)
     if bad_leads == "refuse":
         _refuse_bad(raw.present_L, flags_L)
-    quality.check_any_lead(flags_L)
+    quality.check_any_lead(flags_L, raw.ignored_signals)
     usable_LT = np.where((flags_L == 0)[:, None], raw.ecg_LT, 0.0)
     if not conditioned:
         usable_LT = conditioning.condition(usable_LT, raw.sampling_rate, preprocessing)
+    too_large_L = _too_large(usable_LT, preprocessing)
+    if too_large_L.any():
+        if bad_leads == "refuse":
+            raise _overflow(usable_LT[too_large_L], too_large_L, preprocessing)
+        flags_L = np.where(too_large_L, flags_L | int(LeadFlag.UNIT), flags_L)
+        quality.check_any_lead(flags_L, raw.ignored_signals)
+        usable_LT = np.where(too_large_L[:, None], 0.0, usable_LT)
     return Conditioned(usable_LT, flags_L == 0, flags_L)
 
 
@@ -108,9 +117,39 @@ def derivable(available_L: np.ndarray) -> np.ndarray:
     return available_L | limb_L if (available_L & limb_L).sum() >= 2 else available_L
 
 
+def same_leads(one_L: np.ndarray, other_L: np.ndarray) -> bool:
+    """Whether two sets of leads, bool[12], tell the same: once what they determine is derived."""
+    return bool((derivable(one_L) == derivable(other_L)).all())
+
+
+def leads_named(leads: Sequence[str]) -> np.ndarray:
+    """bool[12]: the leads that are named."""
+    return np.isin(np.arange(len(LEADS)), lead_indices(leads))
+
+
+def _too_large(conditioned_LT: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
+    """bool[12]: leads that no window of training can hold, for which preparing refuses a recording."""
+    return np.abs(conditioned_LT).max(axis=1) > _largest(preprocessing)
+
+
+def _largest(preprocessing: Preprocessing) -> float:
+    """The largest voltage that the stored integers of the training data can say, mV."""
+    return np.iinfo(np.int16).max * preprocessing.microvolts_per_unit / 1000.0
+
+
+def _overflow(
+    large_LT: np.ndarray, too_large_L: np.ndarray, preprocessing: Preprocessing
+) -> RecordingRefused:
+    names = ", ".join(lead for lead, is_bad in zip(LEADS, too_large_L) if is_bad)
+    return RecordingRefused(
+        Reason.INT16_OVERFLOW,
+        f"expected at most {_largest(preprocessing):g} mV once filtered, got {np.abs(large_LT).max():.4g} mV "
+        f"in {names}: {_HINT}",
+    )
+
+
 def _refuse_bad(present_L: np.ndarray, flags_L: np.ndarray) -> None:
     try:
         quality.check_leads(np.where(present_L, flags_L, 0))
     except RecordingRefused as refusal:
-        hint = "leave these leads out, or mask them (bad_leads='mask')"
-        raise RecordingRefused(refusal.reason, f"{refusal.sentence}: {hint}") from None
+        raise RecordingRefused(refusal.reason, f"{refusal.sentence}: {_HINT}") from None

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from coreecg_jax.export.bundle import AT_ONCE, Bundle
 from coreecg_jax.export.recordings import Windows, conditioned_of, windows_of
+from coreecg_jax.records import quality
 from coreecg_jax.records.leads import LEADS
 from coreecg_jax.records.recording import Recording
 from coreecg_jax.records.refusals import RecordingRefused
@@ -26,8 +27,17 @@ class Row(NamedTuple):
     windows: int  # of which the embedding is the mean
     leads: list[str]  # that were used
     unseen: bool  # fewer leads than training ever left to the encoder
-    flags: list[int]  # schema.LeadFlag bits of each of the twelve leads
+    flags: list[int]  # schema.LeadFlag bits of each of the twelve leads; empty where it could not be read
+    ignored: list[str]  # names of signals that are none of the twelve leads
     embedding: np.ndarray | None  # float32[F]
+
+
+class _Tried(NamedTuple):
+    """What reading and preparing made of one recording."""
+
+    outcome: Windows | RecordingRefused
+    flags: list[int]
+    ignored: list[str]
 
 
 def embedded(
@@ -43,20 +53,18 @@ def embedded(
     places: set[int] = set()  # only grows, so that few programs are compiled
     for some in _blocks(recordings):
         tried = [(name, _prepared(read, bundle, bad_leads)) for name, read in some]
-        usable = [windows for _, windows in tried if isinstance(windows, Windows)]
+        usable = [one.outcome for _, one in tried if isinstance(one.outcome, Windows)]
         for windows in usable:
             places |= set(np.flatnonzero(windows.available_L).tolist())
         embeddings = iter(bundle.embed_windows(usable, sorted(places)) if usable else ())
         rows = []
-        for name, outcome in tried:
+        for name, (outcome, flags, ignored) in tried:
             if isinstance(outcome, RecordingRefused):
-                rows.append(
-                    Row(name, "refused", str(outcome.reason), outcome.sentence, 0, [], False, [], None)
-                )
+                said = "refused", str(outcome.reason), outcome.sentence
+                rows.append(Row(name, *said, 0, [], False, flags, ignored, None))
                 continue
             leads = [lead for lead, there in zip(LEADS, outcome.available_L) if there]
-            count, flags = len(outcome.length_X), outcome.flags_L.tolist()
-            about = count, leads, bundle.is_unseen(outcome.available_L), flags
+            about = len(outcome.length_X), leads, bundle.is_unseen(outcome.available_L), flags, ignored
             rows.append(Row(name, "embedded", "", "", *about, next(embeddings)))
         yield rows
 
@@ -74,6 +82,7 @@ def write_parquet(path: Path, batches: Iterable[list[Row]], bundle: Bundle) -> N
             ("leads", pa.list_(pa.string())),
             ("unseen", pa.bool_()),
             ("flags", pa.list_(pa.int32())),
+            ("ignored", pa.list_(pa.string())),
             # Not of a fixed length: pyarrow 25 does not read such a column back where one is null.
             ("embedding", pa.list_(pa.float32())),
         ],
@@ -96,9 +105,15 @@ def _blocks(
         yield some
 
 
-def _prepared(read: Callable[[], Recording], bundle: Bundle, bad_leads: str) -> Windows | RecordingRefused:
+def _prepared(read: Callable[[], Recording], bundle: Bundle, bad_leads: str) -> _Tried:
     try:
-        preprocessing = bundle.description.preprocessing
-        return windows_of(conditioned_of(read(), preprocessing, bad_leads=bad_leads), preprocessing)
+        raw = read()
     except RecordingRefused as refusal:
-        return refusal
+        return _Tried(refusal, [], [])
+    ignored, preprocessing = list(raw.ignored_signals), bundle.description.preprocessing
+    try:
+        done = conditioned_of(raw, preprocessing, bad_leads=bad_leads)
+    except RecordingRefused as refusal:
+        flags_L = quality.lead_flags(raw.ecg_LT, raw.present_L, raw.sampling_rate)
+        return _Tried(refusal, flags_L.tolist(), ignored)
+    return _Tried(windows_of(done, preprocessing), done.flags_L.tolist(), ignored)

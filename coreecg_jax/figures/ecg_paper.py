@@ -13,16 +13,20 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 from matplotlib.text import Text
+from matplotlib.textpath import TextPath
 
 from coreecg_jax.figures.sheet import (
     INK,
     MARGIN_MM,
+    MM_PER_INCH,
     MM_PER_MV,
+    NOTE_MM,
     PAPER,
     QUIET,
     ROW_MM,
     Sheet,
     blank_sheet,
+    paper_width,
     strokes,
 )
 
@@ -30,6 +34,9 @@ _LAYOUT = (("I", "aVR", "V1", "V4"), ("II", "aVL", "V2", "V5"), ("III", "aVF", "
 _ROWS = len(_LAYOUT) + 1  # and the rhythm strip
 _ABOVE_MM, _BELOW_MM = 20.0, 15.0  # paper above the first and below the last baseline, at least
 _HIDDEN_MM = 13.0  # what is hidden is shaded so far above and below the baseline
+_SCALE = "25 mm/s · 10 mm/mV"
+_NOTE_POINTS = 8.0
+_APART_MM = 5.0  # between the scale and a note on its line
 _MOST_MV = 100.0  # more is no heart: the values are in another unit
 
 _SHADE, _HATCH = "#e2e3e8", "#a3a6b0"
@@ -64,6 +71,7 @@ def draw_ecg(
     hidden: np.ndarray | None = None,
     rhythm: str = "II",
     note: str = "",
+    hidden_label: str = "hidden by the mask",
 ) -> Figure:
     """Twelve leads, each for a quarter of the time, above one lead over all of it.
 
@@ -78,7 +86,8 @@ def draw_ecg(
       title: above the paper.
       hidden: bool[L, T], true where a mask hid the recording: shaded and hatched.
       rhythm: the lead of the strip below.
-      note: small, below the paper on the right.
+      note: small, below the paper: on the right of the scale where there is room, else on lines of its own.
+      hidden_label: of the hatching in the legend.
 
     Returns:
       A figure, 275 mm wide for 10 s.
@@ -92,14 +101,17 @@ def draw_ecg(
     above, below = _room(traces, cells)
     legend = len(traces) > 1 or hidden is not None
     lines = bool(title) + legend
-    figure, sheet = blank_sheet(samples, sampling_rate, rows=_ROWS, above=above, below=below, lines=lines)
+    notes = _wrapped(note, paper_width(samples, sampling_rate))
+    figure, sheet = blank_sheet(
+        samples, sampling_rate, rows=_ROWS, above=above, below=below, lines=lines, notes=len(notes)
+    )
     for cell in cells:
         if hidden is not None and cell.lead is not None:
             _shade(sheet, cell, hidden[cell.lead])
         _draw_cell(sheet, cell, traces)
-    _write(sheet, title, note)
+    _write(sheet, title, notes)
     if legend:
-        _explain(sheet, traces, hidden is not None)
+        _explain(sheet, traces, "" if hidden is None else hidden_label)
     return figure
 
 
@@ -203,28 +215,51 @@ def _pen(place: int, trace: Trace, traces: int) -> tuple[str, float]:
     return trace.colour or (_OVER[(place - 1) % len(_OVER)] if place else _ALONE), 0.8
 
 
-def _write(sheet: Sheet, title: str, note: str) -> None:
+def _wrapped(note: str, width_mm: float) -> list[str]:
+    """The note line by line: the first beside the scale, and empty where the note has no room there."""
+    if not note or _length(_SCALE) + _APART_MM + _length(note) <= width_mm:
+        return [note]
+    lines = [""]
+    for word in note.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if len(lines) == 1 or _length(longer) > width_mm:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return lines
+
+
+def _length(words: str) -> float:
+    """Millimetres that a line below the paper is long."""
+    if not words.strip():
+        return 0.0
+    return float(TextPath((0, 0), words, size=_NOTE_POINTS).get_extents().width) / 72 * MM_PER_INCH
+
+
+def _write(sheet: Sheet, title: str, notes: Sequence[str]) -> None:
     """The words around the paper."""
     _, height = sheet.axes.get_ylim()
     write = sheet.axes.text
     write(sheet.left, height - MARGIN_MM, title, fontsize=11, fontweight="bold", color=INK, va="top")
     below: list[Text] = [
-        write(sheet.left, sheet.bottom - 1.5, "25 mm/s · 10 mm/mV"),
-        write(sheet.right, sheet.bottom - 1.5, note, ha="right"),
+        write(sheet.left, sheet.bottom - 1.5, _SCALE),
+        write(sheet.right, sheet.bottom - 1.5, notes[0], ha="right"),
     ]
+    for number, line in enumerate(notes[1:], 1):
+        below.append(write(sheet.left, sheet.bottom - 1.5 - number * NOTE_MM, line))
     for words in below:
-        words.set(fontsize=8, color=QUIET, va="top")
+        words.set(fontsize=_NOTE_POINTS, color=QUIET, va="top")
 
 
-def _explain(sheet: Sheet, traces: Sequence[Trace], hidden: bool) -> None:
-    """What the colours and the hatching mean, on the line above the paper."""
+def _explain(sheet: Sheet, traces: Sequence[Trace], hidden_label: str) -> None:
+    """What the colours and the hatching mean, on the line above the paper; no hatching without a label."""
     handles: list[Line2D | Patch] = []
     for place, trace in enumerate(traces):
         colour, _ = _pen(place, trace, len(traces))
         handles.append(Line2D([], [], color=colour, linewidth=2, label=trace.label))
-    if hidden:
-        label = "hidden by the mask"
-        handles.append(Patch(facecolor=_SHADE, edgecolor=_HATCH, linewidth=0, hatch="/////", label=label))
+    if hidden_label:
+        shade = Patch(facecolor=_SHADE, edgecolor=_HATCH, linewidth=0, hatch="/////", label=hidden_label)
+        handles.append(shade)
     sheet.axes.legend(
         handles=handles,
         loc="lower left",

@@ -20,6 +20,7 @@ ROW_MM = 30.0  # from one baseline to the next
 CALIBRATION_MM = 10.0  # paper to the left of the first second
 MARGIN_MM = 5.0  # around the paper
 LINE_MM = 6.0  # a line of text above or below the paper
+NOTE_MM = 4.0  # each further line below it
 
 PAPER, INK, QUIET = "#fffafa", "#1a1a1a", "#595959"
 _FINE, _COARSE = "#f9dcdc", "#efb0b0"
@@ -45,8 +46,13 @@ class Sheet(NamedTuple):
         return self.first_baseline - row * ROW_MM
 
 
+def paper_width(samples: int, sampling_rate: float) -> float:
+    """Millimetres from the left to the right edge of the paper."""
+    return float(CALIBRATION_MM + 5 * np.ceil(samples * MM_PER_SECOND / sampling_rate / 5 + 1))
+
+
 def blank_sheet(
-    samples: int, sampling_rate: float, *, rows: int, above: float, below: float, lines: int
+    samples: int, sampling_rate: float, *, rows: int, above: float, below: float, lines: int, notes: int = 1
 ) -> tuple[Figure, Sheet]:
     """Paper with calibration pulses and nothing else.
 
@@ -57,11 +63,12 @@ def blank_sheet(
       above: paper above the first baseline in mm, at least.
       below: paper below the last baseline in mm, at least.
       lines: of text above the paper.
+      notes: lines of text below the paper.
     """
     above, below = 5 * np.ceil(above / 5), 5 * np.ceil(below / 5)  # baselines lie on strong lines
     mm_per_sample = MM_PER_SECOND / sampling_rate
-    left, bottom = MARGIN_MM, MARGIN_MM + LINE_MM
-    right = left + CALIBRATION_MM + 5 * np.ceil(samples * mm_per_sample / 5 + 1)
+    left, bottom = MARGIN_MM, MARGIN_MM + LINE_MM + (notes - 1) * NOTE_MM
+    right = left + paper_width(samples, sampling_rate)
     first_baseline = bottom + below + (rows - 1) * ROW_MM
     top = first_baseline + above
     width, height = float(right + MARGIN_MM), float(top + MARGIN_MM + lines * LINE_MM)

@@ -78,7 +78,7 @@ class Policy:
         for one, leads_L in suspected.items():
             if actions[one] == MASK:
                 masked_L = masked_L | np.where(leads_L, int(_MASKED_AS[one]), 0)
-        check_any_lead(masked_L)
+        check_any_lead(masked_L, ignored)
         return masked_L
 
     def recorded(self) -> dict[str, str | float]:

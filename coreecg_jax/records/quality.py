@@ -10,6 +10,7 @@ import numpy as np
 from scipy.ndimage import maximum_filter1d, minimum_filter1d
 
 from coreecg_jax.records.leads import LEADS
+from coreecg_jax.records.recording import LARGEST_MILLIVOLTS
 from coreecg_jax.records.refusals import Reason, RecordingRefused
 from coreecg_jax.records.schema import LeadFlag
 
@@ -30,7 +31,7 @@ SMALLEST_P99_MILLIVOLTS = 0.02
 
 _REASONS = {
     LeadFlag.MISSING: (Reason.MISSING_LEAD, "missing"),
-    LeadFlag.NAN: (Reason.NAN, "with invalid samples"),
+    LeadFlag.NAN: (Reason.NAN, f"with samples that are invalid or beyond {LARGEST_MILLIVOLTS:g} mV"),
     LeadFlag.FLAT: (Reason.FLAT_LEAD, f"flat for {FLAT_SECONDS:g} s or more"),
     LeadFlag.SATURATED: (Reason.SATURATED, "standing at a rail"),
 }
@@ -84,14 +85,16 @@ def check_leads(flags_L: np.ndarray, ignored_signals: Sequence[str] = ()) -> Non
         raise RecordingRefused(reason, sentence)
 
 
-def check_any_lead(flags_L: np.ndarray) -> None:
+def check_any_lead(flags_L: np.ndarray, ignored_signals: Sequence[str] = ()) -> None:
     """Refuses a recording without a good lead.
 
     Raises:
-      RecordingRefused: with reason NO_GOOD_LEAD.
+      RecordingRefused: with reason NO_GOOD_LEAD, and the signals that are none of the twelve.
     """
     if (flags_L != 0).all():
-        raise RecordingRefused(Reason.NO_GOOD_LEAD, "expected at least one good lead, all twelve are bad")
+        others = f"; signals that are none of these: {', '.join(ignored_signals)}" if ignored_signals else ""
+        sentence = f"expected at least one good lead, all twelve are bad{others}"
+        raise RecordingRefused(Reason.NO_GOOD_LEAD, sentence)
 
 
 def _is_flat(ecg_LT: np.ndarray, rate: float) -> np.ndarray:

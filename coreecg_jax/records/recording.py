@@ -4,6 +4,10 @@ import dataclasses
 
 import numpy as np
 
+# 1 kV: beyond it a sample, or the gain by which it was divided, is damaged. Microvolts or counts read
+# as millivolts stay below, and are told as a wrong unit (`quality.check_unit`).
+LARGEST_MILLIVOLTS = 1e6
+
 
 @dataclasses.dataclass(frozen=True)
 class Recording:
@@ -14,3 +18,8 @@ class Recording:
     sampling_rate: float  # Hz
     ignored_signals: tuple[str, ...]  # names that are none of the twelve
     comments: tuple[str, ...]
+
+
+def invalid_as_nan(ecg_mV: np.ndarray) -> np.ndarray:
+    """Samples in mV; NaN, as invalid ones are, where infinite or beyond `LARGEST_MILLIVOLTS`."""
+    return np.where(np.abs(ecg_mV) <= LARGEST_MILLIVOLTS, ecg_mV, np.nan)

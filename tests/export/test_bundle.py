@@ -69,7 +69,7 @@ def test_any_leads_in_any_order(bundle, ecg, embedding) -> None:
 
 
 def test_missing_leads_are_masked_and_told(bundle, ecg, embedding) -> None:
-    with pytest.warns(UnseenLeads, match=r"leads I, II, V2 alone: .* fewer than 10 .*: nothing"):
+    with pytest.warns(UnseenLeads, match=r"leads I, II, V2 alone: .* fewer than 10 .*: nothing known"):
         three = bundle.embed(rows(ecg, ("I", "II", "V2")), fs=500, leads=("I", "II", "V2"))
     lost = ecg.copy()
     lost[7 + 1 :] = lost[6] = np.nan
@@ -79,6 +79,14 @@ def test_missing_leads_are_masked_and_told(bundle, ecg, embedding) -> None:
     assert np.abs(three - embedding).max() > 0.1
     with pytest.warns(UnseenLeads, match=r"made_task, linear: macro AUROC 0.800 \(0.750 to 0.850\)"):
         bundle.embed(rows(ecg, SIX), fs=500, leads=SIX)
+
+
+def test_accuracy_is_known_of_what_leads_determine(bundle) -> None:
+    known = "made_task, linear: macro AUROC 0.800 (0.750 to 0.850)"
+    for leads in (SIX, SIX[::-1], ("I", "II"), ("aVF", "III"), SIX[1:]):
+        assert bundle.known_accuracy(leads) == known, leads
+    for leads in (("I",), ("I", "V1"), (*SIX, "V1"), LEADS):
+        assert bundle.known_accuracy(leads) == "nothing known", leads
 
 
 def test_any_rate_is_resampled_as_preparing_does(bundle, ecg, embedding) -> None:
@@ -119,6 +127,33 @@ def test_what_cannot_be_used_is_refused(bundle, ecg) -> None:
             bundle.embed(signal, fs=fs, leads=leads)
     with pytest.raises(ValueError, match="bad_leads: expected one of refuse, mask"):
         bundle.embed(ecg, fs=500, bad_leads="zero")
+
+
+@pytest.mark.parametrize("sample", [np.inf, -np.inf, 1e30, -1e300, np.nan])
+def test_a_sample_that_is_none_is_a_bad_lead(bundle, ecg, embedding, sample) -> None:
+    bad = ecg.copy()
+    bad[8, 100] = sample
+    said = r"nan: recording 1: .* invalid or beyond 1e\+06 mV: V3: leave these leads out, or mask them"
+    with pytest.raises(RecordingRefused, match=said):
+        bundle.embed([ecg, bad], fs=500)
+    eleven = [lead for lead in LEADS if lead != "V3"]
+    expected = bundle.embed(rows(ecg, eleven), fs=500, leads=eleven)
+    np.testing.assert_allclose(bundle.embed([ecg, bad], fs=500, bad_leads="mask")[1], expected[0], atol=1e-5)
+    assert np.abs(expected - embedding).max() > 0.1
+
+
+def test_a_lead_that_no_window_of_training_could_hold_is_bad(bundle, ecg) -> None:
+    """Preparing refuses it, and its size would hide all other leads from the encoder."""
+    bad = ecg.copy()
+    bad[8, 2500:2520] = 100.0  # mV
+    said = r"int16_overflow: recording 0: expected at most 32.767 mV once filtered, got 1[0-9]+ mV in V3"
+    with pytest.raises(RecordingRefused, match=said):
+        bundle.embed(bad, fs=500)
+    eleven = [lead for lead in LEADS if lead != "V3"]
+    expected = bundle.embed(rows(ecg, eleven), fs=500, leads=eleven)
+    np.testing.assert_allclose(bundle.embed(bad, fs=500, bad_leads="mask"), expected, atol=1e-5)
+    with pytest.raises(RecordingRefused, match="no_good_lead: recording 0: expected at least one"):
+        bundle.embed(bad[8:9], fs=500, leads=("V3",), bad_leads="mask")
 
 
 def test_tokens_are_those_that_the_embedding_pools(bundle, ecg) -> None:

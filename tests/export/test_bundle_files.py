@@ -241,10 +241,12 @@ def test_a_number_out_of_bounds_is_refused_by_its_field(written, field, number, 
 
 def test_every_number_has_bounds() -> None:
     """A field that is new in the format stands in the table of bounds, or no bundle is written."""
-    every = dataclasses.replace(made_description(), recovery=(Recovery("x", 1, {"I": 0.5}, {"I": 0.5}),))
+    every = dataclasses.replace(
+        made_description(), recovery=(Recovery("x", 1, ("II",), ((1.0, 2.0),), {"I": 0.5}, {"I": 0.5}),)
+    )
     fields = {".".join(str(step) for step in path) for path in numbers_in(json.loads(every.to_json()))}
     fields = {re.sub(r"\.0", "", field) for field in fields} - {"format_version"}
-    assert {re.sub(r"(dropped_lead|hidden_column)\..*", r"\1", field) for field in fields} == set(LIMITS)
+    assert {re.sub(r"(error|flat|hidden)\..*", r"\1", field) for field in fields} == set(LIMITS)
     require_in_limits(every)
 
 

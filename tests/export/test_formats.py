@@ -14,7 +14,8 @@ from coreecg_jax.export.stablehlo import PLATFORMS, run_stablehlo
 from coreecg_jax.export.vectors import LEAD_SETS, TOLERANCE, read_vectors, require_same
 from coreecg_jax.export.writing import write_bundle
 
-PLAIN = NETWORK.clone(voltage=False, normalise_patches=True, time_bias=False, kernels=0, registers=0)
+SHALLOW = NETWORK.clone(depth=1)
+PLAIN = SHALLOW.clone(voltage=False, normalise_patches=True, time_bias=False, kernels=0, registers=0)
 
 
 @pytest.fixture(scope="module")
@@ -25,15 +26,12 @@ def hlo(tmp_path_factory):
     return where
 
 
-SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("lead", "recording, other settings")]
-
-
-@pytest.fixture(scope="module", params=["rhythm", *SLOW])
+@pytest.fixture(scope="module", params=["rhythm", "lead", "recording, other settings"])
 def onnx_bundle(request, tmp_path_factory):
     pytest.importorskip("onnx", reason="pip install 'coreecg-jax[onnx]'")
     pytest.importorskip("onnxruntime", reason="pip install 'coreecg-jax[onnx]'")
     pooling, _, other = request.param.partition(",")
-    network = PLAIN if other else NETWORK
+    network = PLAIN if other else NETWORK if pooling == "rhythm" else SHALLOW
     where = tmp_path_factory.mktemp("onnx") / "bundle"
     differences = write_bundle(
         where, made_description(network, pooling), made_parameters(network), formats=("onnx",)
@@ -61,6 +59,22 @@ def test_onnx_takes_raw_windows_and_a_mask(onnx_bundle) -> None:
     model = onnx.load(path)
     assert [(each.domain, each.version) for each in model.opset_import] == [("", 20)]
     assert "mV, 100 Hz, filtered 0.67 to 40 Hz" in model.graph.doc_string
+    inputs = unusable(vectors)
+    (embedding,) = session.run(["embedding"], {"ecg": inputs[0], "available": inputs[1]})
+    assert_unusable_rows_are_nan(embedding, vectors)
+
+
+def unusable(vectors):
+    """The test vectors: one with NaN in a lead that is there, one with infinity, one without a lead."""
+    ecg, available = vectors.ecg.copy(), vectors.available.copy()
+    ecg[0, 3, 500], ecg[1, 0, 500] = np.nan, -np.inf
+    available[2] = False
+    return ecg, available
+
+
+def assert_unusable_rows_are_nan(embedding, vectors) -> None:
+    assert np.isnan(embedding[:3]).all()
+    np.testing.assert_allclose(embedding[3], vectors.embedding[3], atol=TOLERANCE)
 
 
 def test_stablehlo_takes_any_number(hlo) -> None:
@@ -70,6 +84,8 @@ def test_stablehlo_takes_any_number(hlo) -> None:
         embedding = run_stablehlo(hlo / folder.STABLEHLO, hidden[rows], vectors.available[rows])
         np.testing.assert_allclose(embedding, vectors.embedding[rows], atol=TOLERANCE)
     assert set(PLATFORMS) == {"cpu", "cuda", "tpu"}
+    embedding = run_stablehlo(hlo / folder.STABLEHLO, *unusable(vectors))
+    assert_unusable_rows_are_nan(embedding, vectors)
 
 
 def test_the_vectors_tell_the_leads_apart(hlo) -> None:

@@ -80,12 +80,17 @@ def test_the_reconstruction_is_judged_on_other_recordings(run: Path, data: Path,
     shutil.move(tmp_path / "held" / "made", tmp_path / "data" / "held")
     for path in (tmp_path / "data" / "held" / "1.0.0").glob("made-*"):
         path.rename(path.with_name(path.name.replace("made-", "held-", 1)))
-    asked = {"data_root": str(tmp_path / "data"), "recovered_on": "held"}
+    asked = {"data_root": str(tmp_path / "data"), "recovered_on": "held", "recovered_from": ["V1,V2"]}
     description, _ = description_of(str(run), pooling="lead", crops=3, **asked)
-    (recovery,) = description.recovery
-    assert (recovery.data, recovery.recordings) == ("held", 4)
-    assert set(recovery.hidden_column) == set(LEADS)
-    assert all(value <= 1 for value in recovery.hidden_column.values())
+    assert {(one.data, one.windows) for one in description.recovery} == {("held", 4)}
+    assert [len(one.leads) for one in description.recovery] == [12, 6, 3, 1, 2]
+    span, six, *_, two = description.recovery
+    assert set(span.error) == set(span.flat) == set(LEADS)
+    assert set(six.error) == set(LEADS[6:])
+    assert set(two.error) == set(LEADS) - {"V1", "V2"}
+    assert all(0 < value < 32.8 for one in description.recovery for value in one.flat.values())
+    with pytest.raises(ValueError, match="--recovered_from: expected --recovered_on too"):
+        description_of(str(run), pooling="lead", crops=3, recovered_from=["V1"])
     with pytest.raises(
         ValueError, match="--recovered_on: expected recordings that were held out, got 1 files"
     ):

@@ -18,7 +18,7 @@ from coreecg_jax.training.experiment import network_of
 from coreecg_jax.training.state import init_parameters
 
 ROOT = Path(__file__).parents[2]
-pytestmark = pytest.mark.slow
+GIVEN = ("I", "II", "V1", "V3", "V4", "V5")
 
 
 @pytest.fixture(scope="module")
@@ -27,12 +27,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out, network = tmp_path_factory.mktemp("fill"), network_of(tiny.get_config())
     training = Training("coreecg", "made", {}, 0, 0, 400, "float32", "learned", 0.1, 10)
     about = Normalisation(), Representation("lead", 400, 2), training
-    recovery = (Recovery("held", 9, {"V6": 0.25}, dict.fromkeys(LEADS, 0.125)),)
+    recovery = (Recovery("held", 9, GIVEN, ((1.0, 2.0),), {"V6": 0.25}, {"V6": 0.5}),)
     description = Description(network, Preprocessing(sampling_rate=100.0), *about, recovery=recovery)
     fda = {"s": np.zeros(17, np.float32), "a": np.float32(0.5)}
     parameters = {"network": init_parameters(network, jax.random.key(0)), "fda": fda}
     write_bundle(out / "b", description, parameters, formats=())
-    assert "| lead hidden | – |" in (out / "b" / "MODEL_CARD.md").read_text()
     ecg = simulate(0, 2, 0, sampling_rate=250.0, seconds=10.0).ecg_LT[:11]
     (out / "r.dat").write_bytes(np.rint(ecg.T * 1000).astype("<i2").tobytes())
     lines = [f"r.dat 16 1000(0)/mV 16 0 0 0 0 {lead}" for lead in LEADS[:11]]
@@ -47,17 +46,27 @@ def fill(place: Path, *flags: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_it_is_drawn_and_told(place: Path) -> None:
-    result = fill(place, "--leads=I,II,V1,V3,V4,V5", "--hidden=1:2")
+    result = fill(place, f"--leads={','.join(GIVEN)}", "--hidden=2:3")
     assert result.returncode == 0, result.stderr
     assert (place / "x.png").read_bytes().startswith(b"\x89PNG")
     rows = {line.split(" | ")[0].strip("| "): line for line in result.stdout.splitlines() if "%" in line}
     assert list(rows) == list(LEADS)
-    assert rows["V6"].startswith("| V6 | 100% | – | 0.25 | 0.12 |")  # not in the file
+    assert rows["V6"].startswith("| V6 | 100% | – | 0.250 | 0.500 |")  # not in the file
     assert rows["V2"].startswith("| V2 | 100% | 0.")
     assert rows["III"].startswith("| III | 25% | 0.")  # derived, but for the span
+    assert rows["V2"].endswith(" | – | – |")
     assert "not measured. Not for diagnosis." in result.stdout
+    assert "Error on held-out recordings (of a flat line), mV: V6 0.25 (0.50)." in result.stdout
 
 
+@pytest.mark.slow
+def test_of_other_leads_nothing_is_known(place: Path) -> None:
+    result = fill(place, "--leads=I")
+    assert "Error on held-out recordings: not known for this set of leads and hidden spans." in result.stdout
+    assert all(line.endswith(" | – | – |") for line in result.stdout.splitlines() if "%" in line)
+
+
+@pytest.mark.slow
 def test_mistakes_are_one_sentence(place: Path) -> None:
     for flags, said in (
         (("--leads=V6",), "error: --leads: r.hea has no V6; it has I, II"),

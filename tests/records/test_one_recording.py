@@ -137,6 +137,19 @@ def test_masking_keeps_the_good_leads(tmp_path: Path, fault: str, bit: schema.Le
     np.testing.assert_array_equal(example["ecg"][1:], good["ecg"][1:])
 
 
+def test_a_damaged_gain_is_a_bad_lead(tmp_path: Path) -> None:
+    header = write_record(tmp_path / "broken")
+    change(header, "rec.dat 16 1000(0)/mV 16 0 0 0 0 I\n", "rec.dat 16 1e-30(0)/mV 16 0 0 0 0 I\n")
+    write_record(tmp_path / "good")
+    refused = run(tmp_path / "broken").line
+    assert refused["reason"] == "nan"
+    assert refused["sentence"].endswith("invalid or beyond 1e+06 mV: I")
+    (example,) = run(tmp_path / "broken", Settings(policy=MASKING)).examples
+    (good,) = run(tmp_path / "good").examples
+    assert example["quality"].tolist() == [schema.LeadFlag.NAN] + [0] * 11
+    np.testing.assert_array_equal(example["ecg"][1:], good["ecg"][1:])
+
+
 def test_the_hash_tells_signals_apart() -> None:
     ecg = made_ecg()
     other = ecg.copy()

@@ -90,6 +90,14 @@ def test_a_bad_lead_is_refused_and_one_good_one_is_enough_where_leads_are_masked
     assert caught.value.reason == Reason.NO_GOOD_LEAD
 
 
+def test_signals_that_are_no_leads_are_named_where_none_is_good() -> None:
+    with pytest.raises(
+        RecordingRefused, match="twelve are bad; signals that are none of these: MLII, vx"
+    ) as caught:
+        quality.check_any_lead(np.full(12, int(LeadFlag.MISSING)), ["MLII", "vx"])
+    assert caught.value.reason == Reason.NO_GOOD_LEAD
+
+
 def test_an_unknown_name_beside_a_missing_lead_is_told() -> None:
     bad = np.zeros(12, int)
     bad[1] = LeadFlag.MISSING

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from coreecg_jax.records.leads import LEADS, UnknownLeadError, canonical_name
-from coreecg_jax.records.recording import Recording
+from coreecg_jax.records.recording import Recording, invalid_as_nan
 from coreecg_jax.records.refusals import Reason, RecordingRefused
 from coreecg_jax.records.wfdb_headers import MAX_SAMPLING_RATE, MILLIVOLTS
 
@@ -61,10 +61,9 @@ def placed(
     ecg_LT = np.full((len(LEADS), signals_ST.shape[1]), np.nan)
     for lead, position in position_of.items():
         ecg_LT[LEADS.index(lead)] = signals_ST[position] * millivolts[position]
-    ecg_LT[~np.isfinite(ecg_LT)] = np.nan
     used = set(position_of.values())
     return Recording(
-        ecg_LT=ecg_LT,
+        ecg_LT=invalid_as_nan(ecg_LT),
         present_L=np.array([lead in position_of for lead in LEADS]),
         sampling_rate=float(sampling_rate),
         ignored_signals=tuple(name for i, name in enumerate(names) if i not in used),
