@@ -31,7 +31,7 @@ def read_matrix(path: Path, dataset: str, row: int | None = None) -> np.ndarray:
                 f"{path.name}: expected {dataset!r} with {axes} axes, got shape {found.shape}"
                 + ("" if row is None else f", row {row}"),
             )
-        check_values(path.name, *found.shape[-2:])
+        check_values(path.name, *sorted(found.shape[-2:]))  # the longer axis may be the first
         return np.asarray(found[...] if row is None else found[row], np.float64)
 
 
