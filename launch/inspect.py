@@ -44,7 +44,9 @@ def main(argv: Sequence[str]) -> None:
     note = in_words(flags_L.tolist(), measures.pop("suspected")) or "nothing suspected"
     note += f"; not drawn: {unknown}" if unknown else ""
     trace = Trace(path.stem, shown_LT / 10.0**power)
-    figure = draw_ecg([trace], sampling_rate=raw.sampling_rate, leads=LEADS, title=title, note=note)
+    figure = draw_ecg(
+        [trace], sampling_rate=raw.sampling_rate, leads=LEADS, title=title, note=note, own_scales=True
+    )
     out = Path(_OUT.value or f"{path.stem}.png")
     figure.savefig(out, dpi=120)
     print(f"{note}\n{', '.join(f'{name} {value}' for name, value in measures.items())}\ndrawn: {out}")

@@ -52,6 +52,22 @@ def test_another_unit_is_drawn_divided_and_other_names_are_told(tmp_path: Path) 
     assert done.stderr == f"error: expected one of {', '.join(LEADS)}, got C1, C2, C3\n"
 
 
+def test_one_lead_of_another_unit_is_drawn_to_its_own_scale(tmp_path: Path) -> None:
+    write(tmp_path, np.random.default_rng(0).normal(0, 0.3, (5000, 12)) * 1000, LEADS)
+    header = (
+        (tmp_path / "r.hea")
+        .read_text()
+        .replace("1/mV", "1000/mV")
+        .replace("mV 16 0 0 0 0 V2", "V 16 0 0 0 0 V2")
+    )
+    (tmp_path / "r.hea").write_text(header)
+    done = inspect(tmp_path / "r.hea", f"--out={tmp_path / 'r.png'}")
+    assert done.returncode == 0, done.stderr
+    assert "unit in V2\n" in done.stdout
+    with Image.open(tmp_path / "r.png") as image:
+        assert image.height < 0.6 * image.width  # as of any recording: the paper has not grown
+
+
 def test_what_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "r.hea").write_text("nonsense\n")
     done = inspect(tmp_path / "r.hea")
