@@ -35,7 +35,7 @@ def main(argv: Sequence[str]) -> None:
     """Reads one recording, draws it and says the same in words."""
     if len(argv) != 2:
         raise ValueError(f"expected one recording (a file, of WFDB its header), got {len(argv) - 1}")
-    name, raw = _listed(argv[1]) if _DATABASE.value else _read(Path(argv[1]))
+    name, raw = _listed(_DATABASE.value, argv[1]) if _DATABASE.value else _read(Path(argv[1]))
     first, last = (round(second * raw.sampling_rate) for second in (_START.value, _START.value + _SECONDS))
     shown_LT = raw.ecg_LT[:, first:last]
     if shown_LT.shape[1] < raw.sampling_rate:
@@ -68,22 +68,20 @@ def _read(path: Path) -> tuple[str, Recording]:
     return path.stem, read_recording(path)
 
 
-def _listed(wanted: str) -> tuple[str, Recording]:
+def _listed(database: str, wanted: str) -> tuple[str, Recording]:
     """Name and recording of what a database lists, by its id or file."""
     if not _SOURCE.value:
-        raise ValueError(f"--source: expected the folder of --database={_DATABASE.value}")
+        raise ValueError(f"--source: expected the folder of --database={database}")
     source = Path(_SOURCE.value)
-    own = {"folder": folder, "wfdb_folder": wfdb_folder}.get(_DATABASE.value)
-    listing = (
-        own.list_recordings(source, "own") if own else DATABASES[_DATABASE.value].list_recordings(source)
-    )
+    own = {"folder": folder, "wfdb_folder": wfdb_folder}.get(database)
+    listing = own.list_recordings(source, "own") if own else DATABASES[database].list_recordings(source)
     within = Path(wanted).relative_to(source).as_posix() if Path(wanted).is_relative_to(source) else wanted
     for one in listing.recordings:
         if within in (one.recording_id, one.file):
             return Path(one.recording_id).name, listing.read(one.file)
     first, many = listing.recordings[0], len(listing.recordings)
     raise ValueError(
-        f"expected one of {many} recordings of --database={_DATABASE.value} by id or file, such "
+        f"expected one of {many} recordings of --database={database} by id or file, such "
         f"as {first.recording_id!r} or {first.file!r}, got {wanted!r}"
     )
 
