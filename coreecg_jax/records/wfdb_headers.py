@@ -11,6 +11,7 @@ import dataclasses
 import re
 from pathlib import Path
 
+from coreecg_jax.records.formats.limits import check_file
 from coreecg_jax.records.refusals import Reason, RecordingRefused
 
 MAX_HEADER_BYTES = 1 << 20
@@ -78,6 +79,7 @@ def read_comments(path: Path) -> tuple[str, ...]:
 
 def _lines(path: Path) -> tuple[list[str], tuple[str, ...]]:
     """Header lines and comments."""
+    check_file(path)
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_HEADER_BYTES + 1)

@@ -1,6 +1,7 @@
 """A folder of files of any kind is one data set; what is no recording, or needs a package, is told."""
 
 import importlib
+import os
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +19,12 @@ from made_formats import (
 )
 from made_recordings import LEADS, write_record
 
-from coreecg_jax.records.databases import folder
+from coreecg_jax.records.databases import code15, folder, sph
 from coreecg_jax.records.formats import limits
-from coreecg_jax.records.formats.files import read_recording
+from coreecg_jax.records.formats.contest_mat import read_contest_mat
+from coreecg_jax.records.formats.files import SUFFIXES, read_recording
 from coreecg_jax.records.one_recording import Settings, process
-from coreecg_jax.records.refusals import Reason
+from coreecg_jax.records.refusals import Reason, RecordingRefused
 
 
 def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,3 +98,30 @@ def test_a_folder_of_wfdb_alone_is_listed_as_ever(tmp_path: Path) -> None:
     (tmp_path / "recordings.csv").write_text("file\na.hea\na.hea\n")
     with pytest.raises(ValueError, match=r"a\.hea stands there twice"):
         folder.list_recordings(tmp_path, "mine")
+
+
+@pytest.mark.parametrize("suffix", [*SUFFIXES, ".mat"])
+def test_a_pipe_is_refused_not_waited_for(tmp_path: Path, suffix: str) -> None:
+    for package in ("pyedflib", "pydicom", "defusedxml", "h5py"):
+        pytest.importorskip(package)
+    pipe = tmp_path / f"p{suffix}"
+    os.mkfifo(pipe)
+    (tmp_path / "ecg.yaml").write_text("sampling_rate: 500\nunit: mV\nleads: [I, II]\ndataset: ecg\n")
+    read = read_contest_mat if suffix == ".mat" else read_recording
+    with pytest.raises(RecordingRefused, match="expected a plain file"):
+        read(pipe)
+
+
+def test_pipes_where_tables_and_signals_should_be_are_refused(tmp_path: Path) -> None:
+    header = write_record(tmp_path)
+    (tmp_path / "rec.dat").unlink()
+    os.mkfifo(tmp_path / "rec.dat")
+    os.mkfifo(tmp_path / "metadata.csv")
+    os.mkfifo(tmp_path / "exams_part0.hdf5")
+    with pytest.raises(RecordingRefused, match=r"rec\.dat is not there"):
+        read_recording(header)
+    with pytest.raises(FileNotFoundError, match=r"expected metadata\.csv"):
+        sph.list_recordings(tmp_path)
+    pytest.importorskip("h5py")
+    with pytest.raises(RecordingRefused, match="expected a plain file"):
+        code15.read(tmp_path, "exams_part0.hdf5#0")

@@ -41,6 +41,7 @@ class Listing:
     recordings: tuple[Listed, ...]
     missing: tuple[str, ...] = ()
     published: int = 0  # recordings of the whole database, where no table lists them; 0: not known
+    note: str = ""  # what the user should know of this copy
 
     @property
     def missing_count(self) -> int:

@@ -34,8 +34,8 @@ def need(package: str, what: str) -> Any:
         ) from error
 
 
-def check_file(path: Path, largest: int = MAX_FILE_BYTES) -> int:
-    """The bytes of a file.
+def check_file(path: Path, largest: float = MAX_FILE_BYTES) -> int:
+    """The bytes of a file: opening a pipe would wait for ever.
 
     Raises:
       RecordingRefused: when it cannot be read, is no plain file, or is too large.
