@@ -22,18 +22,22 @@ def wfdb_reader(source: Path) -> functools.partial[Recording]:
 
 
 def _read_below(source: Path, file: str) -> Recording:
-    return read_wfdb(source / file)
+    return read_wfdb(source / file, source)
 
 
-def read_wfdb(header: Path) -> Recording:
+def read_wfdb(header: Path, top: Path | None = None) -> Recording:
     """Reads the recording whose header is given, whatever order and spelling its leads have.
 
     Samples that WFDB marks as invalid come back as NaN.
 
+    Args:
+      header: its file.
+      top: the folder that no signal file may be outside of; the header's own where None.
+
     Raises:
       RecordingRefused: when header or signal cannot be read, or a lead stands there twice.
     """
-    info = read_header(header)
+    info = read_header(header, top)
     _check_size(header, info)
     physical_ST = read_format16(header, info) if is_format16(info) else _by_wfdb(header, len(info.signals))
     return placed(

@@ -2,6 +2,7 @@
 
 import importlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -22,9 +23,11 @@ from made_recordings import LEADS, write_record
 from coreecg_jax.records.databases import code15, folder, sph
 from coreecg_jax.records.formats import limits
 from coreecg_jax.records.formats.contest_mat import read_contest_mat
-from coreecg_jax.records.formats.files import SUFFIXES, read_recording
+from coreecg_jax.records.formats.files import SUFFIXES, folder_reader, read_recording
 from coreecg_jax.records.one_recording import Settings, process
+from coreecg_jax.records.recording import Recording
 from coreecg_jax.records.refusals import Reason, RecordingRefused
+from coreecg_jax.records.wfdb_files import wfdb_reader
 
 
 def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,3 +128,39 @@ def test_pipes_where_tables_and_signals_should_be_are_refused(tmp_path: Path) ->
     pytest.importorskip("h5py")
     with pytest.raises(RecordingRefused, match="expected a plain file"):
         code15.read(tmp_path, "exams_part0.hdf5#0")
+
+
+def linked(folder: Path, name: str, elsewhere: Path) -> None:
+    """Moves a file elsewhere and leaves a link, as git-annex does."""
+    elsewhere.mkdir(parents=True, exist_ok=True)
+    (folder / name).rename(elsewhere / name)
+    (folder / name).symlink_to((elsewhere / name).absolute())
+
+
+@pytest.mark.parametrize("reader", [folder_reader, wfdb_reader])
+def test_a_signal_that_is_a_link_out_of_the_source_is_refused(
+    tmp_path: Path, reader: Callable[[Path], Callable[[str], Recording]]
+) -> None:
+    source = tmp_path / "source"
+    header = write_record(source / "ward")
+    linked(source / "ward", "rec.dat", source / "objects")  # within the source: an archive with its objects
+    assert reader(source)("ward/rec.hea").present_L.all()
+    for refused_by in (lambda: reader(source / "ward")("rec.hea"), lambda: read_recording(header)):
+        with pytest.raises(
+            RecordingRefused, match=r"the signal file rec\.dat itself below .*, it is a link"
+        ) as told:
+            refused_by()
+        assert told.value.reason == Reason.OUTSIDE_FOLDER
+    (source / "ward" / "sound").symlink_to(source / "objects")  # a folder that is a link leads out as well
+    (source / "objects" / "rec.hea").write_text(header.read_text())
+    with pytest.raises(RecordingRefused, match="it is a link"):
+        reader(source / "ward")("sound/rec.hea")
+
+
+def test_the_source_and_files_that_are_named_may_be_links(tmp_path: Path) -> None:
+    write_record(tmp_path / "real")
+    (tmp_path / "source").symlink_to(tmp_path / "real")
+    assert folder_reader(tmp_path / "source")("rec.hea").present_L.all()
+    assert read_recording(tmp_path / "source" / "rec.hea").present_L.all()
+    linked(tmp_path / "real", "rec.hea", tmp_path / "headers")  # the header alone is elsewhere
+    assert read_recording(tmp_path / "real" / "rec.hea").present_L.all()
