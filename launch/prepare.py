@@ -128,8 +128,11 @@ def main(argv: Sequence[str]) -> None:
     del argv
     band = Preprocessing(sampling_rate=_RATE.value, high_pass=_HIGH_PASS.value, low_pass=_LOW_PASS.value)
     settings = Settings(band, _MAX_WINDOWS.value, _policy())
+    listing = _listing()
+    if listing.note:
+        print(f"note: {listing.note}")
     prepared = prepare(
-        _listing(),
+        listing,
         Path(_OUT.value),
         settings,
         overwrite=_OVERWRITE.value,

@@ -233,7 +233,8 @@ def _said(line: dict[str, Any]) -> str:
 
 
 def _commands(name: str, worst: list[dict[str, Any]]) -> list[str]:
-    first = f"SOURCE/{worst[0]['file']}" if worst and "#" not in worst[0]["file"] else "SOURCE/FILE"
+    file = worst[0]["file"] if worst else "FILE"
+    first = f"{file} --database={name} --source=SOURCE" if name in DATABASES else f"SOURCE/{file}"
     return [
         f"python -m launch.inspect {first} --out=one.png",
         f"python -m launch.prepare --database=… --source=SOURCE --name={name} --config=configs/quality.py "

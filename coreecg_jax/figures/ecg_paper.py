@@ -4,6 +4,7 @@
 with 25 mm a second. Saved with ``bbox_inches="tight"`` it would no longer be to scale.
 """
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -38,6 +39,7 @@ _SCALE = "25 mm/s · 10 mm/mV"
 _NOTE_POINTS = 8.0
 _APART_MM = 5.0  # between the scale and a note on its line
 _MOST_MV = 100.0  # more is no heart: the values are in another unit
+_TALL_MV, _FITTING_MV = 15.0, 3.0  # where leads may have scales of their own: what has one, and comes to what
 
 _SHADE, _HATCH = "#e2e3e8", "#a3a6b0"
 # The first trace, alone and below others; then Okabe & Ito (2008): told apart with any colour vision.
@@ -60,6 +62,7 @@ class _Cell(NamedTuple):
     lead: int | None  # position among the recording's leads; None where it has no such lead
     row: int  # from above
     samples: slice
+    divisor: float = 1.0  # of what is drawn
 
 
 def draw_ecg(
@@ -72,6 +75,7 @@ def draw_ecg(
     rhythm: str = "II",
     note: str = "",
     hidden_label: str = "hidden by the mask",
+    own_scales: bool = False,
 ) -> Figure:
     """Twelve leads, each for a quarter of the time, above one lead over all of it.
 
@@ -88,20 +92,31 @@ def draw_ecg(
       rhythm: the lead of the strip below.
       note: small, below the paper: on the right of the scale where there is room, else on lines of its own.
       hidden_label: of the hatching in the legend.
+      own_scales: a lead of more than 15 mV, instead of being refused or growing the paper, is divided by a
+        power of ten that fits it into its row. That stands beside the lead's name, and below the paper that
+        such a lead is not to scale. So any recording can be drawn.
 
     Returns:
       A figure, 275 mm wide for 10 s.
 
     Raises:
-      ValueError: for unlike or empty shapes, unknown or repeated leads, or values beyond 100 mV.
+      ValueError: for unlike or empty shapes, unknown or repeated leads, or, without `own_scales`, values
+        beyond 100 mV.
     """
     _check(traces, sampling_rate, [*leads], rhythm, hidden)
+    divisors = _divisors(traces) if own_scales else [1.0] * len(leads)
+    for trace, most in zip(traces, _largest(traces).max(axis=1)):
+        if most > _MOST_MV and not own_scales:
+            wanted = f"mV, at most {_MOST_MV:g}"
+            raise ValueError(f"trace {trace.label!r}: expected {wanted}, got {most:g} (µV? divide by 1000)")
+    traces = [trace._replace(ecg_LT=trace.ecg_LT / np.reshape(divisors, (-1, 1))) for trace in traces]
     samples = traces[0].ecg_LT.shape[1]
-    cells = _cells([name.lower() for name in leads], samples, rhythm)
+    cells = _cells([name.lower() for name in leads], samples, rhythm, divisors)
     above, below = _room(traces, cells)
     legend = len(traces) > 1 or hidden is not None
     lines = bool(title) + legend
-    notes = _wrapped(note, paper_width(samples, sampling_rate))
+    scale = _SCALE + (" · ÷: not to this scale" if any(cell.divisor != 1 for cell in cells) else "")
+    notes = _wrapped(note, scale, paper_width(samples, sampling_rate))
     figure, sheet = blank_sheet(
         samples, sampling_rate, rows=_ROWS, above=above, below=below, lines=lines, notes=len(notes)
     )
@@ -109,7 +124,7 @@ def draw_ecg(
         if hidden is not None and cell.lead is not None:
             _shade(sheet, cell, hidden[cell.lead])
         _draw_cell(sheet, cell, traces)
-    _write(sheet, title, notes)
+    _write(sheet, title, scale, notes)
     if legend:
         _explain(sheet, traces, "" if hidden is None else hidden_label)
     return figure
@@ -134,14 +149,23 @@ def _check(
         raise ValueError(f"leads: expected names of the twelve, each once, got {leads}, rhythm {rhythm!r}")
     if not sampling_rate > 0:
         raise ValueError(f"sampling_rate: expected a positive number of Hz, got {sampling_rate}")
-    for trace in traces:
-        most = float(np.max(np.abs(trace.ecg_LT), initial=0, where=~np.isnan(trace.ecg_LT)))
-        if most > _MOST_MV:
-            wanted = f"mV, at most {_MOST_MV:g}"
-            raise ValueError(f"trace {trace.label!r}: expected {wanted}, got {most:g} (µV? divide by 1000)")
 
 
-def _cells(names: Sequence[str], samples: int, rhythm: str) -> list[_Cell]:
+def _largest(traces: Sequence[Trace]) -> np.ndarray:
+    """float64[traces, L], mV: the largest |value| of each lead; 0 where it has none."""
+    samples = [np.asarray(trace.ecg_LT, np.float64) for trace in traces]
+    return np.array([np.max(np.abs(one), axis=1, initial=0, where=~np.isnan(one)) for one in samples])
+
+
+def _divisors(traces: Sequence[Trace]) -> list[float]:
+    """Of each lead beyond `_TALL_MV` the power of ten that fits it into its row, for all traces; else 1."""
+    largest_L = _largest(traces).max(axis=0).tolist()
+    return [
+        10.0 ** math.ceil(math.log10(most / _FITTING_MV)) if most > _TALL_MV else 1.0 for most in largest_L
+    ]
+
+
+def _cells(names: Sequence[str], samples: int, rhythm: str, divisors: Sequence[float]) -> list[_Cell]:
     """What is drawn where."""
     edges = np.round(np.arange(5) * samples / 4).astype(int)
     places = [
@@ -150,10 +174,9 @@ def _cells(names: Sequence[str], samples: int, rhythm: str) -> list[_Cell]:
         for column, name in enumerate(across)
     ]
     places.append((rhythm, len(_LAYOUT), slice(0, samples)))
-    return [
-        _Cell(name, names.index(name.lower()) if name.lower() in names else None, row, shown)
-        for name, row, shown in places
-    ]
+    place_of = {name: place for place, name in enumerate(names)}
+    cells = [_Cell(name, place_of.get(name.lower()), row, shown) for name, row, shown in places]
+    return [cell if cell.lead is None else cell._replace(divisor=divisors[cell.lead]) for cell in cells]
 
 
 def _room(traces: Sequence[Trace], cells: Sequence[_Cell]) -> tuple[float, float]:
@@ -193,7 +216,8 @@ def _draw_cell(sheet: Sheet, cell: _Cell, traces: Sequence[Trace]) -> None:
     """The lead's name, a tick where it begins, and its traces."""
     x, y = float(sheet.time(cell.samples.start)), sheet.baseline(cell.row)
     strokes(sheet.axes, [((x, y + 7), (x, y + 11))], colour=INK, width=0.6, zorder=5)
-    words = [sheet.axes.text(x + 1, y + 8, cell.name, fontweight="bold", color=INK)]
+    name = f"{cell.name} {_divided(cell)}".strip()
+    words = [sheet.axes.text(x + 1, y + 8, name, fontweight="bold", color=INK)]
     if not any(np.isfinite(_shown(trace, cell)).any() for trace in traces):
         words.append(sheet.axes.text(x + 1, y - 0.9, "not available", style="italic", color=QUIET))
     for word in words:  # a halo keeps them legible over a tall wave
@@ -208,6 +232,13 @@ def _draw_cell(sheet: Sheet, cell: _Cell, traces: Sequence[Trace]) -> None:
         sheet.axes.add_line(line)
 
 
+def _divided(cell: _Cell) -> str:
+    """The scale of a lead that has its own; '' where it has none."""
+    return (
+        "" if cell.divisor == 1 else f"÷ {cell.divisor:,.0f}" if cell.divisor < 1e7 else f"÷ {cell.divisor:g}"
+    )
+
+
 def _pen(place: int, trace: Trace, traces: int) -> tuple[str, float]:
     """Colour and width in points: a broad grey line stays visible below thin coloured ones."""
     if place == 0 and traces > 1:
@@ -215,9 +246,9 @@ def _pen(place: int, trace: Trace, traces: int) -> tuple[str, float]:
     return trace.colour or (_OVER[(place - 1) % len(_OVER)] if place else _ALONE), 0.8
 
 
-def _wrapped(note: str, width_mm: float) -> list[str]:
+def _wrapped(note: str, scale: str, width_mm: float) -> list[str]:
     """The note line by line: the first beside the scale, and empty where the note has no room there."""
-    if not note or _length(_SCALE) + _APART_MM + _length(note) <= width_mm:
+    if not note or _length(scale) + _APART_MM + _length(note) <= width_mm:
         return [note]
     lines = [""]
     for word in note.split():
@@ -236,13 +267,13 @@ def _length(words: str) -> float:
     return float(TextPath((0, 0), words, size=_NOTE_POINTS).get_extents().width) / 72 * MM_PER_INCH
 
 
-def _write(sheet: Sheet, title: str, notes: Sequence[str]) -> None:
+def _write(sheet: Sheet, title: str, scale: str, notes: Sequence[str]) -> None:
     """The words around the paper."""
     _, height = sheet.axes.get_ylim()
     write = sheet.axes.text
     write(sheet.left, height - MARGIN_MM, title, fontsize=11, fontweight="bold", color=INK, va="top")
     below: list[Text] = [
-        write(sheet.left, sheet.bottom - 1.5, _SCALE),
+        write(sheet.left, sheet.bottom - 1.5, scale),
         write(sheet.right, sheet.bottom - 1.5, notes[0], ha="right"),
     ]
     for number, line in enumerate(notes[1:], 1):

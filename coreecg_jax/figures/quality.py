@@ -198,6 +198,7 @@ def _worst(shown: QualityShown) -> list[Block]:
             sampling_rate=one.sampling_rate,
             leads=shown.leads,
             title=one.title,
+            own_scales=True,
         )
         blocks.append(Picture(figure, one.said, f"Twelve leads of {one.title} on ECG paper", to_scale=True))
     return blocks

@@ -108,7 +108,8 @@ def power_of_ten(line: Mapping[str, Any]) -> int:
       line: `Measures.line()` with the names of the suspected leads.
     """
     amplitude = line["amplitude_uv"]
-    power = round(math.log10(amplitude / _USUAL_UV)) if amplitude else 0
+    known = amplitude and math.isfinite(amplitude)
+    power = round(math.log10(amplitude / _USUAL_UV)) if known else 0
     return power if Suspicion.UNIT in line["suspected"] else 0
 
 

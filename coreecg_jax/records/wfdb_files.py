@@ -1,5 +1,6 @@
 """Reads one WFDB recording by lead name, in millivolts."""
 
+import collections
 import functools
 import warnings
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from coreecg_jax.records.formats.limits import MAX_VALUES, check_file, check_values
+from coreecg_jax.records.formats.limits import MAX_FILE_BYTES, check_file, check_values
 from coreecg_jax.records.formats.placing import placed
 from coreecg_jax.records.recording import Recording
 from coreecg_jax.records.refusals import Reason, RecordingRefused
@@ -21,18 +22,22 @@ def wfdb_reader(source: Path) -> functools.partial[Recording]:
 
 
 def _read_below(source: Path, file: str) -> Recording:
-    return read_wfdb(source / file)
+    return read_wfdb(source / file, source)
 
 
-def read_wfdb(header: Path) -> Recording:
+def read_wfdb(header: Path, top: Path | None = None) -> Recording:
     """Reads the recording whose header is given, whatever order and spelling its leads have.
 
     Samples that WFDB marks as invalid come back as NaN.
 
+    Args:
+      header: its file.
+      top: the folder that no signal file may be outside of; the header's own where None.
+
     Raises:
       RecordingRefused: when header or signal cannot be read, or a lead stands there twice.
     """
-    info = read_header(header)
+    info = read_header(header, top)
     _check_size(header, info)
     physical_ST = read_format16(header, info) if is_format16(info) else _by_wfdb(header, len(info.signals))
     return placed(
@@ -49,10 +54,10 @@ def _check_size(header: Path, info: WfdbHeader) -> None:
     """Refuses what memory could not hold, before any signal is read."""
     if info.n_samples is not None:
         check_values(header.name, len(info.signals), info.n_samples)
-    # Without a number of samples the size of the file gives it, and a sample may take one byte.
-    largest = 4 * MAX_VALUES if info.n_samples is not None else MAX_VALUES
-    for file in {signal.file for signal in info.signals}:
-        check_file(header.parent / file, largest)
+    for file, signals in collections.Counter(signal.file for signal in info.signals).items():
+        size = check_file(header.parent / file, MAX_FILE_BYTES)
+        if info.n_samples is None:  # the size of the file gives it, and a sample may take one byte
+            check_values(header.name, len(info.signals), size // signals)
 
 
 def _by_wfdb(header: Path, n_signals: int) -> np.ndarray:

@@ -11,6 +11,7 @@ import dataclasses
 import re
 from pathlib import Path
 
+from coreecg_jax.records.formats.limits import check_file
 from coreecg_jax.records.refusals import Reason, RecordingRefused
 
 MAX_HEADER_BYTES = 1 << 20
@@ -46,12 +47,16 @@ class WfdbHeader:
     comments: tuple[str, ...]  # without the leading '#', stripped
 
 
-def read_header(path: Path) -> WfdbHeader:
+def read_header(path: Path, top: Path | None = None) -> WfdbHeader:
     """Reads and checks `<record>.hea`.
 
+    Args:
+      path: the header. It may be a link, and `top` too.
+      top: the folder that no signal file may be outside of, links followed; the header's own where None.
+
     Raises:
-      RecordingRefused: when the header is not readable, names a file outside its own folder, gives no usable
-        sampling rate, or a unit that is not mV, uV or V.
+      RecordingRefused: when the header is not readable, names a file outside its own folder or one that is a
+        link to outside of `top`, gives no usable sampling rate, or a unit that is not mV, uV or V.
     """
     lines, comments = _lines(path)
     if not lines:
@@ -63,7 +68,7 @@ def read_header(path: Path) -> WfdbHeader:
             Reason.UNREADABLE, f"{path.name}: expected {n_signals} signal lines with file, format and gain"
         )
     for file in dict.fromkeys(one[0] for one in fields):
-        _check_file_name(path, file)
+        _check_file_name(path, file, top or path.parent)
     return WfdbHeader(sampling_rate, n_samples, tuple(_signal(path, one) for one in fields), comments)
 
 
@@ -78,6 +83,7 @@ def read_comments(path: Path) -> tuple[str, ...]:
 
 def _lines(path: Path) -> tuple[list[str], tuple[str, ...]]:
     """Header lines and comments."""
+    check_file(path)
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_HEADER_BYTES + 1)
@@ -118,8 +124,8 @@ def _record_line(path: Path, line: str) -> tuple[float, int, int | None]:
     return float(rate.group()), int(fields[1]), (int(fields[3]) or None) if counted else None
 
 
-def _check_file_name(path: Path, name: str) -> None:
-    """Only a plain name of a file beside the header: nothing that a path or a URL could hide in."""
+def _check_file_name(path: Path, name: str, top: Path) -> None:
+    """Only a plain name of a file beside the header: nothing that a path, a URL or a link could hide in."""
     if not re.fullmatch(r"[\w-][\w.-]*", name, re.ASCII) or "::" in str(path.absolute()):
         raise RecordingRefused(
             Reason.OUTSIDE_FOLDER,
@@ -127,6 +133,12 @@ def _check_file_name(path: Path, name: str) -> None:
         )
     if not (path.parent / name).is_file():
         raise RecordingRefused(Reason.UNREADABLE, f"{path.name}: the signal file {name} is not there")
+    if not (path.parent / name).resolve().is_relative_to(top.resolve()):
+        raise RecordingRefused(
+            Reason.OUTSIDE_FOLDER,
+            f"{path.name}: expected the signal file {name} itself below {top}, it is a link to outside: give "
+            "the folder that holds both, or copy what the link leads to",
+        )
 
 
 def _signal(path: Path, fields: list[str]) -> Signal:

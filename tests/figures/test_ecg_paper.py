@@ -220,3 +220,30 @@ def test_unlike_traces_are_told():
         drawn(recording(), recording(5.0))
     with pytest.raises(ValueError, match="at least one, got none"):
         draw_ecg([], sampling_rate=HZ, leads=LEADS)
+
+
+def test_a_lead_of_another_size_has_its_own_scale_and_says_so():
+    ecg_LT, tall = recording(), recording()
+    tall[7] = 1000 * ecg_LT[7]  # V2: its unit is wrong by a thousand
+    tall[3] = 20.0  # aVR: an offset
+    tall[0] = 1e300 * ecg_LT[0]
+    figure, plain = drawn(tall, own_scales=True), drawn(ecg_LT, own_scales=True)
+    divided = {text for text in words(figure) if "÷" in text}
+    assert divided == {
+        "V2 ÷ 1,000",
+        "aVR ÷ 10",
+        "I ÷ 1e+300",
+        "25 mm/s · 10 mm/mV · ÷: not to this scale",
+    }
+    for name, row in (("V2", 1), ("V3", 2), ("II", 3), ("I", 0)):  # as large as it would be in millivolts
+        shown, usual = trace_of(figure, name, row), trace_of(plain, name, row)
+        np.testing.assert_allclose(shown - shown[0], usual - usual[0], atol=1e-6)
+    assert np.ptp([one.get_size_inches()[1] for one in (figure, plain)]) * MM_PER_INCH < 10  # half a row
+    assert not any("÷" in text for text in words(plain))
+
+
+def test_traces_over_each_other_share_the_scale_of_a_lead():
+    ecg_LT = recording()
+    figure = drawn(ecg_LT, 100 * ecg_LT, own_scales=True)
+    below, above = (np.ptp(trace_of(figure, "V5", 1, place)[:, 1]) for place in (0, 1))
+    assert above == pytest.approx(100 * below)

@@ -107,3 +107,15 @@ def test_mistakes_are_one_sentence(flags: list[str], message: str) -> None:
     assert result.returncode == 2
     assert message in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_what_a_copy_lacks_is_noted(tmp_path: Path) -> None:
+    """MIMIC-IV-ECG without the table of its reports."""
+    (tmp_path / "mimic").mkdir()
+    write_record(tmp_path / "mimic" / "files")
+    (tmp_path / "mimic" / "record_list.csv").write_text("subject_id,study_id,path\n7,1,files/r\n")
+    done = launch("--database=mimic_iv_ecg", f"--source={tmp_path / 'mimic'}", f"--out={tmp_path / 'out'}")
+    assert done.returncode == 0, done.stderr
+    note, _, counts = done.stdout.splitlines()
+    assert note.startswith("note: machine_measurements.csv is not in ")
+    assert counts == "read 1 recordings (1 windows), missing 0, refused 0"

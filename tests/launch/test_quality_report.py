@@ -32,11 +32,17 @@ def write_record(source: Path, name: str, digital_TL: np.ndarray) -> None:
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A noisy recording, one with a dead lead, one ten times too large; the data set lies in `out`."""
+    """A noisy recording, one with a dead lead, one ten times too large, one with a lead in another unit.
+
+    The data set lies in `out`.
+    """
     folder_of = tmp_path_factory.mktemp("ward")
     noise_TL = np.random.default_rng(0).normal(0, 300, (5000, 12))
     write_record(folder_of, "noisy", noise_TL)
     write_record(folder_of, "large", 20 * noise_TL)
+    write_record(folder_of, "volts", noise_TL)
+    header = (folder_of / "volts.hea").read_text()
+    (folder_of / "volts.hea").write_text(header.replace("/mV 16 0 0 0 0 V2", "/V 16 0 0 0 0 V2"))
     noise_TL[:, 8] = 7
     write_record(folder_of, "dead", noise_TL)
     listing, settings = (
@@ -47,8 +53,8 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     data.mkdir(parents=True)
     lines = [process(one, listing.read, "ward", settings).line for one in listing.recordings]
     counts = dict.fromkeys(("missing", "with_masked_leads", "repeated_signals", "dropped_seconds"), 0)
-    counts |= {"read": 2, "refused": 1, "windows": 2}
-    summary = {**counts, "settings": {**settings.policy.recorded(), "recordings_listed": 3}}
+    counts |= {"read": 2, "refused": 2, "windows": 2}
+    summary = {**counts, "settings": {**settings.policy.recorded(), "recordings_listed": 4}}
     text = "\n".join(json.dumps(one) for one in (*lines, {"summary": summary}))
     (data / MANIFEST_FILE).write_text(text + "\n")  # all that is read of a data set
     return folder_of
@@ -60,10 +66,10 @@ def test_a_prepared_folder_has_its_page(source: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"quality: {out}\npicture: {tmp_path / 'q.png'}\n"
     html = out.read_text(encoding="utf-8")
-    assert "2 of 3 recordings were kept, 1 set aside. 3 of the 3 that could be measured" in html
+    assert "2 of 4 recordings were kept, 2 set aside. 4 of the 4 that could be measured" in html
     assert "dead: expected twelve good leads; flat for 3 s or more: V3" in html
     assert "large, seconds 0 to 10 of 10, divided by 10" in html
-    assert html.count("Twelve leads of") == 3
+    assert html.count("Twelve leads of") == 4
     with Image.open(tmp_path / "q.png") as picture:
         assert picture.width > 1000
     assert sorted(path.name for path in tmp_path.iterdir()) == ["q.html", "q.png"]
@@ -74,7 +80,7 @@ def test_without_its_recordings_nothing_is_drawn(source: Path, tmp_path: Path) -
     write_quality_page(out, source / "out", "ward")
     assert "Nothing is drawn without --source" in out.read_text(encoding="utf-8")
     write_quality_page(out, source / "out", "ward", source=tmp_path)
-    assert out.read_text(encoding="utf-8").count("Not drawn: ") == 3
+    assert out.read_text(encoding="utf-8").count("Not drawn: ") == 4
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
     python made_damage.py FOLDER CASES SEED KIND …
 
+Kinds named after a database are its tables: they are listed, not read.
 It prints a line for each reading that ended neither as a recording nor as a refusal, then one JSON line: of
 each kind cases, refused, slowest seconds; and the peak memory in MB. The file of the case in hand stays in
 FOLDER, so that a crash can be looked at.
@@ -21,13 +22,37 @@ import numpy as np
 from made_formats import MUSE_LEADS, hl7_xml, muse_xml, write_dicom, write_edf
 from made_recordings import LEADS, made_ecg, write_record
 
+from coreecg_jax.records.databases import code15, mimic_iv_ecg, ptbxl, sph
+from coreecg_jax.records.databases.catalogue import DATABASES
+from coreecg_jax.records.databases.listing import Listing
 from coreecg_jax.records.formats.contest_mat import read_contest_mat
 from coreecg_jax.records.formats.files import read_recording
 from coreecg_jax.records.recording import Recording
 from coreecg_jax.records.refusals import RecordingRefused
 
 MEMORY = 2 << 30  # bytes beyond what the packages take
-KINDS = ("hea", "dat", "hea212", "edf", "dcm", "hl7", "muse", "npy", "csv", "h5", "yaml", "contest", "real")
+TABLES = {
+    "ptbxl": (ptbxl.TABLE,),
+    "mimic_iv_ecg": (mimic_iv_ecg.TABLE, mimic_iv_ecg.REPORTS),
+    "code15": (code15.TABLE, "exams_part0.hdf5"),
+    "sph": (sph.TABLE,),
+}
+KINDS = (
+    *TABLES,
+    "hea",
+    "dat",
+    "hea212",
+    "edf",
+    "dcm",
+    "hl7",
+    "muse",
+    "npy",
+    "csv",
+    "h5",
+    "yaml",
+    "contest",
+    "real",
+)
 _YAML = "sampling_rate: 500\nunit: mV\nleads: [{}]\ndataset: ecg\n"
 _TRICKS = (
     b"../../../etc/passwd",
@@ -53,8 +78,10 @@ def main() -> None:
     print(json.dumps({"kinds": tried, "peak_mb": round(peak_mb())}))
 
 
-def _read(path: Path) -> Recording:
-    """By the suffix, as everywhere; the contest's files are CPSC2018's business alone."""
+def _read(path: Path) -> Recording | Listing:
+    """By the suffix, as everywhere; the contest's files are CPSC2018's alone. Of a folder its listing."""
+    if path.is_dir():
+        return DATABASES[path.name].list_recordings(path)
     return read_contest_mat(path) if path.suffix == ".mat" else read_recording(path)
 
 
@@ -79,12 +106,8 @@ def _try(paths: list[tuple[Path, Path]], cases: int, chance: random.Random) -> d
         except BaseException as error:
             outcome = error
         slowest = max(slowest, time.monotonic() - start)
-        refused += isinstance(outcome, RecordingRefused)
-        if isinstance(outcome, RecordingRefused) and outcome.sentence and outcome.reason:
-            pass
-        elif not (
-            isinstance(outcome, Recording) and outcome.ecg_LT.shape[0] == 12 and outcome.sampling_rate > 0
-        ):
+        refused += isinstance(outcome, Exception)
+        if not _may_be(outcome):
             damaged.with_name(f"case{case}-{damaged.name}").write_bytes(damaged.read_bytes())
             print(
                 f"{damaged.parent.name} case {case}: {type(outcome).__name__}: {str(outcome)[:200]}",
@@ -92,6 +115,18 @@ def _try(paths: list[tuple[Path, Path]], cases: int, chance: random.Random) -> d
             )
         damaged.write_bytes(whole)
     return {"cases": cases, "refused": refused, "slowest": round(slowest, 2)}
+
+
+def _may_be(outcome: object) -> bool:
+    """Whether a reading may end so; a list that is refused need not have a reason, only a sentence."""
+    if isinstance(outcome, RecordingRefused):
+        return bool(outcome.sentence and outcome.reason)
+    if isinstance(outcome, Recording):
+        return outcome.ecg_LT.shape[0] == 12 and outcome.sampling_rate > 0
+    if isinstance(outcome, Listing):
+        return len(outcome.recordings) > 0
+    told = type(outcome) in (ValueError, FileNotFoundError) and "expected" in str(outcome)
+    return told or (type(outcome) is ValueError and ".csv, line " in str(outcome))  # no CSV, or no UTF-8
 
 
 def damage(whole: bytes, chance: random.Random) -> bytes:
@@ -167,6 +202,9 @@ def _files(kind: str, folder: Path) -> list[tuple[Path, Path]]:
         return [(one, one) for one in _contest(folder, ecg)]
     elif kind == "real":
         return _real(folder)
+    elif kind in TABLES:
+        _tables(kind, folder)
+        return [(folder, folder / name) for name in TABLES[kind]]
     else:
         return [_array(kind, folder, ecg)]
     return [(path, path)]
@@ -207,6 +245,41 @@ def _contest(folder: Path, ecg: np.ndarray) -> list[Path]:
         struct = {"sex": "Male", "age": 61.0, "data": ecg}
         scipy.io.savemat(path, {"ECG": struct}, do_compression=path.stem == "packed")
     return paths
+
+
+def _tables(kind: str, folder: Path) -> None:
+    """What a publisher lists of forty recordings, whose own files are empty: only their names matter."""
+    numbers = range(10, 50)
+    records = {
+        "ptbxl": [f"records500/00000/0000{k}_hr" for k in numbers],
+        "mimic_iv_ecg": [f"files/p1000/p1000003{k}/s4068923{k}/4068923{k}" for k in numbers],
+        "code15": ["exams_part0.hdf5"] * len(numbers),
+        "sph": [f"A0000{k}" for k in numbers],
+    }[kind]
+    header, rows = {
+        "ptbxl": (
+            "ecg_id,patient_id,age,sex,scp_codes,strat_fold,filename_hr",
+            "{k},15709.0,56.0,1,\"{{'NORM': 100.0, 'SR': 0.0}}\",3,{record}",
+        ),
+        "mimic_iv_ecg": ("subject_id,study_id,path", "1000003{k},4068923{k},{record}"),
+        "code15": (",".join(code15.COLUMNS), "{k},61,True,7,{record},True,0,0,0,0,0,False"),
+        "sph": ("ECG_ID,AHA_Code,Patient_ID,Age,Sex", "{record},60+310;147,S0000{k},55,M"),
+    }[kind]
+    lines = [header, *(rows.format(k=k, record=record) for k, record in zip(numbers, records))]
+    (folder / TABLES[kind][0]).write_text("\n".join(lines) + "\n")
+    suffix = {"sph": ".h5", "ptbxl": ".hea", "mimic_iv_ecg": ".hea"}.get(kind)
+    for record in records if suffix else ():
+        (folder / record).parent.mkdir(parents=True, exist_ok=True)
+        (folder / f"{record}{suffix}").touch()
+    if kind == "mimic_iv_ecg":
+        columns = ["study_id", *(f"report_{k}" for k in range(18))]
+        said = [f"4068923{k},Sinus rhythm,,Borderline ECG{',' * 15}" for k in numbers]
+        (folder / TABLES[kind][1]).write_text("\n".join([",".join(columns), *said]) + "\n")
+    if kind == "code15":
+        import h5py
+
+        with h5py.File(folder / TABLES[kind][1], "w") as file:
+            file["exam_id"] = np.array(numbers)
 
 
 def _real(folder: Path) -> list[tuple[Path, Path]]:

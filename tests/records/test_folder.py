@@ -1,6 +1,8 @@
 """A folder of files of any kind is one data set; what is no recording, or needs a package, is told."""
 
 import importlib
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +20,14 @@ from made_formats import (
 )
 from made_recordings import LEADS, write_record
 
-from coreecg_jax.records.databases import folder
+from coreecg_jax.records.databases import code15, folder, sph
 from coreecg_jax.records.formats import limits
-from coreecg_jax.records.formats.files import read_recording
+from coreecg_jax.records.formats.contest_mat import read_contest_mat
+from coreecg_jax.records.formats.files import SUFFIXES, folder_reader, read_recording
 from coreecg_jax.records.one_recording import Settings, process
-from coreecg_jax.records.refusals import Reason
+from coreecg_jax.records.recording import Recording
+from coreecg_jax.records.refusals import Reason, RecordingRefused
+from coreecg_jax.records.wfdb_files import wfdb_reader
 
 
 def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,3 +101,66 @@ def test_a_folder_of_wfdb_alone_is_listed_as_ever(tmp_path: Path) -> None:
     (tmp_path / "recordings.csv").write_text("file\na.hea\na.hea\n")
     with pytest.raises(ValueError, match=r"a\.hea stands there twice"):
         folder.list_recordings(tmp_path, "mine")
+
+
+@pytest.mark.parametrize("suffix", [*SUFFIXES, ".mat"])
+def test_a_pipe_is_refused_not_waited_for(tmp_path: Path, suffix: str) -> None:
+    for package in ("pyedflib", "pydicom", "defusedxml", "h5py"):
+        pytest.importorskip(package)
+    pipe = tmp_path / f"p{suffix}"
+    os.mkfifo(pipe)
+    (tmp_path / "ecg.yaml").write_text("sampling_rate: 500\nunit: mV\nleads: [I, II]\ndataset: ecg\n")
+    read = read_contest_mat if suffix == ".mat" else read_recording
+    with pytest.raises(RecordingRefused, match="expected a plain file"):
+        read(pipe)
+
+
+def test_pipes_where_tables_and_signals_should_be_are_refused(tmp_path: Path) -> None:
+    header = write_record(tmp_path)
+    (tmp_path / "rec.dat").unlink()
+    os.mkfifo(tmp_path / "rec.dat")
+    os.mkfifo(tmp_path / "metadata.csv")
+    os.mkfifo(tmp_path / "exams_part0.hdf5")
+    with pytest.raises(RecordingRefused, match=r"rec\.dat is not there"):
+        read_recording(header)
+    with pytest.raises(FileNotFoundError, match=r"expected metadata\.csv"):
+        sph.list_recordings(tmp_path)
+    pytest.importorskip("h5py")
+    with pytest.raises(RecordingRefused, match="expected a plain file"):
+        code15.read(tmp_path, "exams_part0.hdf5#0")
+
+
+def linked(folder: Path, name: str, elsewhere: Path) -> None:
+    """Moves a file elsewhere and leaves a link, as git-annex does."""
+    elsewhere.mkdir(parents=True, exist_ok=True)
+    (folder / name).rename(elsewhere / name)
+    (folder / name).symlink_to((elsewhere / name).absolute())
+
+
+@pytest.mark.parametrize("reader", [folder_reader, wfdb_reader])
+def test_a_signal_that_is_a_link_out_of_the_source_is_refused(
+    tmp_path: Path, reader: Callable[[Path], Callable[[str], Recording]]
+) -> None:
+    source = tmp_path / "source"
+    header = write_record(source / "ward")
+    linked(source / "ward", "rec.dat", source / "objects")  # within the source: an archive with its objects
+    assert reader(source)("ward/rec.hea").present_L.all()
+    for refused_by in (lambda: reader(source / "ward")("rec.hea"), lambda: read_recording(header)):
+        with pytest.raises(
+            RecordingRefused, match=r"the signal file rec\.dat itself below .*, it is a link"
+        ) as told:
+            refused_by()
+        assert told.value.reason == Reason.OUTSIDE_FOLDER
+    (source / "ward" / "sound").symlink_to(source / "objects")  # a folder that is a link leads out as well
+    (source / "objects" / "rec.hea").write_text(header.read_text())
+    with pytest.raises(RecordingRefused, match="it is a link"):
+        reader(source / "ward")("sound/rec.hea")
+
+
+def test_the_source_and_files_that_are_named_may_be_links(tmp_path: Path) -> None:
+    write_record(tmp_path / "real")
+    (tmp_path / "source").symlink_to(tmp_path / "real")
+    assert folder_reader(tmp_path / "source")("rec.hea").present_L.all()
+    assert read_recording(tmp_path / "source" / "rec.hea").present_L.all()
+    linked(tmp_path / "real", "rec.hea", tmp_path / "headers")  # the header alone is elsewhere
+    assert read_recording(tmp_path / "real" / "rec.hea").present_L.all()

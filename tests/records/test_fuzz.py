@@ -20,7 +20,7 @@ from coreecg_jax.records.wfdb_headers import read_header
 
 HERE = Path(__file__).parent
 PACKAGES = ("pyedflib", "pydicom", "defusedxml", "h5py")
-# Megabytes: 400 for the largest signal that is read, as much again while it is placed, and the packages.
+# Megabytes that a worker may take (tests/records/test_memory.py), the packages included.
 PEAK = 1500
 
 

@@ -12,6 +12,7 @@ from made_databases import listed, read_all, write_table
 from made_recordings import LEADS, change, made_ecg, write_record
 
 from coreecg_jax.records.databases import code15, sph
+from coreecg_jax.records.one_recording import Settings, process
 from coreecg_jax.records.refusals import RecordingRefused
 
 MIMIC_LEADS = ("I", "II", "III", "aVR", "aVF", "aVL", "V1", "V2", "V3", "V4", "V5", "V6")
@@ -56,14 +57,24 @@ def test_mimic_has_patients_and_statements_and_leads_by_name(tmp_path: Path) -> 
         np.testing.assert_allclose(raw.ecg_LT[LEADS.index(name)], row, atol=2.6e-3)
 
 
-def test_mimic_needs_both_tables_and_paths_below(tmp_path: Path) -> None:
+def test_mimic_without_its_reports_has_no_labels_and_a_note(tmp_path: Path) -> None:
+    folder = mimic_folder(tmp_path, made_ecg())
+    assert listed("mimic_iv_ecg", folder).note == ""
+    (folder / "machine_measurements.csv").unlink()
+    listing = listed("mimic_iv_ecg", folder)
+    assert listing.note == f"machine_measurements.csv is not in {folder}: the recordings have no labels"
+    (example,) = read_all(listing)
+    assert (example["patient_id"], example["labels"], example["likelihoods"]) == ("10000032", [], [])
+
+
+def test_mimic_needs_its_list_and_paths_below(tmp_path: Path) -> None:
     folder = mimic_folder(tmp_path, made_ecg())
     table = folder / "record_list.csv"
     table.write_text(table.read_text().replace("files/p1000", "../files/p1000"))
     with pytest.raises(ValueError, match=r"record_list\.csv: expected path such as"):
         listed("mimic_iv_ecg", folder)
-    (folder / "machine_measurements.csv").unlink()
-    with pytest.raises(FileNotFoundError, match=r"machine_measurements\.csv"):
+    table.unlink()
+    with pytest.raises(FileNotFoundError, match=r"record_list\.csv"):
         listed("mimic_iv_ecg", folder)
 
 
@@ -103,6 +114,30 @@ def test_code15_zeros_around_a_recording_are_cut_not_squeezed(tmp_path: Path) ->
     assert [example["labels"] for example in examples] == [["1dAVb", "AF"], ["normal_ecg"]]
     assert [(e["patient_id"], e["sex"], e["age"]) for e in examples] == [("7", "M", 61.0), ("7", "F", 61.0)]
     assert [example["length"] for example in examples] == [1834, 2500]
+
+
+def test_code15_of_a_broken_part_every_exam_is_refused_and_the_others_are_read(tmp_path: Path) -> None:
+    code15_folder(tmp_path, {1: made_ecg(rate=400), 2: made_ecg(rate=400)})
+    part = (tmp_path / "exams_part0.hdf5").read_bytes()
+    (tmp_path / "exams_part7.hdf5").write_bytes(part[: len(part) // 2])
+    listing = listed("code15", tmp_path)
+    assert [one.file for one in listing.recordings] == [
+        "exams_part0.hdf5#0",
+        "exams_part0.hdf5#1",
+        "exams_part7.hdf5#unknown",
+    ]
+    assert listing.missing == ("98",)
+    lines = [process(one, listing.read, "code15", Settings()).line for one in listing.recordings]
+    assert [(line["recording_id"], line["status"]) for line in lines] == [
+        ("1", "read"),
+        ("2", "read"),
+        ("99", "refused"),
+    ]
+    assert lines[2]["reason"] == "unreadable"
+    assert "exams_part7.hdf5: OSError" in lines[2]["sentence"]
+    (tmp_path / "exams_part7.hdf5").write_bytes(part)  # whole again, but its rows were not known
+    with pytest.raises(RecordingRefused, match="could not be read when the exams were listed"):
+        listing.read("exams_part7.hdf5#unknown")
 
 
 def test_code15_rows_that_are_not_there_or_empty_are_refused(tmp_path: Path) -> None:

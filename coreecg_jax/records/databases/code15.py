@@ -18,35 +18,39 @@ from coreecg_jax.records.databases.tables import below, read_table
 from coreecg_jax.records.formats.hdf5 import read_column, read_matrix
 from coreecg_jax.records.formats.placing import placed
 from coreecg_jax.records.recording import Recording
+from coreecg_jax.records.refusals import Reason, RecordingRefused
 
 NAME = "code15"
 TABLE = "exams.csv"
 SAMPLING_RATE = 400.0  # Hz
 LEAD_ORDER = ("DI", "DII", "DIII", "AVR", "AVL", "AVF", "V1", "V2", "V3", "V4", "V5", "V6")
 LABELS = ("1dAVb", "RBBB", "LBBB", "SB", "ST", "AF", "normal_ecg")
-_COLUMNS = ("exam_id", "age", "is_male", "patient_id", "trace_file", *LABELS)
+COLUMNS = ("exam_id", "age", "is_male", "patient_id", "trace_file", *LABELS)
 _SEX = {"true": "M", "1": "M", "false": "F", "0": "F"}
 _TRUE = ("true", "1", "1.0")
+_UNKNOWN = "unknown"  # the row of an exam in a part that cannot be read
 
 
 def list_recordings(source: Path) -> Listing:
     """Every exam of the table whose part is there and holds it; the others are missing.
 
+    Of a part that cannot be read every exam is listed that the table names there: reading it is refused.
+
     Raises:
       FileNotFoundError: when the table, or every part, is not there.
-      ValueError: when the table or a part cannot be read.
+      ValueError: when the table cannot be read.
       MissingPackage: without h5py.
     """
-    rows_of: dict[str, dict[int, int]] = {}
+    rows_of: dict[str, dict[int, int] | None] = {}
     listed, missing = [], []
-    for row in read_table(source / TABLE, _COLUMNS):
+    for row in read_table(source / TABLE, COLUMNS):
         part = below(TABLE, "trace_file", row["trace_file"], "exams_part0.hdf5")
         if part not in rows_of:
             rows_of[part] = _rows(source / part)
-        exam = _whole_number(row["exam_id"])
-        if exam in rows_of[part]:
-            file = f"{part}#{rows_of[part][exam]}"
-            listed.append(Listed(str(exam), file, SPLIT, _about(row)))
+        exam, rows = _whole_number(row["exam_id"]), rows_of[part]
+        if rows is None or exam in rows:
+            place = _UNKNOWN if rows is None else rows[exam]
+            listed.append(Listed(str(exam), f"{part}#{place}", SPLIT, _about(row)))
         else:
             missing.append(str(exam))
     if not listed:
@@ -62,6 +66,9 @@ def read(source: Path, file: str) -> Recording:
       RecordingRefused: when it cannot be read.
     """
     part, _, row = file.partition("#")
+    if row == _UNKNOWN:
+        read_column(source / part, "exam_id")  # says what is wrong with the part
+        raise RecordingRefused(Reason.UNREADABLE, f"{part}: could not be read when the exams were listed")
     samples_TS = read_matrix(source / part, "tracings", int(row))
     written = np.flatnonzero((samples_TS != 0).any(axis=1))
     first, last = (written[0], written[-1] + 1) if written.size else (0, 0)
@@ -69,11 +76,14 @@ def read(source: Path, file: str) -> Recording:
     return placed(file, names, samples_TS[first:last].T, [1.0] * len(names), SAMPLING_RATE)
 
 
-def _rows(part: Path) -> dict[int, int]:
-    """Exam id -> row; nothing where the part is not there."""
+def _rows(part: Path) -> dict[int, int] | None:
+    """Exam id -> row; nothing where the part is not there, None where it cannot be read."""
     if not part.is_file():
         return {}
-    return {exam: row for row, exam in enumerate(read_column(part, "exam_id").tolist())}
+    try:
+        return {exam: row for row, exam in enumerate(read_column(part, "exam_id").tolist())}
+    except RecordingRefused:
+        return None
 
 
 def _about(row: dict[str, str]) -> About:

@@ -47,6 +47,7 @@ class Listing:
     folds: int = 0  # that splits were made of (`records.folds`); 0: splits are the source's own
     fold_seed: int = 0
     label_sets: tuple[str, ...] = ()  # of `records.label_sets`, those of the database
+    note: str = ""  # what the user should know of this copy
 
     @property
     def missing_count(self) -> int:

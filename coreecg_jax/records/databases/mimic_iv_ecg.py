@@ -22,11 +22,14 @@ _STATEMENTS = tuple(f"report_{number}" for number in range(18))
 def list_recordings(source: Path) -> Listing:
     """Every recording of the table whose header is there; the others are missing.
 
+    Without the table of the reports no recording has labels, which a note says.
+
     Raises:
-      FileNotFoundError: when a table, or every record, is not there.
+      FileNotFoundError: when `record_list.csv`, or every record, is not there.
       ValueError: when a table cannot be read.
     """
-    reports = _reports(source / REPORTS)
+    told = (source / REPORTS).is_file()
+    reports = _reports(source / REPORTS) if told else {}
     unknown: dict[int, tuple[float, ...]] = {}
     listed, missing = [], []
     for row in read_table(source / TABLE, _COLUMNS):
@@ -43,7 +46,8 @@ def list_recordings(source: Path) -> Listing:
         raise FileNotFoundError(
             f"expected files/p1000/… as {TABLE} names them below {source}, found none: check --source"
         )
-    return Listing(NAME, wfdb_reader(source), tuple(listed), tuple(missing))
+    note = "" if told else f"{REPORTS} is not in {source}: the recordings have no labels"
+    return Listing(NAME, wfdb_reader(source), tuple(listed), tuple(missing), note=note)
 
 
 def _reports(table: Path) -> dict[str, tuple[str, ...]]:

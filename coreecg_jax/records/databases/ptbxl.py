@@ -5,6 +5,8 @@ its own, so that the test fold lies in files that training never opens.
 """
 
 import ast
+import re
+import warnings
 from pathlib import Path
 
 from coreecg_jax.records.databases.listing import About, Listed, Listing
@@ -16,6 +18,7 @@ NAME = "ptbxl"
 TABLE = "ptbxl_database.csv"
 FOLDS = 10
 _COLUMNS = ("ecg_id", "patient_id", "age", "sex", "scp_codes", "strat_fold", "filename_hr")
+_LONGEST = 10_000  # characters of codes: Python takes ever more memory for what is nested deep
 _SEX = {"0": "M", "1": "F"}
 # The table gives 300 for patients older than 89 (since release 1.0.2); stored is the youngest they can be.
 _AGE_HIDDEN, _AGE_SHOWN = 300.0, 90.0
@@ -51,16 +54,25 @@ def _header_file(filename: str) -> str:
 
 
 def _about(row: dict[str, str]) -> About:
+    """Of one row.
+
+    Raises:
+      ValueError: with the row, and what was expected in it.
+    """
+    number, codes = row["ecg_id"], _codes(row)
+    if not re.fullmatch(r"\d{1,9}", number, re.ASCII):
+        raise ValueError(f"{TABLE}: expected a whole number as ecg_id, got {number[:40]!r}")
     try:
-        codes = ast.literal_eval(row["scp_codes"])
-        fold = int(row["strat_fold"])
+        fold = int(row["strat_fold"][:9])
         age = float(row["age"] or "nan")
         patient = str(int(float(row["patient_id"]))) if row["patient_id"] else None
-        labels, likelihoods = tuple(codes), tuple(float(value) for value in codes.values())
-    except (ValueError, SyntaxError, AttributeError) as error:
-        raise ValueError(f"{TABLE}: ecg_id {row['ecg_id']}: {error}") from error
+    except (ValueError, OverflowError) as error:
+        raise ValueError(
+            f"{TABLE}: ecg_id {number}: expected numbers as patient_id, age and strat_fold ({error})"
+        ) from error
     if not 1 <= fold <= FOLDS:
-        raise ValueError(f"{TABLE}: ecg_id {row['ecg_id']}: expected strat_fold 1 to {FOLDS}, got {fold}")
+        raise ValueError(f"{TABLE}: ecg_id {number}: expected strat_fold 1 to {FOLDS}, got {fold}")
+    labels, likelihoods = tuple(codes), tuple(float(value) for value in codes.values())
     return About(
         patient_id=patient,
         fold=fold,
@@ -69,6 +81,26 @@ def _about(row: dict[str, str]) -> About:
         age=_AGE_SHOWN if age == _AGE_HIDDEN else age,
         sex=_SEX.get(row["sex"], ""),
     )
+
+
+def _codes(row: dict[str, str]) -> dict[str, float]:
+    """SCP code -> likelihood of one row."""
+    text = row["scp_codes"]
+    try:
+        with warnings.catch_warnings():  # Python warns of odd escapes
+            warnings.simplefilter("ignore")
+            codes = ast.literal_eval(text if len(text) < _LONGEST else "")
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
+        codes = None
+    if not isinstance(codes, dict) or not all(
+        isinstance(code, str) and type(value) in (int, float) and 0 <= value <= 100
+        for code, value in codes.items()
+    ):
+        raise ValueError(
+            f"{TABLE}: ecg_id {row['ecg_id'][:40]}: expected scp_codes such as {{'NORM': 100.0}}, "
+            f"likelihoods from 0 to 100, got {text[:80]!r}"
+        )
+    return codes
 
 
 DATABASE = Database(

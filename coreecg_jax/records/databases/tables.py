@@ -8,6 +8,8 @@ from pathlib import Path
 # A path below the source, of plain names: no '..', no drive, no URL, nothing absolute.
 _BELOW = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)*", re.ASCII)
 
+_LONGEST = 200  # characters: no file system has files of longer names
+
 
 def read_table(table: Path, columns: Sequence[str]) -> Iterator[dict[str, str]]:
     """The rows of a CSV file with a header line, as they come.
@@ -42,6 +44,6 @@ def below(table: str, column: str, text: str, example: str) -> str:
     Raises:
       ValueError: otherwise.
     """
-    if not _BELOW.fullmatch(text):
-        raise ValueError(f"{table}: expected {column} such as {example!r}, got {text!r}")
+    if not _BELOW.fullmatch(text) or len(text) > _LONGEST:
+        raise ValueError(f"{table}: expected {column} such as {example!r}, got {text[:_LONGEST]!r}")
     return text

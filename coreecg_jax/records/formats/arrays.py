@@ -12,12 +12,13 @@ import numpy as np
 
 from coreecg_jax.records.formats.described import Description, describe
 from coreecg_jax.records.formats.hdf5 import read_matrix
-from coreecg_jax.records.formats.limits import MAX_VALUES, check_file, check_values
+from coreecg_jax.records.formats.limits import check_file, check_values
 from coreecg_jax.records.formats.placing import placed
 from coreecg_jax.records.recording import Recording
 from coreecg_jax.records.refusals import Reason, RecordingRefused
 
 _MAX_LINE = 1 << 16
+_MAX_TEXT = 100_000_000  # bytes: no more numbers than half of that, 400 MB, before they are counted
 
 
 def read_npy(path: Path, top: Path | None = None) -> Recording:
@@ -32,7 +33,7 @@ def read_npy(path: Path, top: Path | None = None) -> Recording:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
         if not isinstance(array, np.ndarray) or array.ndim != 2 or array.dtype.kind not in "iuf":
             raise ValueError("expected a two-dimensional array of numbers")
-        check_values(path.name, *array.shape)
+        check_values(path.name, *sorted(array.shape))  # the longer axis may be the first
         numbers = np.array(array, np.float64)
     except RecordingRefused:
         raise
@@ -61,7 +62,7 @@ def read_csv(path: Path, top: Path | None = None) -> Recording:
       RecordingRefused: when it, or what is said of it, cannot be read.
     """
     about = describe(path, top)
-    check_file(path, 2 * MAX_VALUES)  # a number takes two bytes or more
+    check_file(path, _MAX_TEXT)
     try:
         with path.open(encoding="utf-8-sig") as file, warnings.catch_warnings():
             warnings.simplefilter("error")  # numpy warns of a file without numbers
@@ -82,7 +83,7 @@ def read_csv(path: Path, top: Path | None = None) -> Recording:
             Reason.UNREADABLE,
             f"{path.name}: expected {len(about.leads)} columns, one a lead, got {table_TS.shape[1]}",
         )
-    check_values(path.name, *table_TS.shape)
+    check_values(path.name, *table_TS.T.shape)
     return _placed(path.name, table_TS.T, about)
 
 

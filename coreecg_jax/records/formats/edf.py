@@ -54,7 +54,7 @@ def _check_header(path: Path) -> None:
         raise RecordingRefused(
             Reason.UNREADABLE, f"{path.name}: a signal of {min(per_record)} samples a record"
         )
-    check_values(path.name, sum(per_record), records)
+    check_values(path.name, signals, sum(per_record) * records // signals)
     expected = _FIXED * (signals + 1) + 2 * records * sum(per_record)
     if size != expected:
         raise RecordingRefused(
@@ -74,6 +74,7 @@ def _recording(name: str, file: Any) -> Recording:
         raise RecordingRefused(
             Reason.SAMPLING_RATE, f"{name}: expected one rate for all leads, got {sorted(rates)}"
         )
+    check_values(name, len(position_of), max(int(file.getNSamples()[at]) for at in position_of.values()))
     leads = {
         position: (millivolts_of(name, file.getPhysicalDimension(position)), file.readSignal(position))
         for position in position_of.values()

@@ -14,8 +14,9 @@ from coreecg_jax.records.recording import Recording
 from coreecg_jax.records.refusals import Reason, RecordingRefused
 from coreecg_jax.records.wfdb_files import read_wfdb
 
+_WFDB = ".hea"
 _SELF_DESCRIBED: dict[str, Callable[[Path], Recording]] = {
-    ".hea": read_wfdb,
+    _WFDB: read_wfdb,
     ".edf": read_edf,
     ".dcm": read_dicom,
     ".dicom": read_dicom,
@@ -35,13 +36,16 @@ def read_recording(path: Path, top: Path | None = None) -> Recording:
 
     Args:
       path: the file.
-      top: the folder up to which an `ecg.yaml` is looked for; the file's own where None.
+      top: the folder up to which an `ecg.yaml` is looked for, and that no signal file of WFDB may be
+        outside of; the file's own where None.
 
     Raises:
       RecordingRefused: when it cannot be read, with the reason.
       MissingPackage: when a package for its format is not there.
     """
     suffix = path.suffix.lower()
+    if suffix == _WFDB:
+        return read_wfdb(path, top)
     if suffix in _SELF_DESCRIBED:
         return _SELF_DESCRIBED[suffix](path)
     if suffix in _DESCRIBED:

@@ -4,13 +4,14 @@ Links to other files, virtual data sets and external storage are refused: what a
 """
 
 import contextlib
+import math
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from coreecg_jax.records.formats.limits import MAX_VALUES, check_values, need
+from coreecg_jax.records.formats.limits import MAX_VALUES, check_file, check_values, need
 from coreecg_jax.records.refusals import Reason, RecordingRefused
 
 _MAX_CHUNK_BYTES = 1 << 28
@@ -31,7 +32,7 @@ def read_matrix(path: Path, dataset: str, row: int | None = None) -> np.ndarray:
                 f"{path.name}: expected {dataset!r} with {axes} axes, got shape {found.shape}"
                 + ("" if row is None else f", row {row}"),
             )
-        check_values(path.name, *found.shape[-2:])
+        check_values(path.name, *sorted(found.shape[-2:]))  # the longer axis may be the first
         return np.asarray(found[...] if row is None else found[row], np.float64)
 
 
@@ -54,6 +55,7 @@ def read_column(path: Path, dataset: str) -> np.ndarray:
 def _opened(path: Path, dataset: str) -> Generator[Any]:
     """The data set while the file is open; whatever goes wrong with it meanwhile is a refusal."""
     h5py = need("h5py", path.name)
+    check_file(path, math.inf)  # a file of many recordings may be of any size: one is read at a time
     try:
         with h5py.File(path, "r") as file:
             yield _dataset(h5py, file, path.name, dataset)
