@@ -30,7 +30,7 @@ def test_steps_are_dealt_out_up_to_what_is_due(root, tmp_path, monkeypatch):
             return state.replace(step=state.step + count), metrics | {"skipped_in_a_row": np.zeros(3)}
 
     monkeypatch.setattr(feeds, "DeviceFeed", Noting)
-    monkeypatch.setattr("coreecg_jax.training.loop._validator", lambda *args: lambda _: {"loss": 1.0})
+    monkeypatch.setattr("coreecg_jax.training.loop._validator", lambda *args: lambda *_: {"loss": 1.0})
     train(config_of(root), tmp_path)
     assert counts == [(0, 3), (3, 1), (4, 3), (7, 1)]
 

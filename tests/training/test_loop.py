@@ -7,17 +7,19 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from made_runs import PREPROCESSING, assert_same, tiny_config
 from made_shards import example, serialise, write_data_set
 
 from coreecg_jax.inputs.pipeline import training_batches
-from coreecg_jax.training import feeds, loop
+from coreecg_jax.training import feeds, loop, validation
 from coreecg_jax.training.checkpoints import load_parameters
 from coreecg_jax.training.interruption import Stopped
 from coreecg_jax.training.journal import METRICS_FILE, read_metrics
 from coreecg_jax.training.loop import train
 from coreecg_jax.training.skipping import SKIPPED_FILE, NotFinite
+from coreecg_jax.training.step import Validated
 from coreecg_jax.training.watching import was_watched
 
 SPEED = ("train/recordings_per_second", "train/input_wait", "train/mfu")
@@ -205,7 +207,7 @@ def test_a_loss_that_stays_not_finite_stops_the_run_and_tells_the_recordings(roo
         return diverge
 
     monkeypatch.setattr(feeds, "make_train_step", diverging)
-    monkeypatch.setattr(loop, "_validator", lambda *args: lambda parameters: {"loss": 1.0})
+    monkeypatch.setattr(loop, "_validator", lambda *args: lambda *_: {"loss": 1.0})
     changes = {"run.max_skipped_in_a_row": 2, "run.validate_every": 4}
     with pytest.raises(
         NotFinite, match=r"step 6: .* got nan and .* last 2 steps \(run\.max_skipped_in_a_row = 2"
@@ -227,6 +229,35 @@ def test_a_loss_that_stays_not_finite_stops_the_run_and_tells_the_recordings(roo
     assert [row["train/loss"] for row in read_metrics(tmp_path) if row["step"] == 5] == [None]
 
 
+def test_a_stop_within_a_validation_ends_it_after_the_batch_in_hand(root, tmp_path, monkeypatch):
+    validated = []
+
+    def one_step(state, batch):
+        figures = {"loss": 1.0, "gradient_norm": 1.0, "skipped_in_a_row": 0}
+        return state.replace(step=state.step + 1), figures
+
+    def stopped_at_the_fifth(*arguments):
+        validated.append(int(arguments[2]))
+        if len(validated) == 5:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return Validated({"loss": 1.0}, np.ones((16, 4)), np.ones((16, 4)))
+
+    monkeypatch.setattr(feeds, "make_train_step", lambda *args, **kwargs: one_step)
+    monkeypatch.setattr(validation, "make_validation_step", lambda *args, **kwargs: stopped_at_the_fifth)
+    config = config_of(root, {"run.steps": 3})
+    assert config.data.validation_batch_size == 8  # three batches
+    with pytest.raises(Stopped, match="stopped at step 2 of 3") as stopped:
+        train(config, tmp_path)
+    assert stopped.value.signal == signal.SIGTERM
+    assert validated == [0, 1, 2, 0, 1]
+    assert load_parameters(tmp_path).step == 2
+    assert was_watched(1, tmp_path)
+    assert not was_watched(2, tmp_path)
+    train(config, tmp_path)
+    assert validated[5:] == [0, 1, 2] * 2
+    assert was_watched(2, tmp_path)
+
+
 def test_damaged_records_of_training_are_left_out_and_counted(tmp_path, monkeypatch, capsys):
     records = [serialise(example(number, "made", samples=1000)) for number in range(9)]
     data = {"train": tmp_path / "data" / "train", "validation": tmp_path / "data" / "validation"}
@@ -242,7 +273,7 @@ def test_damaged_records_of_training_are_left_out_and_counted(tmp_path, monkeypa
         return lambda state, batch: (state.replace(step=state.step + 1), figures)
 
     monkeypatch.setattr(feeds, "make_train_step", make_step)
-    monkeypatch.setattr(loop, "_validator", lambda *args: lambda parameters: {"loss": 1.0})
+    monkeypatch.setattr(loop, "_validator", lambda *args: lambda *_: {"loss": 1.0})
     config = config_of(
         tmp_path / "data",
         {"data.train": "train", "data.validation": "validation", "run.steps": 3, "data.on_corrupt": "skip"},
