@@ -15,7 +15,7 @@ from ml_collections import config_flags
 
 from coreecg_jax.training.estimate import estimate
 from coreecg_jax.training.loop import train
-from coreecg_jax.training.processes import is_first, join
+from coreecg_jax.training.processes import is_first, join, own_status
 from launch.shell import run_main
 from launch.watching import evaluators, pictures
 
@@ -47,4 +47,5 @@ def main(argv: Sequence[str]) -> None:
 
 if __name__ == "__main__":
     flags.mark_flag_as_required("config")
-    run_main(main)
+    with own_status():
+        run_main(main)
