@@ -26,6 +26,7 @@ _COORDINATOR = flags.DEFINE_string("coordinator_address", None, "HOST:PORT of pr
 _PROCESS_ID = flags.DEFINE_integer("process_id", None, "Of this process, from 0.", lower_bound=0)
 _NUM_PROCESSES = flags.DEFINE_integer("num_processes", None, "Processes in all.", lower_bound=1)
 _DRY_RUN = flags.DEFINE_bool("dry_run", False, "Check, print what the run would need, and train nothing.")
+flags.declare_key_flag("compile_cache")
 
 
 def main(argv: Sequence[str]) -> None:
