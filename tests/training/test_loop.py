@@ -1,14 +1,10 @@
 import json
 import os
-import random
 import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import numpy as np
 import pytest
+from made_kills import run_and_kill
 from made_runs import PREPROCESSING, assert_same, tiny_config
 from made_shards import example, serialise, write_data_set
 
@@ -86,29 +82,16 @@ def resumed(root, tmp_path_factory):
     return workdir, train(config_of(root), workdir, probes())
 
 
-# The same run in a process of its own; its evaluator takes its time, so that the run does not end unkilled.
+# The same run; its evaluator takes its time, so that the run does not end unkilled.
 CHILD = """
-import sys, time
-sys.path[:0] = sys.argv[3:]
-import conftest
-conftest.pytest_configure(None)
-from pathlib import Path
+import time
 import test_loop
-test_loop.train(
-    test_loop.config_of(Path(sys.argv[1])), sys.argv[2], test_loop.probes(-100, lambda: time.sleep(0.3))
-)
+test_loop.train(test_loop.config_of(root), workdir, test_loop.probes(-100, lambda: time.sleep(0.3)))
 """
 
 
 def test_killed_at_a_random_moment_and_resumed_is_as_never_killed(root, whole, tmp_path):
-    here = Path(__file__).parent
-    child = subprocess.Popen([sys.executable, "-c", CHILD, root, tmp_path, here.parent, here])
-    journal, moment = tmp_path / METRICS_FILE, random.uniform(0, 2)
-    while child.poll() is None and not (journal.is_file() and len(journal.read_bytes().splitlines()) > 3):
-        time.sleep(0.02)
-    time.sleep(moment)
-    child.kill()
-    assert child.wait() == -signal.SIGKILL
+    run_and_kill(CHILD, root, tmp_path, rows=4, seconds=2)
     assert max(row["step"] for row in read_metrics(tmp_path)) < 8
     state = train(config_of(root), tmp_path, probes())
     assert_same(state, whole[1])
