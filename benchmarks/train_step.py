@@ -1,6 +1,7 @@
 """The train step of the method's base setting: recordings a second, share of the matrix rate, peak memory."""
 
 import dataclasses
+import os
 import resource
 import sys
 import time
@@ -69,10 +70,11 @@ def step(name: str, share: str = "1") -> Iterator[Row]:
         columns=objective.columns,
         batch_size=batch_size,
     )
-    seconds, matrix_rates, peak = _timed(objective, batch_size)
+    compiling, seconds, matrix_rates, peak = _timed(objective, batch_size)
     setting = (
         f"{name}, {objective.network.dtype}, batch {batch_size}, {flops / batch_size / 1e9:.1f} GFLOP each"
     )
+    yield measured(NAME, f"{name}, compile and first step ({_cache()})", [compiling], "s", digits=1)
     yield measured(NAME, setting, [batch_size / s for s in seconds], "recordings/s", digits=1)
     yield measured(NAME, f"{name}, matrix products", [flops / s / 1e9 for s in seconds], "GFLOP/s")
     yield measured(
@@ -109,10 +111,17 @@ def first_step(objective: Objective, batch_size: int) -> tuple[TrainStep, TrainS
     return train_step, state, batch
 
 
-def _timed(objective: Objective, batch_size: int) -> tuple[list[float], list[float], int]:
-    """Seconds of each step, matrix rates measured between them, and the peak memory in bytes."""
+def _cache() -> str:
+    """Whether what was compiled before may be found again."""
+    return "with a compile cache" if os.environ.get("JAX_COMPILATION_CACHE_DIR") else "no compile cache"
+
+
+def _timed(objective: Objective, batch_size: int) -> tuple[float, list[float], list[float], int]:
+    """Seconds of the first step and of later ones, matrix rates between them, the peak memory in bytes."""
     train_step, state, batch = first_step(objective, batch_size)
-    state, metrics = jax.block_until_ready(train_step(state, batch))  # compiles
+    start = time.perf_counter()
+    state, metrics = jax.block_until_ready(train_step(state, batch))
+    compiling = time.perf_counter() - start
     # On an accelerator a step is short: several are timed together, as they follow one another in training.
     steps = 1 if jax.default_backend() == "cpu" else 20
     seconds, rates = [], [matrix_rate(objective.network.dtype)]
@@ -123,7 +132,7 @@ def _timed(objective: Objective, batch_size: int) -> tuple[list[float], list[flo
         jax.block_until_ready((state, metrics))
         seconds.append((time.perf_counter() - start) / steps)
         rates.append(matrix_rate(objective.network.dtype))
-    return seconds, rates, _peak_memory()
+    return compiling, seconds, rates, _peak_memory()
 
 
 def batch_of(batch_size: int) -> Batch:

@@ -18,4 +18,7 @@ RUN python -m venv .venv \
 COPY --chown=coreecg . .
 RUN .venv/bin/pip install --no-cache-dir --no-deps -e . && mkdir -p data runs
 
+# On the mounted folder: what is compiled serves the next container too.
+ENV JAX_COMPILATION_CACHE_DIR=/coreecg/runs/.cache/jax
+
 ENTRYPOINT [".venv/bin/python", "-m", "launch.pretrain"]

@@ -15,7 +15,7 @@ from ml_collections import config_flags
 
 from coreecg_jax.training.estimate import estimate
 from coreecg_jax.training.loop import train
-from coreecg_jax.training.processes import is_first, join
+from coreecg_jax.training.processes import is_first, join, own_status
 from launch.shell import run_main
 from launch.watching import evaluators, pictures
 
@@ -26,6 +26,7 @@ _COORDINATOR = flags.DEFINE_string("coordinator_address", None, "HOST:PORT of pr
 _PROCESS_ID = flags.DEFINE_integer("process_id", None, "Of this process, from 0.", lower_bound=0)
 _NUM_PROCESSES = flags.DEFINE_integer("num_processes", None, "Processes in all.", lower_bound=1)
 _DRY_RUN = flags.DEFINE_bool("dry_run", False, "Check, print what the run would need, and train nothing.")
+flags.declare_key_flag("compile_cache")
 
 
 def main(argv: Sequence[str]) -> None:
@@ -47,4 +48,5 @@ def main(argv: Sequence[str]) -> None:
 
 if __name__ == "__main__":
     flags.mark_flag_as_required("config")
-    run_main(main)
+    with own_status():
+        run_main(main)

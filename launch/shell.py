@@ -1,8 +1,10 @@
 """What every launcher shares: a user's mistake is one sentence, not a traceback."""
 
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from absl import app, flags, logging
@@ -12,6 +14,13 @@ from launch.mistakes import config_file_mistake, failure, is_no_space, parse_mis
 # Exit statuses (docs/running.md): 2 a mistake, 3 a run whose updates stay NaN or infinite; interrupted, as
 # shells have it, 128 + the signal: 130 Ctrl-C, 143 SIGTERM.
 _MISTAKE, _NOT_FINITE = 2, 3
+_CACHE_VARIABLE = "JAX_COMPILATION_CACHE_DIR"
+
+flags.DEFINE_bool(
+    "compile_cache",
+    True,
+    f"Keep what is compiled for the next start, in ~/.cache or where {_CACHE_VARIABLE} says.",
+)
 
 
 def run_main(main: Callable[[Sequence[str]], None], *, files: bool = False) -> None:
@@ -23,6 +32,8 @@ def run_main(main: Callable[[Sequence[str]], None], *, files: bool = False) -> N
     def guarded(argv: Sequence[str]) -> None:
         if len(argv) > 1 and not files:
             _give_up(f"unexpected argument {argv[1]!r}: every setting is a --flag=value")
+        if "compile_cache" in flags.FLAGS:
+            _set_compile_cache(flags.FLAGS.compile_cache)
         try:
             main(argv)
         except (KeyboardInterrupt, InterruptedError) as error:
@@ -37,6 +48,32 @@ def run_main(main: Callable[[Sequence[str]], None], *, files: bool = False) -> N
 
     logging.set_verbosity(logging.FATAL)  # absl's default is to show what libraries tell themselves, in pages
     app.run(guarded, flags_parser=_parse)
+
+
+def _set_compile_cache(wanted: bool) -> None:
+    """For jax, imported already or later; what the environment says stays as it is."""
+    if not wanted:
+        _set_for_jax("jax_enable_compilation_cache", False, "false")
+        return
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser(), "coreecg_jax", "jax")
+    if _CACHE_VARIABLE in os.environ or not _writable(folder):
+        return
+    _set_for_jax("jax_compilation_cache_dir", str(folder), str(folder))
+
+
+def _set_for_jax(name: str, value: bool | str, text: str) -> None:
+    os.environ[name.upper()] = text
+    if "jax" in sys.modules:  # it has read the environment; those that need no jax do not load it for this
+        sys.modules["jax"].config.update(name, value)
+
+
+def _writable(folder: Path) -> bool:
+    """Without a home, or where it is read only, compiling anew is no reason to stop."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK)
 
 
 def _parse(argv: Sequence[str]) -> list[str]:

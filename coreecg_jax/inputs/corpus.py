@@ -1,5 +1,7 @@
 """The whole training corpus in the devices' memory, each batch drawn there by index: no input pipeline."""
 
+import functools
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +16,7 @@ from coreecg_jax.inputs.training_windows import TrainingWindows
 from coreecg_jax.records.leads import LEADS
 
 _MEMINFO = Path("/proc/meminfo")
+_CHUNK_BYTES = 2**25  # on the host at once, twice; the corpus itself is on the devices only
 
 
 class Corpus(NamedTuple):
@@ -26,7 +29,7 @@ class Corpus(NamedTuple):
 def load_corpus(
     windows: TrainingWindows, sharding: jax.sharding.NamedSharding, folder: Path | str = ""
 ) -> Corpus:
-    """Reads the corpus, each process what its devices hold, one device's part at a time.
+    """Reads the corpus, each process what its devices hold, one device's part at a time and of that a chunk.
 
     Args:
       windows: of training.
@@ -36,7 +39,7 @@ def load_corpus(
     read = packed(folder, windows) if folder else rows_of_shards(windows)
     shape = _shape(windows, sharding)
     parts = sharding.addressable_devices_indices_map(shape)
-    on_devices = [jax.device_put(_part(read, part, windows.usable, shape), d) for d, part in parts.items()]
+    on_devices = [_part(read, part, windows.usable, shape, device) for device, part in parts.items()]
     rows = jax.make_array_from_single_device_arrays(shape, sharding, on_devices)
     return Corpus(rows, (np.cumsum(windows.order.long_enough) - 1).astype(np.int32))
 
@@ -113,10 +116,19 @@ def _shape(windows: TrainingWindows, sharding: jax.sharding.NamedSharding) -> tu
     return -(-windows.usable // devices) * devices, words_of(windows.selection.preprocessing.window_samples)
 
 
-def _part(read: Rows, part: Any, usable: int, shape: tuple[int, int]) -> np.ndarray:
-    """A device's rows."""
+def _part(read: Rows, part: Any, usable: int, shape: tuple[int, int], device: jax.Device) -> jax.Array:
+    """A device's rows, put there chunk by chunk: a host has less memory than the devices that it feeds."""
     first, stop, _ = part[0].indices(shape[0])
-    rows = np.zeros((stop - first, shape[1]), np.int32)
-    if first < usable:
-        rows[: min(stop, usable) - first] = read(first, min(stop, usable))
-    return rows
+    rows_RW = jnp.zeros((stop - first, shape[1]), jnp.int32, device=device)
+    of_part, number = read(first, min(stop, usable)), 0
+    while chunk := list(itertools.islice(of_part, max(1, _CHUNK_BYTES // (4 * shape[1])))):
+        # Waited for: else chunks that were read would pile up before those that are on their way.
+        rows_RW = jax.block_until_ready(_written(rows_RW, np.stack(chunk), np.int32(number)))
+        number += len(chunk)
+    return rows_RW
+
+
+@functools.partial(jax.jit, donate_argnums=0)
+def _written(rows_RW: jax.Array, chunk_CW: np.ndarray, number: np.int32) -> jax.Array:
+    """The rows with those of a chunk from `number` on, in the same memory."""
+    return jax.lax.dynamic_update_slice_in_dim(rows_RW, chunk_CW, number, axis=0)

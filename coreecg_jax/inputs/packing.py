@@ -25,8 +25,8 @@ from coreecg_jax.records.leads import LEADS
 ROWS_FILE, ABOUT_FILE = "rows.npy", "packed.json"
 AFTER_SAMPLES = 3  # words: length, patient, available leads
 
-# Rows of a range [first, stop); int32 [stop - first, words].
-Rows = Callable[[int, int], np.ndarray]
+# The rows of a range [first, stop), one after another; each int32 [words].
+Rows = Callable[[int, int], Iterator[np.ndarray]]
 
 
 def words_of(window_samples: int) -> int:
@@ -42,8 +42,7 @@ def rows_of_shards(windows: TrainingWindows) -> Rows:
     ends = np.cumsum(selection.examples)
     before = np.concatenate([[0], np.cumsum(kept)])  # rows before each record
 
-    def read(first: int, stop: int) -> np.ndarray:
-        rows = np.empty((stop - first, words_of(samples)), np.int32)
+    def read(first: int, stop: int) -> Iterator[np.ndarray]:
         for file, end in enumerate(ends):
             start = int(end) - selection.examples[file]
             if before[end] <= first or before[start] >= stop:
@@ -56,8 +55,7 @@ def rows_of_shards(windows: TrainingWindows) -> Rows:
             for number, fields in enumerate(decode_all(only, decode), start=start):
                 row = int(before[number])
                 if kept[number] and first <= row < stop:
-                    _fill(rows[row - first], fields)
-        return rows
+                    yield _row(fields)
 
     return read
 
@@ -80,21 +78,17 @@ def packed(folder: Path | str, windows: TrainingWindows) -> Rows:
             "delete it, or choose another data.packed"
         )
     rows = np.load(folder / ROWS_FILE, mmap_mode="r")
-
-    def read(first: int, stop: int) -> np.ndarray:
-        return np.array(rows[first:stop])
-
-    return read
+    return lambda first, stop: iter(rows[first:stop])
 
 
 def _write(folder: Path, windows: TrainingWindows, about: dict[str, Any]) -> None:
     new = folder.with_name(f"{folder.name}.new.{os.getpid()}")
     new.mkdir(parents=True)
     try:
-        read, shape = rows_of_shards(windows), tuple(about["shape"])
+        shape = tuple(about["shape"])
         rows = np.lib.format.open_memmap(new / ROWS_FILE, mode="w+", dtype=np.int32, shape=shape)
-        for first, stop in _ranges(windows):
-            rows[first:stop] = read(first, stop)
+        for number, row in enumerate(rows_of_shards(windows)(0, windows.usable)):
+            rows[number] = row
         rows.flush()
         (new / ABOUT_FILE).write_text(json.dumps(about), encoding="utf-8")
         os.rename(new, folder)
@@ -102,13 +96,6 @@ def _write(folder: Path, windows: TrainingWindows, about: dict[str, Any]) -> Non
         shutil.rmtree(new, ignore_errors=True)
         if not (isinstance(error, OSError) and (folder / ABOUT_FILE).is_file()):
             raise
-
-
-def _ranges(windows: TrainingWindows) -> Iterator[tuple[int, int]]:
-    """The rows of each shard: what is read at once."""
-    kept, ends = windows.order.long_enough, np.cumsum(windows.selection.examples)
-    stops = np.cumsum(kept)[ends - 1].tolist()
-    return ((first, stop) for first, stop in zip([0, *stops], stops, strict=False) if stop > first)
 
 
 def _about(windows: TrainingWindows) -> dict[str, Any]:
@@ -128,9 +115,9 @@ def _differing(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     return [name for name in now if before.get(name) != now[name]]
 
 
-def _fill(row: np.ndarray, fields: dict[str, Any]) -> None:
-    """Writes a window into its row."""
-    row[:-AFTER_SAMPLES] = fields["ecg"].reshape(-1).view("<i4")
+def _row(fields: dict[str, Any]) -> np.ndarray:
+    """A window as its row."""
     available_L = available_leads(np.asarray(fields["quality"]))
     bits = int((available_L << np.arange(len(LEADS))).sum())
-    row[-AFTER_SAMPLES:] = np.array([fields["length"], fields["patient_key"], bits], np.uint32).view(np.int32)
+    after = np.array([fields["length"], fields["patient_key"], bits], np.uint32).view(np.int32)
+    return np.concatenate([fields["ecg"].reshape(-1).view("<i4"), after])

@@ -72,9 +72,7 @@ class Checkpoints:
         self._about = describe(config, preprocessing, data or {})
         require_same_everywhere(self._about)
         self._last, self._best = (Stored(_folder(workdir, which), writes=True) for which in ("last", "best"))
-        self._best_loss = float("inf")
-        if self._best.steps():
-            self._best_loss = _first_whole(self._best, self._best.about, _set_aside)["validation_loss"]
+        self._best_loss: float | None = None  # not looked for yet
 
     def __enter__(self) -> Self:
         return self
@@ -90,16 +88,20 @@ class Checkpoints:
     def restore_last(self, fresh: TrainState) -> TrainState:
         """The newest whole state of the run in the shardings of `fresh`, or `fresh` where there is none.
 
-        A damaged checkpoint that has one before it is moved to `checkpoints/set_aside`, with a message.
+        A damaged checkpoint that has one before it is moved to `checkpoints/set_aside`, with a message; of
+        the best, on which nothing rests, the only one too.
 
         Raises:
           OtherSettings: when that run had other settings, data or arrays; the differing fields are listed.
-          Damaged: when no checkpoint is whole.
+          Damaged: when no state to go on from is whole.
         """
         require_same(f"checkpoints of {self._workdir}", str(self._last.steps()))
-        if not self._last.steps():
-            return fresh
-        return _first_whole(self._last, functools.partial(self._restored, fresh), _set_aside)
+        state = fresh
+        if self._last.steps():
+            state = _first_whole(self._last, functools.partial(self._restored, fresh), _set_aside)
+        # Now, not before: of another run nothing is moved.
+        self._best_loss = self._loss_of_best()
+        return state
 
     def save_last(self, state: TrainState) -> None:
         """Saves the state, once a step; returns while it is still being written.
@@ -113,6 +115,8 @@ class Checkpoints:
 
     def save_if_best(self, state: TrainState, validation_loss: float) -> bool:
         """Saves the state when its validation loss is lower than any before; says whether it was."""
+        if self._best_loss is None:
+            self._best_loss = self._loss_of_best()
         # A run resumed from before its best step meets that step again: it is there already.
         if not validation_loss < self._best_loss:
             return False
@@ -124,6 +128,18 @@ class Checkpoints:
         """Raises what went wrong so far while a checkpoint was written in the background."""
         for stored in (self._last, self._best):
             stored.require_written()
+
+    def _loss_of_best(self) -> float:
+        """Of the newest best that says it, infinity where none does; those that do not are set aside."""
+        for step in self._best.steps():
+            try:
+                return self._best.about(step)["validation_loss"]
+            except Damaged as error:
+                reason, _, _ = str(error).partition(":")
+                aside = _set_aside(self._best, step)
+                then = [f"step {older} is used" for older in self._best.steps()[:1]]
+                _tell(f"{reason}; it {aside}, {then[0] if then else 'the next validation makes the best'}")
+        return float("inf")
 
     def _restored(self, fresh: TrainState, step: int) -> TrainState:
         about = self._last.about(step)

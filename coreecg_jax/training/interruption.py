@@ -49,12 +49,16 @@ class Interruption:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def look(self) -> None:
-        """Asks the cluster, after each dispatch, whether all processes shall stop at this one."""
+    def look(self) -> bool:
+        """Whether the run shall stop here; where there is a cluster it is asked whether all processes shall.
+
+        All must look equally often: after each dispatch, and between the batches of a validation.
+        """
         # Counted by looks: the point to stop at is the number after the highest that any process has seen.
         self._looks += 1
         if jax.distributed.is_initialized() and multihost_utils.reached_preemption_sync_point(self._looks):
             self.signal = signal.SIGTERM
+        return self.asked
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         del frame

@@ -22,7 +22,7 @@ from coreecg_jax.training.processes import alone, as_first, is_first
 from coreecg_jax.training.progress import Progress
 from coreecg_jax.training.skipping import Patience
 from coreecg_jax.training.state import TrainState, init_state
-from coreecg_jax.training.validation import Evaluator, make_validator
+from coreecg_jax.training.validation import Evaluator, Validator, make_validator
 from coreecg_jax.training.watching import Draw, Watch, was_watched
 
 LOSSES = ("loss", "reconstruction", "contrastive")  # shown on the progress line, those that there are
@@ -64,7 +64,6 @@ def train(
     of_state = placement.of_state(fresh)
     validator = _validator(data, experiment.objective, placement, of_state.parameters)
     others = {name: alone(evaluator) for name, evaluator in (evaluators or {}).items()}
-    evaluators = {"validation": validator, **others}
     pictures = {name: alone(draw) for name, draw in (pictures or {}).items()}
     feed_from = _feed_from(config, experiment, windows, placement, of_state)
     manifests = {"train": training.manifest_digests(), "validation": validation.manifest_digests()}
@@ -82,7 +81,7 @@ def train(
             _progress(number, config) as progress,
             Interruption() as interruption,
         ):
-            watch = Watch(evaluators, pictures, journal, checkpoints, interruption)
+            watch = Watch(validator, others, pictures, journal, checkpoints, interruption)
             if owed:
                 watch(number, state)
             while number < run.steps:
@@ -145,7 +144,7 @@ def _steps_to_go(number: int, run: ml_collections.ConfigDict, most: int) -> int:
 
 def _validator(
     data: ml_collections.ConfigDict, objective: Objective, placement: Placement, of_parameters: Any
-) -> Evaluator:
+) -> Validator:
     recordings = read_recordings(data.root, data.validation, min_seconds=objective.window_seconds)
     return make_validator(
         objective,

@@ -5,9 +5,15 @@ it must hear from the first, or the others wait for it without end. With one pro
 anything.
 """
 
+import contextlib
+import os
+import re
 import socket
-from collections.abc import Callable
-from typing import Any, TypeVar
+import sys
+import time
+import traceback
+from collections.abc import Callable, Generator
+from typing import Any, NoReturn, TypeVar
 
 import jax
 import numpy as np
@@ -18,6 +24,8 @@ Result = TypeVar("Result")
 # A process that ends alone takes the others with it after so many seconds: the first where it said goodbye,
 # the second where it is gone.
 _GOODBYE_SECONDS, _HEARTBEAT_SECONDS = 30, 60
+_MISTAKE, _BUG = 2, 1  # exit statuses (docs/running.md)
+_FIRST_WAITS_SECONDS = 5
 
 
 def join(
@@ -68,6 +76,42 @@ def join(
             f"the processes of the run do not come together ({told}: {reason}); look whether process 0 runs "
             "and its port is free, or give --coordinator_address, --process_id and --num_processes"
         ) from error
+
+
+@contextlib.contextmanager
+def own_status() -> Generator[None]:
+    """Around a whole program: a process that ends alone, after a mistake or a bug of ours, does so with its
+    own exit status.
+
+    A process that leaves as usual waits at its end for the others, who do not come, and is then aborted: the
+    scheduler would see 134 of all. Of the others, to whom it is gone, that holds: they are left to it.
+    """
+    try:
+        yield
+    except SystemExit as end:
+        if jax.distributed.is_initialized() and end.code == _MISTAKE and not _of_xla(end.__context__):
+            _leave(_MISTAKE)
+        raise
+    except Exception as error:
+        if jax.distributed.is_initialized() and not _of_xla(error):
+            traceback.print_exc()
+            _leave(_BUG)
+        raise
+
+
+def _of_xla(error: BaseException | None) -> bool:
+    """Whether it comes from the runtime, as what is seen of a process that is gone does: 'UNKNOWN: Gloo
+    all-reduce failed: …', a plain ValueError on CPUs."""
+    named = re.match(r"[A-Z_]+: ", str(error)) is not None
+    return isinstance(error, jax.errors.JaxRuntimeError) or named
+
+
+def _leave(status: int) -> NoReturn:
+    if is_first():  # the others, who may be about to say the same, are aborted when it is gone
+        time.sleep(_FIRST_WAITS_SECONDS)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def _require_free(address: str) -> None:

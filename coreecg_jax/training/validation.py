@@ -16,6 +16,8 @@ from coreecg_jax.training.state import Parameters
 from coreecg_jax.training.step import make_validation_step
 
 Evaluator = Callable[[Parameters], dict[str, float]]
+# Of the parameters, and what says before each batch whether to stop; None where it did.
+Validator = Callable[[Parameters, Callable[[], bool]], dict[str, float] | None]
 
 
 def make_validator(
@@ -25,8 +27,8 @@ def make_validator(
     batch_size: int,
     placement: Placement,
     of_parameters: Any = None,
-) -> Evaluator:
-    """A function of the parameters that gives mean metrics and the health of the representation.
+) -> Validator:
+    """A function of the parameters that gives mean metrics and the health of the representation, all or none.
 
     Whole batches only, so that each contrastive loss has the same number of candidates; what is left
     over of the recordings is not used.
@@ -42,10 +44,13 @@ def make_validator(
     step = make_validation_step(objective, placement=placement, of_parameters=of_parameters)
     batches = list(to_devices(_whole_batches(recordings, batch_size), placement.divided))
 
-    def validate(parameters: Parameters) -> dict[str, float]:
-        results = jax.device_get(
-            [step(parameters, batch, np.int32(number)) for number, batch in enumerate(batches)]
-        )
+    def validate(parameters: Parameters, stop: Callable[[], bool]) -> dict[str, float] | None:
+        results = []
+        for number, batch in enumerate(batches):
+            if stop():
+                return None
+            # Waited for: else all batches would be sent off before anyone could ask for a stop.
+            results.append(jax.device_get(step(parameters, batch, np.int32(number))))
         names = results[0].metrics
         means = {name: float(np.mean([result.metrics[name] for result in results])) for name in names}
         halves = [np.split(result.projection_2BE, 2) for result in results]

@@ -8,7 +8,7 @@ from coreecg_jax.training.checkpoints import Checkpoints
 from coreecg_jax.training.interruption import Interruption
 from coreecg_jax.training.journal import METRICS_FILE, Journal, read_metrics
 from coreecg_jax.training.state import Parameters, TrainState
-from coreecg_jax.training.validation import Evaluator
+from coreecg_jax.training.validation import Evaluator, Validator
 
 Draw = Callable[[Parameters], bytes]  # a picture (PNG) of what the parameters do
 
@@ -17,7 +17,8 @@ Draw = Callable[[Parameters], bytes]  # a picture (PNG) of what the parameters d
 class Watch:
     """Journals what evaluators say and pictures show; a checkpoint is the best by validation loss."""
 
-    evaluators: Mapping[str, Evaluator]
+    validator: Validator
+    evaluators: Mapping[str, Evaluator]  # others
     pictures: Mapping[str, Draw]
     journal: Journal
     checkpoints: Checkpoints
@@ -25,16 +26,19 @@ class Watch:
 
     def __call__(self, number: int, state: TrainState) -> None:
         """All of it or nothing: where the run shall stop, this is made up for at the next start."""
-        told: dict[str, dict[str, float]] = {}
+        validation = self.validator(state.parameters, self.interruption.look)
+        if validation is None:
+            return
+        told = {"validation": validation}
         for name, evaluator in self.evaluators.items():
-            if self.interruption.asked:
+            if self.interruption.look():
                 return
             told[name] = evaluator(state.parameters)
         for name, figures in told.items():
             self.journal.write(number, figures, prefix=name)
         for name, draw in self.pictures.items():
             self.journal.draw(number, name, draw(state.parameters))
-        self.checkpoints.save_if_best(state, told["validation"]["loss"])
+        self.checkpoints.save_if_best(state, validation["loss"])
 
 
 def was_watched(number: int, workdir: Path | str) -> bool:

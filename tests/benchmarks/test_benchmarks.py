@@ -71,3 +71,15 @@ def test_each_placement_is_timed(placement: str, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(placements, "STEPS", 2)
     rows = list(placements.runs(placement))
     assert [row.result.split()[1] for row in rows] == ["s", "recordings/s", "%"]
+
+
+@pytest.mark.slow
+def test_a_size_is_timed_its_first_step_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(
+        train_step.SIZES, "S", train_step.Size(16, 1, 2, 8, 1, 1, cpu_batch=8, accelerator_batch=8)
+    )
+    monkeypatch.setattr(train_step, "REPEATS", 2)
+    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR", raising=False)
+    first, rate, *_ = train_step.step("S")
+    assert first.setting == "S, compile and first step (no compile cache)"
+    assert float(first.result.removesuffix(" s")) > 10 * 8 / float(rate.result.split()[0])

@@ -30,6 +30,10 @@ def sharding_of(data, fsdp=1):
     return NamedSharding(mesh, PartitionSpec(("data", "fsdp")))
 
 
+def stacked(read, first, stop):
+    return np.stack(list(read(first, stop)))
+
+
 @pytest.mark.parametrize(("data", "fsdp", "readers"), [(1, 1, 1), (8, 1, 1), (2, 4, 2)])
 def test_a_batch_is_that_of_the_stream_over_several_epochs(data_root, data, fsdp, readers):
     windows, sharding = windows_of(data_root, readers=readers), sharding_of(data, fsdp)
@@ -52,16 +56,32 @@ def test_each_device_holds_its_part_only(data_root):
     assert not np.asarray(rows)[42:].any()
 
 
+@pytest.mark.parametrize("from_file", [False, True])
+def test_no_more_than_a_chunk_is_on_the_host_at_once(data_root, tmp_path, monkeypatch, from_file):
+    windows, sharding = windows_of(data_root), sharding_of(2)
+    monkeypatch.setattr(corpus, "_CHUNK_BYTES", 5 * 4 * words_of(200))
+    chunks, written = [], corpus._written
+
+    def noting(rows, chunk, number):
+        chunks.append((int(number), len(chunk)))
+        return written(rows, chunk, number)
+
+    monkeypatch.setattr(corpus, "_written", noting)
+    loaded = load_corpus(windows, sharding, tmp_path / "packed" if from_file else "")
+    assert chunks == [(0, 5), (5, 5), (10, 5), (15, 5), (20, 1)] * 2  # 21 on each device
+    np.testing.assert_array_equal(loaded.rows, stacked(rows_of_shards(windows), 0, 42))
+
+
 def test_rows_are_those_of_the_reader_wherever_the_range_begins(data_root):
     recordings = read_recordings(data_root, ALL, min_seconds=1.5)
     read = rows_of_shards(windows_of(data_root))
-    whole = read(0, 42)
+    whole = stacked(read, 0, 42)
     samples = whole[:, :-3].copy().view("<i2").reshape(42, 12, 200)
     np.testing.assert_array_equal(samples, recordings.ecg)
     np.testing.assert_array_equal(whole[:, -3], recordings.length)
     np.testing.assert_array_equal(whole[:, -2].view(np.uint32), recordings.patient_key)
     for first, stop in ((0, 1), (13, 29), (30, 42)):
-        np.testing.assert_array_equal(read(first, stop), whole[first:stop])
+        np.testing.assert_array_equal(stacked(read, first, stop), whole[first:stop])
 
 
 def test_only_shards_that_hold_some_of_the_rows_are_read(tmp_path):
@@ -70,18 +90,18 @@ def test_only_shards_that_hold_some_of_the_rows_are_read(tmp_path):
     first, _, last = sorted(folder.glob("*.tfrecord*"))
     first.unlink()
     last.unlink()
-    assert len(rows_of_shards(windows)(5, 10)) == 5
+    assert len(list(rows_of_shards(windows)(5, 10))) == 5
     with pytest.raises(FileNotFoundError):
-        rows_of_shards(windows)(4, 10)
+        list(rows_of_shards(windows)(4, 10))
 
 
 def test_the_file_of_rows_is_written_once_and_read_instead_of_the_shards(data_root, tmp_path, monkeypatch):
     windows, folder = windows_of(data_root), tmp_path / "some" / "packed"
-    expected = rows_of_shards(windows)(0, 42)
-    np.testing.assert_array_equal(packed(folder, windows)(0, 42), expected)
+    expected = stacked(rows_of_shards(windows), 0, 42)
+    np.testing.assert_array_equal(stacked(packed(folder, windows), 0, 42), expected)
     assert [path.name for path in folder.parent.iterdir()] == ["packed"]
     monkeypatch.setattr("coreecg_jax.inputs.packing.rows_of_shards", None)
-    np.testing.assert_array_equal(packed(folder, windows)(3, 40), expected[3:40])
+    np.testing.assert_array_equal(stacked(packed(folder, windows), 3, 40), expected[3:40])
 
 
 def test_a_file_of_other_windows_is_refused(data_root, tmp_path):
@@ -116,7 +136,7 @@ def test_it_needs_no_tensorflow(data_root):
         "from coreecg_jax.inputs.corpus import make_draw; "
         "from coreecg_jax.inputs.packing import rows_of_shards; "
         f"windows = training_windows({str(data_root)!r}, 'ludb', batch_size=2, seed=0, min_seconds=1.5, "
-        "shuffle_buffer=3); windows.order.batch(5); rows_of_shards(windows)(0, 3); "
+        "shuffle_buffer=3); windows.order.batch(5); list(rows_of_shards(windows)(0, 3)); "
         "assert 'tensorflow' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

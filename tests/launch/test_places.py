@@ -53,12 +53,15 @@ def test_every_host_of_a_slice_gets_the_command_with_its_arguments(tmp_path: Pat
     )
 
 
-@pytest.mark.parametrize(("status", "again"), [(0, False), (2, False), (3, False), (137, True), (143, True)])
+@pytest.mark.parametrize(
+    ("status", "again"),
+    [(0, False), (1, False), (2, False), (3, False), (134, False), (137, True), (143, True)],
+)
 def test_slurm_starts_it_again_after_what_it_goes_on_from(tmp_path: Path, status: int, again: bool) -> None:
     ended, (srun, *others) = run("slurm.sbatch", tmp_path, *FLAGS, status=status)
     assert ended == status
     python = [".venv/bin/python", "-m", "launch.pretrain", "--distributed", *FLAGS]
-    assert srun == ["srun", "--kill-on-bad-exit=1", *python]
+    assert srun == ["srun", "--kill-on-bad-exit=0", *python]
     assert others == ([["scontrol", "requeue", "7"]] if again else [])
 
 
@@ -78,6 +81,10 @@ def test_the_jobset_has_as_many_hosts_as_its_topology_and_folders_where_the_imag
     assert '"-m", "launch.pretrain"]' in image
     (rule,) = job["podFailurePolicy"]["rules"]
     assert rule["onExitCodes"]["containerName"] == container["name"]
+    assert rule["onExitCodes"]["values"] == [1, 2, 3]  # after these docs/running.md wants no new start
+    assert rule["action"] == "FailJob"
+    (after,) = jobset["spec"]["failurePolicy"]["rules"]
+    assert after == {"action": "FailJobSet", "onJobFailureReasons": ["PodFailurePolicy"]}
 
 
 def test_a_host_with_gpus_runs_the_image_on_both_folders(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from made_runs import PREPROCESSING, assert_same
 from made_states import CONFIG, DATA, at_step
 
+from coreecg_jax.records.schema import OtherSettings
 from coreecg_jax.training.checkpoints import Checkpoints, load_parameters
 from coreecg_jax.training.stored import Stored
 
@@ -81,6 +82,46 @@ def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_is_used(saved, fre
     assert capsys.readouterr().err == ""
 
 
+def test_a_damaged_best_is_set_aside_and_the_run_goes_on(saved, fresh, capsys):
+    best = saved / "checkpoints" / "best" / "3"
+    unsay(best)
+    with Checkpoints(saved, CONFIG, PREPROCESSING, DATA) as checkpoints:
+        assert_same(checkpoints.restore_last(fresh), at_step(fresh, 5))
+        aside = saved / "checkpoints" / "set_aside" / "best_3"
+        told = capsys.readouterr().err
+        assert told.startswith(f"warning: {best} cannot be read (")
+        assert told.endswith(f"; it is set aside as {aside}, the next validation makes the best\n")
+        assert aside.is_dir()
+        assert not best.exists()
+        assert checkpoints.save_if_best(at_step(fresh, 6), 9.0)  # 3 had 1.0, which nobody can say any more
+        assert not checkpoints.save_if_best(at_step(fresh, 7), 10.0)
+    assert load_parameters(saved, "best").step == 6
+    assert load_parameters(saved).step == 5
+
+
+def test_of_two_bests_the_loss_of_the_whole_one_counts(saved, fresh, capsys):
+    with Checkpoints(saved, CONFIG, PREPROCESSING, DATA) as checkpoints:
+        assert checkpoints.save_if_best(at_step(fresh, 5), 0.5)
+    unsay(saved / "checkpoints" / "best" / "5")
+    with Checkpoints(saved, CONFIG, PREPROCESSING, DATA) as checkpoints:
+        checkpoints.restore_last(fresh)
+        assert capsys.readouterr().err.endswith("/set_aside/best_5, step 3 is used\n")
+        assert not checkpoints.save_if_best(at_step(fresh, 6), 2.0)
+        assert checkpoints.save_if_best(at_step(fresh, 7), 0.9)
+
+
+def test_a_damaged_best_of_another_run_stays_where_it_is(saved, fresh):
+    best = saved / "checkpoints" / "best" / "3"
+    unsay(best)
+    other = {"train": {"made": "cd"}, "validation": {"made": "ab"}}
+    with (
+        Checkpoints(saved, CONFIG, PREPROCESSING, other) as checkpoints,
+        pytest.raises(OtherSettings, match="other settings"),
+    ):
+        checkpoints.restore_last(fresh)
+    assert best.is_dir()
+
+
 def test_the_only_checkpoint_is_not_moved_though_it_is_damaged(tmp_path, fresh):
     with Checkpoints(tmp_path, CONFIG, PREPROCESSING) as checkpoints:
         checkpoints.save_last(at_step(fresh, 1))
@@ -128,6 +169,7 @@ sys.path.insert(0, sys.argv[2])
 import jax
 import numpy as np
 from made_runs import PREPROCESSING, tiny_config, tiny_experiment
+from coreecg_jax.records.schema import OtherSettings
 from coreecg_jax.training.checkpoints import Checkpoints
 from coreecg_jax.training.experiment import resolved
 from coreecg_jax.training.state import init_state

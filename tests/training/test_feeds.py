@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from made_kills import run_and_kill
 from made_runs import assert_same, tiny_config
 
 from coreecg_jax.training import feeds
@@ -30,25 +31,31 @@ def test_steps_are_dealt_out_up_to_what_is_due(root, tmp_path, monkeypatch):
             return state.replace(step=state.step + count), metrics | {"skipped_in_a_row": np.zeros(3)}
 
     monkeypatch.setattr(feeds, "DeviceFeed", Noting)
-    monkeypatch.setattr("coreecg_jax.training.loop._validator", lambda *args: lambda _: {"loss": 1.0})
+    monkeypatch.setattr("coreecg_jax.training.loop._validator", lambda *args: lambda *_: {"loss": 1.0})
     train(config_of(root), tmp_path)
     assert counts == [(0, 3), (3, 1), (4, 3), (7, 1)]
 
 
-@pytest.mark.slow
-def test_killed_between_two_checkpoints_and_resumed_is_as_never_killed(root, whole, tmp_path, monkeypatch):
-    class Dying(feeds.DeviceFeed):
-        def __call__(self, state, number, count):
-            if number == 7:
-                raise RuntimeError("killed")
-            return super().__call__(state, number, count)
+# The same run; its dispatches take their time, so that it does not end unkilled.
+CHILD = """
+import time
+import test_feeds
+dispatch = test_feeds.feeds.DeviceFeed.__call__
 
-    with monkeypatch.context() as patch:
-        patch.setattr(feeds, "DeviceFeed", Dying)
-        with pytest.raises(RuntimeError, match="killed"):
-            train(config_of(root), tmp_path)
-    assert load_parameters(tmp_path).step == 4
+def slow(*arguments):
+    time.sleep(1)
+    return dispatch(*arguments)
+
+test_feeds.feeds.DeviceFeed.__call__ = slow
+test_feeds.train(test_feeds.config_of(root), workdir)
+"""
+
+
+def test_killed_at_a_random_moment_and_resumed_is_as_never_killed(root, whole, tmp_path):
+    run_and_kill(CHILD, root, tmp_path, rows=1, seconds=1.9)  # two dispatches of a second are left
+    assert max(row["step"] for row in read_metrics(tmp_path)) == 4
     assert_same(train(config_of(root), tmp_path), whole[1])
+    assert_same(load_parameters(tmp_path, "best").parameters, load_parameters(whole[0], "best").parameters)
 
 
 @pytest.mark.slow

@@ -1,23 +1,21 @@
 import json
 import os
-import random
 import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
 
+import numpy as np
 import pytest
+from made_kills import run_and_kill
 from made_runs import PREPROCESSING, assert_same, tiny_config
 from made_shards import example, serialise, write_data_set
 
 from coreecg_jax.inputs.pipeline import training_batches
-from coreecg_jax.training import feeds, loop
+from coreecg_jax.training import feeds, loop, validation
 from coreecg_jax.training.checkpoints import load_parameters
 from coreecg_jax.training.interruption import Stopped
 from coreecg_jax.training.journal import METRICS_FILE, read_metrics
 from coreecg_jax.training.loop import train
 from coreecg_jax.training.skipping import SKIPPED_FILE, NotFinite
+from coreecg_jax.training.step import Validated
 from coreecg_jax.training.watching import was_watched
 
 SPEED = ("train/recordings_per_second", "train/input_wait", "train/mfu")
@@ -84,29 +82,16 @@ def resumed(root, tmp_path_factory):
     return workdir, train(config_of(root), workdir, probes())
 
 
-# The same run in a process of its own; its evaluator takes its time, so that the run does not end unkilled.
+# The same run; its evaluator takes its time, so that the run does not end unkilled.
 CHILD = """
-import sys, time
-sys.path[:0] = sys.argv[3:]
-import conftest
-conftest.pytest_configure(None)
-from pathlib import Path
+import time
 import test_loop
-test_loop.train(
-    test_loop.config_of(Path(sys.argv[1])), sys.argv[2], test_loop.probes(-100, lambda: time.sleep(0.3))
-)
+test_loop.train(test_loop.config_of(root), workdir, test_loop.probes(-100, lambda: time.sleep(0.3)))
 """
 
 
 def test_killed_at_a_random_moment_and_resumed_is_as_never_killed(root, whole, tmp_path):
-    here = Path(__file__).parent
-    child = subprocess.Popen([sys.executable, "-c", CHILD, root, tmp_path, here.parent, here])
-    journal, moment = tmp_path / METRICS_FILE, random.uniform(0, 2)
-    while child.poll() is None and not (journal.is_file() and len(journal.read_bytes().splitlines()) > 3):
-        time.sleep(0.02)
-    time.sleep(moment)
-    child.kill()
-    assert child.wait() == -signal.SIGKILL
+    run_and_kill(CHILD, root, tmp_path, rows=4, seconds=2)
     assert max(row["step"] for row in read_metrics(tmp_path)) < 8
     state = train(config_of(root), tmp_path, probes())
     assert_same(state, whole[1])
@@ -205,7 +190,7 @@ def test_a_loss_that_stays_not_finite_stops_the_run_and_tells_the_recordings(roo
         return diverge
 
     monkeypatch.setattr(feeds, "make_train_step", diverging)
-    monkeypatch.setattr(loop, "_validator", lambda *args: lambda parameters: {"loss": 1.0})
+    monkeypatch.setattr(loop, "_validator", lambda *args: lambda *_: {"loss": 1.0})
     changes = {"run.max_skipped_in_a_row": 2, "run.validate_every": 4}
     with pytest.raises(
         NotFinite, match=r"step 6: .* got nan and .* last 2 steps \(run\.max_skipped_in_a_row = 2"
@@ -227,6 +212,35 @@ def test_a_loss_that_stays_not_finite_stops_the_run_and_tells_the_recordings(roo
     assert [row["train/loss"] for row in read_metrics(tmp_path) if row["step"] == 5] == [None]
 
 
+def test_a_stop_within_a_validation_ends_it_after_the_batch_in_hand(root, tmp_path, monkeypatch):
+    validated = []
+
+    def one_step(state, batch):
+        figures = {"loss": 1.0, "gradient_norm": 1.0, "skipped_in_a_row": 0}
+        return state.replace(step=state.step + 1), figures
+
+    def stopped_at_the_fifth(*arguments):
+        validated.append(int(arguments[2]))
+        if len(validated) == 5:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return Validated({"loss": 1.0}, np.ones((16, 4)), np.ones((16, 4)))
+
+    monkeypatch.setattr(feeds, "make_train_step", lambda *args, **kwargs: one_step)
+    monkeypatch.setattr(validation, "make_validation_step", lambda *args, **kwargs: stopped_at_the_fifth)
+    config = config_of(root, {"run.steps": 3})
+    assert config.data.validation_batch_size == 8  # three batches
+    with pytest.raises(Stopped, match="stopped at step 2 of 3") as stopped:
+        train(config, tmp_path)
+    assert stopped.value.signal == signal.SIGTERM
+    assert validated == [0, 1, 2, 0, 1]
+    assert load_parameters(tmp_path).step == 2
+    assert was_watched(1, tmp_path)
+    assert not was_watched(2, tmp_path)
+    train(config, tmp_path)
+    assert validated[5:] == [0, 1, 2] * 2
+    assert was_watched(2, tmp_path)
+
+
 def test_damaged_records_of_training_are_left_out_and_counted(tmp_path, monkeypatch, capsys):
     records = [serialise(example(number, "made", samples=1000)) for number in range(9)]
     data = {"train": tmp_path / "data" / "train", "validation": tmp_path / "data" / "validation"}
@@ -242,7 +256,7 @@ def test_damaged_records_of_training_are_left_out_and_counted(tmp_path, monkeypa
         return lambda state, batch: (state.replace(step=state.step + 1), figures)
 
     monkeypatch.setattr(feeds, "make_train_step", make_step)
-    monkeypatch.setattr(loop, "_validator", lambda *args: lambda parameters: {"loss": 1.0})
+    monkeypatch.setattr(loop, "_validator", lambda *args: lambda *_: {"loss": 1.0})
     config = config_of(
         tmp_path / "data",
         {"data.train": "train", "data.validation": "validation", "run.steps": 3, "data.on_corrupt": "skip"},

@@ -1,5 +1,6 @@
 """Two real processes of one run, without a model: what they agree on, and a checkpoint of both."""
 
+import signal
 import socket
 
 import pytest
@@ -133,3 +134,29 @@ def test_without_a_cluster_it_says_what_to_give():
     (ended,) = run_together("processes.join()", 1)
     assert ended.status == 1
     assert "do not come together (no cluster that jax knows: coordinator_address" in ended.stderr
+
+
+# One leaves while the others wait for it in a collective.
+LEAVING = """
+from coreecg_jax.training.processes import own_status, wait
+wait("all are here")
+with own_status():
+    if number == given["alone"]:
+        if given["how"] == "mistake":
+            sys.exit(2)
+        raise RuntimeError("a bug of ours")
+    try:
+        wait("which never comes")
+    except ValueError as error:  # so launch.shell would have it
+        sys.exit(2)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("alone", [0, 1])
+@pytest.mark.parametrize(("how", "status"), [("mistake", 2), ("bug", 1)])
+def test_one_that_ends_alone_has_its_own_status_and_the_others_follow(alone, how, status):
+    ended = run_together(LEAVING, 2, {"alone": alone, "how": how})
+    assert ended[alone].status == status
+    assert ended[1 - alone].status == -signal.SIGABRT
+    assert ("RuntimeError: a bug of ours" in ended[alone].stderr) == (how == "bug")

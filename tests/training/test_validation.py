@@ -7,6 +7,10 @@ from made_runs import first_state, made_recordings, placement_of, tiny_experimen
 from coreecg_jax.training.validation import make_validator
 
 
+def never():
+    return False
+
+
 @pytest.fixture(scope="module")
 def experiment():
     return tiny_experiment()
@@ -26,7 +30,7 @@ def recordings():
 def figures(experiment, parameters, recordings):
     """Of two validations by one validator: two whole batches, four recordings left over."""
     validate = make_validator(experiment.objective, recordings, batch_size=8, placement=placement_of(8))
-    return validate(parameters), validate(parameters)
+    return validate(parameters, never), validate(parameters, never)
 
 
 def test_it_asks_the_same_each_time(figures):
@@ -48,7 +52,7 @@ def test_only_whole_batches_count(experiment, parameters, recordings, figures):
         ecg[changed] = ecg[changed][:, ::-1]
         other = dataclasses.replace(recordings, ecg=ecg)
         return make_validator(experiment.objective, other, batch_size=8, placement=placement_of(8))(
-            parameters
+            parameters, never
         )
 
     np.testing.assert_equal(validated(slice(16, 20)), figures[0])
