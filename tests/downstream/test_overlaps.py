@@ -19,7 +19,7 @@ from coreecg_jax.records.one_recording import Settings
 from coreecg_jax.records.prepare import prepare
 from coreecg_jax.records.schema import Preprocessing
 from coreecg_jax.records.wfdb_files import read_wfdb
-from launch.audit import sides
+from launch.auditing import sides
 
 BAND = Preprocessing(sampling_rate=100.0)
 Raw = list[tuple[str, str, np.ndarray, float]]  # name, patient, mV, Hz

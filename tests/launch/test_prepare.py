@@ -116,6 +116,6 @@ def test_what_a_copy_lacks_is_noted(tmp_path: Path) -> None:
     (tmp_path / "mimic" / "record_list.csv").write_text("subject_id,study_id,path\n7,1,files/r\n")
     done = launch("--database=mimic_iv_ecg", f"--source={tmp_path / 'mimic'}", f"--out={tmp_path / 'out'}")
     assert done.returncode == 0, done.stderr
-    note, _, counts = done.stdout.splitlines()
+    note, *_, counts = done.stdout.splitlines()
     assert note.startswith("note: machine_measurements.csv is not in ")
     assert counts == "read 1 recordings (1 windows), missing 0, refused 0"

@@ -46,9 +46,10 @@ told = {
     "saved": stored.steps(),
 }
 wait("all is read")
-# A bit of what the second process alone holds is flipped: neither goes on.
-(data,) = (path for path in stored.path(7).glob("state/ocdbt.process_1/d/*") if path.stat().st_size > 2000)
-if number == 1:
+# A bit of what the second process alone holds is flipped: neither goes on. Mostly that is one file; on a busy
+# machine there were others of that size beside it.
+written = [path for path in stored.path(7).glob("state/ocdbt.process_1/d/*") if path.stat().st_size > 2000]
+for data in written if number == 1 else ():
     content = bytearray(data.read_bytes())
     content[len(content) // 2] ^= 8
     data.write_bytes(content)
