@@ -1,9 +1,10 @@
 """Label sets: which published code belongs to which class. The mappings are CSV files in `labels/`.
 
-A file has the columns `code` and `class`, and some have `meaning`, for people: what a code stands for;
+A file has the columns `code`, `class` and `source`: the table or publication that the code, and its class
+where that is not this project's, stems from. Some have `meaning`, for people: what a code stands for;
 `records`: how many recordings of the whole database have the code, as published; `above_zero`: of these, at a
-likelihood above zero. A code may stand in several rows. Codes match exactly, as published ('AF' is not found
-in 'AFIB'); a code that no row names belongs to no class.
+likelihood above zero. A code may stand in several rows. Classes are in the order in which they first appear.
+Codes match exactly, as published ('AF' is not found in 'AFIB'); a code that no row names belongs to no class.
 """
 
 import collections
@@ -24,14 +25,17 @@ class LabelSet:
     name: str
     classes: tuple[str, ...]
     code_to_class: Mapping[str, tuple[str, ...]]
-    source: str  # where the mapping was published
+    source: str  # where codes and classes were published
     version: str
     complete: bool = False  # every recording was asked for every class: one without any is a negative
     records: Mapping[str, int] = dataclasses.field(default_factory=dict)  # code -> published recordings
     above_zero: Mapping[str, int] = dataclasses.field(default_factory=dict)  # at a likelihood above zero
 
     def digest(self) -> str:
-        """16 hex digits that change with the classes, their order, and the codes that mean them."""
+        """16 hex digits that change with the classes, their order, and the codes that mean them.
+
+        What a file says of a code for people (meaning, source, counts) is not in them.
+        """
         codes = sorted((code, sorted(classes)) for code, classes in self.code_to_class.items())
         text = json.dumps([self.classes, codes, self.complete])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -39,59 +43,28 @@ class LabelSet:
 
 CODES = "codes"  # no published set: the codes of the data themselves, as `codes_as_classes` has them
 
-_SCP = "scp_statements.csv of PTB-XL (doi:10.1038/s41597-020-0495-6)"
-_MAPPING = "dx_mapping_scored.csv and dx_mapping_unscored.csv of physionetchallenges/evaluation-2021"
 # In these a recording without any class is a negative: it was asked for all of them.
 _COMPLETE = ("code15",)
-_CHALLENGE = "SNOMED CT codes in headers of the PhysioNet/CinC challenges 2020 and 2021"
 
-# Name: classes in order (None: as they first appear in the file), source, version. The six sets of PTB-XL are
-# the tasks of Strodthoff et al. 2020 (doi:10.1109/JBHI.2020.3022989).
-_PUBLISHED = {
-    "ptbxl_all": (None, f"{_SCP}, each statement a class", "1.0.1"),
-    "ptbxl_diagnostic": (None, f"{_SCP}, each diagnostic statement a class", "1.0.1"),
-    "ptbxl_subclass": (None, f"{_SCP}, diagnostic statements by diagnostic_subclass", "1.0.1"),
-    "ptbxl_superclass": (
-        ("NORM", "MI", "STTC", "CD", "HYP"),
-        f"{_SCP}, diagnostic statements by diagnostic_class",
-        "1.0.1",
-    ),
-    "ptbxl_form": (None, f"{_SCP}, each form statement a class", "1.0.1"),
-    "ptbxl_rhythm": (None, f"{_SCP}, each rhythm statement a class", "1.0.1"),
-    "cpsc2018": (None, f"CPSC2018 (doi:10.1166/jmihi.2018.2442): {_CHALLENGE}", "1.0.3"),
-    "cinc2021": (
-        None,
-        "the 26 scored classes of the PhysioNet/CinC challenge 2021: dx_mapping_scored.csv of "
-        "physionetchallenges/evaluation-2021; codes that are scored as one are one class",
-        "1.0.3",
-    ),
-    "chapman": (None, f"{_MAPPING}, the codes of Chapman-Shaoxing", "1.0.3"),
-    "ningbo": (None, f"{_MAPPING}, the codes of Ningbo", "1.0.3"),
-    "georgia": (None, f"{_MAPPING}, the codes of Georgia", "1.0.3"),
-    "code15": (None, "CODE-15% (doi:10.5281/zenodo.4916206), the six flags of exams.csv", "1.0.0"),
-    "sph": (
-        None,
-        "AHA/ACC/HRS primary statements (doi:10.1161/CIRCULATIONAHA.106.180201), of which SPH "
-        "(doi:10.1038/s41597-022-01403-5) uses 44; the counts that it publishes were not at hand",
-        "1",
-    ),
-    "ludb_rhythm": (None, "LUDB (doi:10.1109/ACCESS.2020.3029211), column Rhythms of ludb.csv", "1.0.1"),
-    "shared_findings": (
-        None,
-        f"SCP codes of PTB-XL and {_CHALLENGE}, findings of both, matched by this project (docs/data.md)",
-        "1",
-    ),
-    "ludb_findings": (
-        None,
-        "LUDB, findings in the header comments (doi:10.1109/ACCESS.2020.3029211), "
-        "grouped by this project along the columns of ludb.csv",
-        "1.0.1",
-    ),
-    "simulated_conditions": (
-        None,
-        "this project's simulator: what each virtual patient was drawn to have (records/simulator)",
-        "1",
-    ),
+# The six sets of PTB-XL are the tasks of Strodthoff et al. 2020 (doi:10.1109/JBHI.2020.3022989).
+_VERSIONS = {
+    "ptbxl_all": "1.0.1",
+    "ptbxl_diagnostic": "1.0.1",
+    "ptbxl_subclass": "1.0.1",
+    "ptbxl_superclass": "1.0.1",
+    "ptbxl_form": "1.0.1",
+    "ptbxl_rhythm": "1.0.1",
+    "cpsc2018": "1.0.3",
+    "cinc2021": "1.0.3",  # the 26 scored classes; codes that are scored as one are one class
+    "chapman": "1.0.3",
+    "ningbo": "1.0.3",
+    "georgia": "1.0.3",
+    "code15": "1.0.0",
+    "sph": "1",  # every primary statement, of which SPH uses 44
+    "ludb_rhythm": "1.0.1",
+    "shared_findings": "1",
+    "ludb_findings": "1.0.1",
+    "simulated_conditions": "1",
 }
 
 
@@ -101,20 +74,20 @@ def load_label_set(name: str) -> LabelSet:
     Raises:
       ValueError: when there is no such label set.
     """
-    if name not in _PUBLISHED:
-        raise ValueError(f"label set: expected one of {', '.join(_PUBLISHED)}, got {name!r}")
-    classes, source, version = _PUBLISHED[name]
+    if name not in _VERSIONS:
+        raise ValueError(f"label set: expected one of {', '.join(_VERSIONS)}, got {name!r}")
     table = importlib.resources.files("coreecg_jax.records.labels").joinpath(f"{name}.csv")
     code_to_class: dict[str, tuple[str, ...]] = {}
     rows = list(csv.DictReader(table.read_text(encoding="utf-8").splitlines()))
     for row in rows:
         code_to_class[row["code"]] = (*code_to_class.get(row["code"], ()), row["class"])
-    found = tuple(dict.fromkeys(name for names in code_to_class.values() for name in names))
+    classes = tuple(dict.fromkeys(name for names in code_to_class.values() for name in names))
+    source = "; ".join(dict.fromkeys(row["source"] for row in rows))
     counts = (
         {row["code"]: int(row[column]) for row in rows if row.get(column)}
         for column in ("records", "above_zero")
     )
-    return LabelSet(name, classes or found, code_to_class, source, version, name in _COMPLETE, *counts)
+    return LabelSet(name, classes, code_to_class, source, _VERSIONS[name], name in _COMPLETE, *counts)
 
 
 def codes_as_classes(labels: Sequence[Sequence[str]], least: int) -> LabelSet:

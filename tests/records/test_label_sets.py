@@ -61,35 +61,49 @@ def test_counts_of_the_challenge_agree_over_its_tables() -> None:
         assert sum(records.get(code, 0) for records in sources) <= total, code
 
 
-# SHA-256 of the file, first twelve digits: results name a set by its version, so other rows need another one.
+# Version, digest of classes and codes, first twelve digits of the file's SHA-256. Data and results name a set
+# by its version: other codes or classes, and so another digest, need another one; other words do not.
 FILES = {
-    "ptbxl_all": ("1.0.1", "7dea78182cfd"),
-    "ptbxl_diagnostic": ("1.0.1", "62d1460c3bdf"),
-    "ptbxl_subclass": ("1.0.1", "0ac8ea90dcdb"),
-    "ptbxl_superclass": ("1.0.1", "4e7d1c38a3cd"),
-    "ptbxl_form": ("1.0.1", "fb4168c602b9"),
-    "ptbxl_rhythm": ("1.0.1", "04e8d63839a3"),
-    "cpsc2018": ("1.0.3", "283454e6c70e"),
-    "cinc2021": ("1.0.3", "f48aa8f192d4"),
-    "chapman": ("1.0.3", "2433b521a561"),
-    "ningbo": ("1.0.3", "08158e602176"),
-    "georgia": ("1.0.3", "c51f9c4a78b1"),
-    "code15": ("1.0.0", "c67eda181138"),
-    "sph": ("1", "88bbdefbc4d0"),
-    "ludb_rhythm": ("1.0.1", "b00243aad216"),
-    "shared_findings": ("1", "6a076e30cc02"),
-    "ludb_findings": ("1.0.1", "91422265a681"),
-    "simulated_conditions": ("1", "d19ad5cd5714"),
+    "ptbxl_all": ("1.0.1", "f57b1397fc5afc21", "b820b813a7ff"),
+    "ptbxl_diagnostic": ("1.0.1", "5539886f10beec3b", "eb8a34c6e411"),
+    "ptbxl_subclass": ("1.0.1", "047c8fc67a11d7a5", "672d18ccab54"),
+    "ptbxl_superclass": ("1.0.1", "0a9fa2cc2bf68f22", "ee36e6ccbe41"),
+    "ptbxl_form": ("1.0.1", "d0a1a1329ef32436", "4bd6e12b841f"),
+    "ptbxl_rhythm": ("1.0.1", "d3b83dc6a3795bfc", "4a7607faa9b3"),
+    "cpsc2018": ("1.0.3", "0f221d3807ba38fd", "5dd43f5b5a07"),
+    "cinc2021": ("1.0.3", "bec15391650cb3df", "7f5f9e8e6e86"),
+    "chapman": ("1.0.3", "cdaebf1f7aa5aa0a", "968221ea7a76"),
+    "ningbo": ("1.0.3", "03e4ac08643c4ab8", "30673cf201a1"),
+    "georgia": ("1.0.3", "6bf740c04fe84dcb", "109e28e520d6"),
+    "code15": ("1.0.0", "08ad7cbfb4873fa7", "d7280c115f45"),
+    "sph": ("1", "35ae902844242aea", "c2cb2bce7fbc"),
+    "ludb_rhythm": ("1.0.1", "293977cfbf8794d1", "7e57e582fdaa"),
+    "shared_findings": ("1", "9c1b4fea461b731e", "f4d763c91af8"),
+    "ludb_findings": ("1.0.1", "263ce07c09c8f51b", "6ccb3d3343f9"),
+    "simulated_conditions": ("1", "d8e2f4c6dbc12ccf", "ab4c5a95ba5b"),
 }
 
 
-def test_a_file_is_changed_with_its_version_only() -> None:
+def test_codes_and_classes_are_changed_with_their_version_only() -> None:
     folder = importlib.resources.files("coreecg_jax.records.labels")
     names = {file.name.removesuffix(".csv") for file in folder.iterdir() if file.name.endswith(".csv")}
     assert names == set(FILES)
     for name, told in FILES.items():
-        digest = hashlib.sha256(folder.joinpath(f"{name}.csv").read_bytes()).hexdigest()[:12]
-        assert (load_label_set(name).version, digest) == told
+        known, file = load_label_set(name), folder.joinpath(f"{name}.csv").read_bytes()
+        assert (known.version, known.digest(), hashlib.sha256(file).hexdigest()[:12]) == told
+
+
+def test_every_code_has_a_source() -> None:
+    folder = importlib.resources.files("coreecg_jax.records.labels")
+    for name in FILES:
+        text = folder.joinpath(f"{name}.csv").read_text(encoding="utf-8")
+        sources = [row["source"] for row in csv.DictReader(text.splitlines())]
+        assert all(sources), name
+        assert load_label_set(name).source == "; ".join(dict.fromkeys(sources))
+    # Of one file codes may stem from several tables: those that the challenge scores, and others.
+    mapping = "dx_mapping_{}.csv of physionetchallenges/evaluation-2021"
+    assert load_label_set("georgia").source == f"{mapping.format('scored')}; {mapping.format('unscored')}"
+    assert load_label_set("cinc2021").source == mapping.format("scored")
 
 
 def test_ludb_rhythms_count_as_in_its_table(real_ecg: Path) -> None:
@@ -129,10 +143,11 @@ def test_af_is_not_found_in_afib() -> None:
 def test_a_code_of_several_rows_has_all_their_classes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "cpsc2018.csv").write_text("code,class,meaning\nx,a,\ny,b,\nx,c,\n")
+    (tmp_path / "cpsc2018.csv").write_text("code,class,source\nx,a,s\ny,b,s\nx,c,t\n")
     monkeypatch.setattr(importlib.resources, "files", lambda package: tmp_path)
     several = load_label_set("cpsc2018")
     assert several.classes == ("a", "c", "b")
+    assert several.source == "s; t"
     assert label_matrix(several, [["x"], ["y"]]).tolist() == [[True, True, False], [False, False, True]]
 
 
@@ -157,20 +172,33 @@ def test_likelihoods() -> None:
         label_matrix(superclass, labels, [[80.0]])
 
 
+def as_in_table(code: str) -> str:
+    """A finding as a cell of `ludb.csv` has it, in lower case."""
+    return code.lower().removeprefix("rhythm: ")
+
+
 def test_every_ludb_finding_has_a_class(real_ecg: Path) -> None:
     ludb = load_label_set("ludb_findings")
     headers = sorted((real_ecg / "ludb").rglob("*.hea"))
     labels = [parse_comments(read_header(header).comments).labels for header in headers]
     assert {code for codes in labels for code in codes} <= set(ludb.code_to_class)
-    counts = dict(zip(ludb.classes, label_matrix(ludb, labels).sum(axis=0).tolist()))
-    assert (counts["sinus rhythm"], counts["atrial fibrillation"], counts["pacing"]) == (73, 8, 4)
-    assert counts["left ventricular hypertrophy"] == 56
+    here = dict(zip(ludb.classes, label_matrix(ludb, labels).sum(axis=0).tolist()))
+    assert (here["sinus rhythm"], here["atrial fibrillation"], here["pacing"]) == (73, 8, 4)
+    assert here["left ventricular hypertrophy"] == 56
     # The table covers all 200 recordings, in lower case.
-    known = {code.lower().removeprefix("rhythm: ") for code in ludb.code_to_class}
+    known = {as_in_table(code) for code in ludb.code_to_class}
     with (real_ecg / "ludb" / "ludb.csv").open(newline="") as file:
-        cells = [cell for row in list(csv.reader(file))[1:] for cell in row[3:]]
-    findings = {line.strip().rstrip(".").lower() for cell in cells for line in cell.split("\n")} - {""}
-    assert findings <= known
+        rows = [row[3:] for row in csv.reader(file)][1:]
+    counts = collections.Counter(
+        finding
+        for cells in rows
+        for finding in {line.strip().rstrip(".").lower() for cell in cells for line in cell.split("\n")}
+        - {""}
+    )
+    assert set(counts) <= known
+    assert {as_in_table(code): count for code, count in ludb.records.items()} == {
+        code: counts[code] for code in known
+    }
 
 
 def test_an_unknown_set_is_refused() -> None:

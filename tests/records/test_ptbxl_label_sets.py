@@ -2,6 +2,7 @@
 
 import collections
 import csv
+import importlib.resources
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,11 @@ def test_the_sets_of_ptbxl_agree_with_the_published_statements(real_ecg: Path) -
     ):
         expected = {row[""]: (row[column],) for row in rows if flag is None or row[flag] == "1.0"}
         assert dict(load_label_set(f"ptbxl_{name}").code_to_class) == expected, name
+    files = importlib.resources.files("coreecg_jax.records.labels")
+    meanings = {row[""]: row["description"] for row in rows}
+    for name in ("all", "diagnostic", "subclass", "superclass", "form", "rhythm"):
+        text = files.joinpath(f"ptbxl_{name}.csv").read_text(encoding="utf-8")
+        assert all(row["meaning"] == meanings[row["code"]] for row in csv.DictReader(text.splitlines()))
 
 
 def test_superclass_counts_of_the_whole_table(ptbxl_codes: list[list[str]]) -> None:
