@@ -16,6 +16,7 @@ from coreecg_jax.records.databases import folder, wfdb_folder
 from coreecg_jax.records.databases.catalogue import DATABASES
 from coreecg_jax.records.formats.files import SUFFIXES, read_recording
 from coreecg_jax.records.leads import LEADS
+from coreecg_jax.records.measures import invalid_in_words
 from coreecg_jax.records.one_recording import looked_at
 from coreecg_jax.records.policy import Policy
 from coreecg_jax.records.recording import Recording
@@ -49,6 +50,8 @@ def main(argv: Sequence[str]) -> None:
     power, unknown = power_of_ten(measures), ", ".join(raw.ignored_signals)
     title = f"{name}, divided by {10.0**power:g}" if power else name
     note = in_words(flags_L.tolist(), measures.pop("suspected")) or "nothing suspected"
+    invalid = invalid_in_words(measures.pop("nan"))
+    note += f"; invalid: {invalid}" if invalid else ""
     note += f"; not drawn: {unknown}" if unknown else ""
     trace = Trace(name, shown_LT / 10.0**power)
     figure = draw_ecg(

@@ -21,6 +21,7 @@ from coreecg_jax.records.databases.catalogue import DATABASES
 from coreecg_jax.records.databases.listing import Read
 from coreecg_jax.records.formats.files import folder_reader
 from coreecg_jax.records.leads import LEADS
+from coreecg_jax.records.measures import invalid_in_words
 from coreecg_jax.records.overview import Overview, read_overview
 from coreecg_jax.records.refusals import RecordingRefused
 from coreecg_jax.records.schema import MANIFEST_FILE
@@ -229,7 +230,10 @@ def _said(line: dict[str, Any]) -> str:
         for name, measure in zip(names, overview.MEASURES)
         if measures[measure] is not None
     ]
-    return f"{flags}. It was {became}. Measured: {', '.join(numbers)}."
+    invalid = invalid_in_words(measures["nan"])
+    return f"{flags}. It was {became}. Measured: {', '.join(numbers) or 'nothing'}." + (
+        f" Invalid: {invalid}." if invalid else ""
+    )
 
 
 def _commands(name: str, worst: list[dict[str, Any]]) -> list[str]:

@@ -4,7 +4,7 @@
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from coreecg_jax.records.leads import LEADS, LIMB_FROM_I_II, LIMB_LEADS
 from coreecg_jax.records.recording import Recording
 
 _SMOOTH_SECONDS = 0.025  # noise is what a moving mean over one period of 40 Hz leaves
+_MOST_SPANS = 10  # of invalid samples that are told one by one, for each lead
 _EVERY = 5  # of the samples: enough for a median, and a fifth of the time
 _SLOPES_OF = tuple(LEADS.index(name) for name in ("I", "II", "aVR"))
 _SLOPES_BESIDE = LEADS.index("V6")
@@ -34,7 +35,7 @@ class Measures:
     relation_L: np.ndarray
     amplitude_L: np.ndarray
     slopes: tuple[float, float, float] | None  # correlations of the slopes of I, II and aVR with those of V6
-    nan: dict[str, dict[str, float]]  # lead -> samples, first and last second
+    nan: dict[str, dict[str, Any]]  # lead -> how many samples, and where
 
     def line(self) -> dict[str, Any]:
         """For the manifest: the worst lead of each, the median lead's amplitude; None where there is none."""
@@ -108,14 +109,48 @@ def _amplitude(ecg_LT: np.ndarray) -> np.ndarray:
     return np.where(np.ptp(ecg_LT, axis=1) > 0, np.percentile(deviation_LT, 99, axis=1), np.nan)
 
 
-def _nan(raw: Recording) -> dict[str, dict[str, float]]:
+def _nan(raw: Recording) -> dict[str, dict[str, Any]]:
+    """Of each lead with invalid samples: how many, from when to when, and the spans without a valid one."""
     found = {}
     for lead, samples_T, present in zip(LEADS, raw.ecg_LT, raw.present_L):
-        places = np.flatnonzero(np.isnan(samples_T)) if present else []
-        if len(places):
-            first, last = (round(float(place) / raw.sampling_rate, 3) for place in (places[0], places[-1]))
-            found[lead] = {"samples": len(places), "first_second": first, "last_second": last}
+        places = np.flatnonzero(np.isnan(samples_T)) if present else np.zeros(0, int)
+        if not places.size:
+            continue
+        breaks = np.flatnonzero(np.diff(places) > 1)
+        ends = np.stack([places[np.append(0, breaks + 1)], places[np.append(breaks, -1)]], axis=1)
+        seconds = (ends / raw.sampling_rate).round(3)
+        found[lead] = {
+            "samples": places.size,
+            "first_second": float(seconds[0, 0]),
+            "last_second": float(seconds[-1, 1]),
+            "spans": seconds[:_MOST_SPANS].tolist(),  # first and last sample of each
+            "further_spans": max(0, len(ends) - _MOST_SPANS),
+        }
     return found
+
+
+def invalid_in_words(nan: Mapping[str, Mapping[str, Any]]) -> str:
+    """'aVL 101 samples (1 to 1.198 s, 2 s)', for people; '' where there is nothing.
+
+    Args:
+      nan: of `Measures.line()`; of manifests of before, which tell no spans, all from first to last is one.
+    """
+    return "; ".join(
+        f"{lead} {_counted(one['samples'], 'sample')} ({_where(one)})" for lead, one in nan.items()
+    )
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
+def _where(one: Mapping[str, Any]) -> str:
+    spans = one.get("spans", [(one["first_second"], one["last_second"])])
+    words = [f"{first:g} s" if first == last else f"{first:g} to {last:g} s" for first, last in spans]
+    further = one.get("further_spans", 0)
+    return ", ".join(words) + (
+        f" and {_counted(further, 'span')} more, up to {one['last_second']:g} s" if further else ""
+    )
 
 
 def _slopes(ecg_LT: np.ndarray, whole_L: np.ndarray) -> tuple[float, float, float] | None:

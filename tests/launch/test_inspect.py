@@ -20,13 +20,15 @@ def inspect(*arguments: object) -> subprocess.CompletedProcess[str]:
 def test_a_recording_is_drawn_with_its_faults(tmp_path: Path) -> None:
     digital = np.random.default_rng(0).normal(0, 300, (5000, 12)).astype("<i2")
     digital[:, 8] = 7  # V3 is dead
+    digital[100:200, 11] = -32768
     (tmp_path / "r.dat").write_bytes(digital.tobytes())
     lines = ["r 12 500 5000", *(f"r.dat 16 1000/mV 16 0 0 0 0 {lead}" for lead in LEADS)]
     (tmp_path / "r.hea").write_text("\n".join(lines) + "\n")
     out = tmp_path / "r.png"
     done = inspect(tmp_path / "r.hea", f"--out={out}")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("V3 flat; noise in I, II, III, aVR, aVL, aVF, V1, V2, V4")
+    assert done.stdout.startswith("V3 flat; V6 nan; noise in I, II, III, aVR, aVL, aVF, V1, V2, V4, V5; ")
+    assert "; invalid: V6 100 samples (0.2 to 0.398 s)\n" in done.stdout
     with Image.open(out) as image:
         assert image.width > 1000
         assert len(np.unique(np.asarray(image.convert("L")))) > 10  # paper, ink and words

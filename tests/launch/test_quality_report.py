@@ -34,12 +34,16 @@ def write_record(source: Path, name: str, digital_TL: np.ndarray) -> None:
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A noisy recording, one with a dead lead, one ten times too large, one with a lead in another unit.
 
+    The large one has an invalid sample.
+
     The data set lies in `out`.
     """
     folder_of = tmp_path_factory.mktemp("ward")
     noise_TL = np.random.default_rng(0).normal(0, 300, (5000, 12))
     write_record(folder_of, "noisy", noise_TL)
-    write_record(folder_of, "large", 20 * noise_TL)
+    large_TL = 20 * noise_TL
+    large_TL[250, 3] = -32768
+    write_record(folder_of, "large", large_TL)
     write_record(folder_of, "volts", noise_TL)
     header = (folder_of / "volts.hea").read_text()
     (folder_of / "volts.hea").write_text(header.replace("/mV 16 0 0 0 0 V2", "/V 16 0 0 0 0 V2"))
@@ -69,6 +73,7 @@ def test_a_prepared_folder_has_its_page(source: Path, tmp_path: Path) -> None:
     assert "2 of 4 recordings were kept, 2 set aside. 4 of the 4 that could be measured" in html
     assert "dead: expected twelve good leads; flat for 3 s or more: V3" in html
     assert "large, seconds 0 to 10 of 10, divided by 10" in html
+    assert "Invalid: aVR 1 sample (0.5 s)." in html
     assert html.count("Twelve leads of") == 4
     with Image.open(tmp_path / "q.png") as picture:
         assert picture.width > 1000

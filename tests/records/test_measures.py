@@ -1,10 +1,12 @@
 """What a recording measures is what was put in, lead by lead."""
 
+import json
+
 import numpy as np
 import pytest
 from made_recordings import LEADS, made_ecg
 
-from coreecg_jax.records.measures import measured
+from coreecg_jax.records.measures import invalid_in_words, measured
 from coreecg_jax.records.recording import Recording
 from coreecg_jax.records.simulator.simulate import simulate
 
@@ -59,9 +61,43 @@ def test_where_samples_are_missing_is_said() -> None:
     ecg = made_ecg()
     ecg[4, 500:600] = np.nan
     ecg[4, 1000] = np.nan
+    ecg[9, [0, 4998, 4999]] = np.nan  # the ends belong to it
     found = measured(recording(ecg))
-    assert found.nan == {"aVL": {"samples": 101, "first_second": 1.0, "last_second": 2.0}}
+    assert found.nan == {
+        "aVL": {
+            "samples": 101,
+            "first_second": 1.0,
+            "last_second": 2.0,
+            "spans": [[1.0, 1.198], [2.0, 2.0]],
+            "further_spans": 0,
+        },
+        "V4": {
+            "samples": 3,
+            "first_second": 0.0,
+            "last_second": 9.998,
+            "spans": [[0.0, 0.0], [9.996, 9.998]],
+            "further_spans": 0,
+        },
+    }
+    assert json.loads(json.dumps(found.line()))["nan"] == found.nan
+    assert invalid_in_words(found.nan) == (
+        "aVL 101 samples (1 to 1.198 s, 2 s); V4 3 samples (0 s, 9.996 to 9.998 s)"
+    )
     assert np.isnan([found.baseline_L[4], found.noise_L[4], found.relation_L[4], found.amplitude_L[4]]).all()
+
+
+def test_of_many_spans_the_first_ten_are_told_and_the_others_counted() -> None:
+    ecg = made_ecg()
+    ecg[6, ::2] = np.nan
+    found = measured(recording(ecg)).nan
+    assert found["V1"]["samples"] == 2500
+    assert found["V1"]["spans"] == [[k / 250, k / 250] for k in range(10)]
+    assert found["V1"]["further_spans"] == 2490
+    assert invalid_in_words(found).endswith("0.032 s, 0.036 s and 2,490 spans more, up to 9.996 s)")
+    before = {"V1": {"samples": 5, "first_second": 1.0, "last_second": 2.0}}
+    assert invalid_in_words(before) == "V1 5 samples (1 to 2 s)"
+    absent = Recording(ecg, np.zeros(12, bool), 500.0, (), ())
+    assert measured(absent).nan == {}
 
 
 def test_nothing_is_said_of_nothing() -> None:
