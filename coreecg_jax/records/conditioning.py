@@ -5,11 +5,13 @@ window would bend each window's edges.
 """
 
 import functools
+import math
 from fractions import Fraction
 
 import numpy as np
 import scipy.signal
 
+from coreecg_jax.records.formats.limits import check_values
 from coreecg_jax.records.refusals import Reason, RecordingRefused
 from coreecg_jax.records.schema import Preprocessing
 
@@ -48,10 +50,16 @@ def resample(ecg_LT: np.ndarray, rate: float, new_rate: float) -> np.ndarray:
     """Anti-aliased polyphase resampling; ceil(T * new_rate / rate) samples.
 
     Beyond the ends the signal is taken to be the straight line through its first and last sample.
+
+    Raises:
+      RecordingRefused: with reason UNREADABLE, when it would grow beyond what memory should hold.
     """
     ratio = Fraction(new_rate / rate).limit_denominator(MAX_DENOMINATOR)
     if ratio == 1:
         return ecg_LT
+    if ratio > 1:  # what is there was bounded when it was read, or is in the memory of who hands it in
+        leads, samples = ecg_LT.shape
+        check_values(f"at {new_rate:g} Hz", leads, math.ceil(samples * ratio))
     filter_J = _anti_aliasing(max(ratio.numerator, ratio.denominator))
     up, down = ratio.numerator, ratio.denominator
     return scipy.signal.resample_poly(ecg_LT, up, down, axis=-1, window=filter_J, padtype="line")

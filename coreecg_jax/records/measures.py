@@ -146,10 +146,10 @@ def _counted(number: int, what: str) -> str:
 
 def _where(one: Mapping[str, Any]) -> str:
     spans = one.get("spans", [(one["first_second"], one["last_second"])])
-    words = [f"{first:g} s" if first == last else f"{first:g} to {last:g} s" for first, last in spans]
+    words = [f"{first:.7g} s" if first == last else f"{first:.7g} to {last:.7g} s" for first, last in spans]
     further = one.get("further_spans", 0)
     return ", ".join(words) + (
-        f" and {_counted(further, 'span')} more, up to {one['last_second']:g} s" if further else ""
+        f" and {_counted(further, 'span')} more, up to {one['last_second']:.7g} s" if further else ""
     )
 
 

@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import math
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,6 @@ import numpy as np
 from coreecg_jax.records import conditioning, quality, schema
 from coreecg_jax.records.databases.header_comments import parse_comments
 from coreecg_jax.records.databases.listing import Listed, Read
-from coreecg_jax.records.formats.limits import check_values
 from coreecg_jax.records.measures import measured
 from coreecg_jax.records.policy import Policy
 from coreecg_jax.records.recording import Recording
@@ -51,7 +49,6 @@ def process(listed: Listed, read: Read, source_name: str, settings: Settings) ->
     try:
         raw = read(listed.file)
         check_rate_and_length(raw, settings.preprocessing)
-        _check_resampled(raw, settings.preprocessing.sampling_rate)
         flags_L, measures, odd = looked_at(raw, settings.policy)
         line |= {"flags": flags_L.tolist(), "measured": measures}
         quality.check_unit(raw.ecg_LT)
@@ -112,16 +109,6 @@ def check_rate_and_length(raw: Recording, preprocessing: schema.Preprocessing) -
         raise RecordingRefused(
             Reason.TOO_SHORT, f"expected at least {conditioning.MIN_WINDOW_SECONDS:g} s, got {seconds:.2f} s"
         )
-
-
-def _check_resampled(raw: Recording, new_rate: float) -> None:
-    """Refuses what would be too large to be held in memory at the new rate.
-
-    Raises:
-      RecordingRefused: with reason UNREADABLE.
-    """
-    leads, samples = raw.ecg_LT.shape
-    check_values(f"at {new_rate:g} Hz", leads, math.ceil(samples * max(1.0, new_rate / raw.sampling_rate)))
 
 
 def _examples(

@@ -15,6 +15,7 @@ from coreecg_jax.export.bundle import UnseenLeads
 from coreecg_jax.inputs.reader import Recordings
 from coreecg_jax.method.representation import represent
 from coreecg_jax.records.conditioning import condition, to_int16
+from coreecg_jax.records.formats import limits
 from coreecg_jax.records.leads import LEADS, UnknownLeadError
 from coreecg_jax.records.refusals import RecordingRefused
 from coreecg_jax.records.schema import Preprocessing
@@ -89,7 +90,7 @@ def test_accuracy_is_known_of_what_leads_determine(bundle) -> None:
         assert bundle.known_accuracy(leads) == "nothing known", leads
 
 
-def test_any_rate_is_resampled_as_preparing_does(bundle, ecg, embedding) -> None:
+def test_any_rate_is_resampled_as_preparing_does(bundle, ecg, embedding, monkeypatch) -> None:
     conditioned = condition(ecg, 500.0, P)
     same = bundle.embed(conditioned, fs=RATE, conditioned=True)
     np.testing.assert_allclose(same, embedding, atol=1e-5)
@@ -97,6 +98,10 @@ def test_any_rate_is_resampled_as_preparing_does(bundle, ecg, embedding) -> None
         bundle.embed(ecg, fs=500, conditioned=True)
     with pytest.raises(RecordingRefused, match=r"sampling_rate: .*expected at least 80 Hz .* got 50 Hz"):
         bundle.embed(ecg, fs=50)
+    monkeypatch.setattr(limits, "MAX_VALUES", 12 * 1000)
+    for use in (bundle.embed, bundle.reconstruct):
+        with pytest.raises(RecordingRefused, match=r"unreadable: .*at 100 Hz: expected at most 1000 samples"):
+            use(ecg[:, :801], fs=80)
 
 
 def test_many_and_long_recordings(bundle, ecg, embedding) -> None:

@@ -6,6 +6,7 @@ import scipy.signal
 from made_recordings import made_ecg
 
 from coreecg_jax.records import conditioning
+from coreecg_jax.records.formats import limits
 from coreecg_jax.records.refusals import Reason, RecordingRefused
 from coreecg_jax.records.schema import Preprocessing
 
@@ -20,6 +21,20 @@ def test_resampling_a_sine_gives_the_sine(rate: float, new_rate: float) -> None:
     inside = slice(round(new_rate), -round(new_rate))
     expected = np.sin(2 * np.pi * hertz * np.arange(resampled.size) / new_rate)
     np.testing.assert_allclose(resampled[inside], expected[inside], atol=2e-3)
+
+
+def test_what_would_grow_beyond_memory_is_refused_before_it_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MAX_VALUES", 12 * 2500)
+    assert conditioning.resample(np.zeros((12, 800)), 80.0, 250.0).shape == (12, 2500)
+    with pytest.raises(
+        RecordingRefused, match=r"at 250 Hz: expected at most 2500 samples in each .* got 2504"
+    ):
+        conditioning.resample(np.zeros((12, 801)), 80.0, 250.0)
+    # A header may claim any rate: 12 leads of 10 million samples would become 240 GB.
+    claimed = np.broadcast_to(0.0, (12, 10_000_000))
+    with pytest.raises(RecordingRefused, match=r"got 2500000000: cut the recording first"):
+        conditioning.resample(claimed, 1.0, 250.0)
+    assert conditioning.resample(np.zeros((12, 5002)), 500.0, 250.0).shape == (12, 2501)  # it shrinks
 
 
 def test_resampling_removes_what_would_alias() -> None:
