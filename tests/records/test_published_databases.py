@@ -4,6 +4,7 @@ Written here in the published layout: MIMIC-IV-ECG, CODE-15%, SPH, Georgia, PTB 
 INCART. `test_contest_recordings` has CPSC2018, `test_database_catalogue` the real files that are at hand.
 """
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -145,6 +146,46 @@ def test_code15_rows_that_are_not_there_or_empty_are_refused(tmp_path: Path) -> 
     assert code15.read(tmp_path, "exams_part0.hdf5#0").ecg_LT.shape == (12, 0)
     with pytest.raises(RecordingRefused, match=r"expected 'tracings' with 3 axes, .*, row 3"):
         code15.read(tmp_path, "exams_part0.hdf5#3")
+
+
+def test_code15_as_the_challenge_of_2025_converts_it_is_the_same(tmp_path: Path) -> None:
+    ecgs = {1238362: made_ecg(seconds=2934 / 400, rate=400), 1594286: made_ecg(rate=400, seed=1)}
+    published = listed("code15", code15_folder(tmp_path, ecgs))
+    records, zeros = tmp_path / "records", np.zeros((12, 50))
+    write_record(records / "part0", "1238362", np.hstack([zeros, ecgs[1238362], zeros]), 400)
+    write_record(records, "code_15_1594286", ecgs[1594286], 400, comments=["Age: 7", "Sex: Male"])
+    write_record(records, "1", rate=400)  # an exam that the table does not name
+    with pytest.raises(FileNotFoundError, match=r"expected exams\.csv .* WFDB records .*--database=folder"):
+        listed("code15", records)
+    (tmp_path / "exams.csv").rename(records / "exams.csv")
+    converted = listed("code15", records)
+    assert converted.contents() == published.contents()
+    assert (converted.digest(), converted.missing) == (published.digest(), published.missing)
+    assert [one.file for one in converted.recordings] == ["part0/1238362.hea", "code_15_1594286.hea"]
+    for one, other, ecg in zip(converted.recordings, published.recordings, ecgs.values()):
+        raw = converted.read(one.file)
+        assert (raw.ecg_LT.shape, raw.sampling_rate) == (ecg.shape, 400.0)
+        np.testing.assert_allclose(raw.ecg_LT, published.read(other.file).ecg_LT, atol=5.1e-4)
+    write_record(records, "1238362", rate=400)
+    with pytest.raises(ValueError, match=r"1238362 is in 1238362\.hea and part0/1238362\.hea"):
+        listed("code15", records)
+
+
+def test_real_records_of_code15_with_their_table(tmp_path: Path, real_ecg: Path) -> None:
+    for path in (real_ecg / "code15").glob("code_15_*"):
+        shutil.copy(path, tmp_path)
+    shutil.copy(real_ecg / "code15" / "meta.csv", tmp_path / "exams.csv")  # has the columns of exams.csv
+    listing = listed("code15", tmp_path)
+    assert len(listing.recordings) == 8
+    examples = {example["recording_id"]: example for example in read_all(listing)}
+    known = examples["438277"]
+    assert (known["patient_id"], known["labels"], known["age"], known["sex"]) == (
+        "185323",
+        ["1dAVb"],
+        46.0,
+        "M",
+    )
+    assert {example["length"] for example in examples.values()} == {1834, 2500}
 
 
 def test_sph_statements_and_modifiers_are_labels(tmp_path: Path) -> None:
