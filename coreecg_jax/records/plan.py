@@ -24,14 +24,14 @@ def planned(listing: Listing, window_samples: int) -> tuple[Shard, ...]:
     All windows of a recording are in one shard.
 
     Raises:
-      ValueError: when a split has one id twice.
+      ValueError: when an id is there twice, in one split or in two.
     """
+    _check_once(listing)
     splits: dict[str, list[int]] = {}
     for place, listed in enumerate(listing.recordings):
         splits.setdefault(listed.split, []).append(place)
     shards: list[Shard] = []
     for split, places in splits.items():
-        _check_once([listing.recordings[place].recording_id for place in places], listing.name, split)
         number, hashed = number_of_shards(len(places), window_samples), hash_of(split)
         members: list[list[int]] = [[] for _ in range(number)]
         for place in places:
@@ -48,7 +48,12 @@ def planned(listing: Listing, window_samples: int) -> tuple[Shard, ...]:
     return tuple(shards)
 
 
-def _check_once(ids: list[str], name: str, split: str) -> None:
+def _check_once(listing: Listing) -> None:
+    ids = [listed.recording_id for listed in listing.recordings]
     if len(set(ids)) < len(ids):
         twice = collections.Counter(ids).most_common(1)[0][0]
-        raise ValueError(f"{name}: expected each recording once in split {split!r}, {twice!r} is there twice")
+        splits = ", ".join(listed.split for listed in listing.recordings if listed.recording_id == twice)
+        raise ValueError(
+            f"{listing.name}: expected each recording once, {twice!r} is there twice (splits {splits}): "
+            "correct the table that names it, or give the folder of one copy as --source"
+        )

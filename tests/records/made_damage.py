@@ -22,7 +22,8 @@ import numpy as np
 from made_formats import MUSE_LEADS, hl7_xml, muse_xml, write_dicom, write_edf
 from made_recordings import LEADS, made_ecg, write_record
 
-from coreecg_jax.records.databases import code15, mimic_iv_ecg, ptbxl, sph
+from coreecg_jax.records.databases import code15, cpsc2018, mimic_iv_ecg, ptbxl, sph
+from coreecg_jax.records.databases import folder as own
 from coreecg_jax.records.databases.catalogue import DATABASES
 from coreecg_jax.records.databases.listing import Listing
 from coreecg_jax.records.formats.contest_mat import read_contest_mat
@@ -36,6 +37,8 @@ TABLES = {
     "mimic_iv_ecg": (mimic_iv_ecg.TABLE, mimic_iv_ecg.REPORTS),
     "code15": (code15.TABLE, "exams_part0.hdf5"),
     "sph": (sph.TABLE,),
+    "cpsc2018": (cpsc2018.TABLE,),
+    "folder": (own.TABLE,),
 }
 KINDS = (
     *TABLES,
@@ -81,7 +84,8 @@ def main() -> None:
 def _read(path: Path) -> Recording | Listing:
     """By the suffix, as everywhere; the contest's files are CPSC2018's alone. Of a folder its listing."""
     if path.is_dir():
-        return DATABASES[path.name].list_recordings(path)
+        own_files = path.name == "folder"
+        return own.list_recordings(path) if own_files else DATABASES[path.name].list_recordings(path)
     return read_contest_mat(path) if path.suffix == ".mat" else read_recording(path)
 
 
@@ -255,6 +259,8 @@ def _tables(kind: str, folder: Path) -> None:
         "mimic_iv_ecg": [f"files/p1000/p1000003{k}/s4068923{k}/4068923{k}" for k in numbers],
         "code15": ["exams_part0.hdf5"] * len(numbers),
         "sph": [f"A0000{k}" for k in numbers],
+        "cpsc2018": [f"A00{k}" for k in numbers],
+        "folder": [f"ward/r{k}" for k in numbers],
     }[kind]
     header, rows = {
         "ptbxl": (
@@ -264,10 +270,12 @@ def _tables(kind: str, folder: Path) -> None:
         "mimic_iv_ecg": ("subject_id,study_id,path", "1000003{k},4068923{k},{record}"),
         "code15": (",".join(code15.COLUMNS), "{k},61,True,7,{record},True,0,0,0,0,0,False"),
         "sph": ("ECG_ID,AHA_Code,Patient_ID,Age,Sex", "{record},60+310;147,S0000{k},55,M"),
+        "cpsc2018": ("Recording,First_label,Second_label,Third_label", "{record},1,5,"),
+        "folder": ("file,patient_id,age,sex,labels", "{record}.hea,p{k},55,M,AF; RBBB"),
     }[kind]
     lines = [header, *(rows.format(k=k, record=record) for k, record in zip(numbers, records))]
     (folder / TABLES[kind][0]).write_text("\n".join(lines) + "\n")
-    suffix = {"sph": ".h5", "ptbxl": ".hea", "mimic_iv_ecg": ".hea"}.get(kind)
+    suffix = {"sph": ".h5", "code15": None}.get(kind, ".hea")
     for record in records if suffix else ():
         (folder / record).parent.mkdir(parents=True, exist_ok=True)
         (folder / f"{record}{suffix}").touch()

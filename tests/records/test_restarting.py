@@ -1,5 +1,6 @@
 """Many shards: a run that is killed goes on, and whoever writes them, the bytes are the same."""
 
+import dataclasses
 import errno
 import signal
 import subprocess
@@ -220,9 +221,12 @@ def test_a_killed_worker_is_told(listing: Listing, tmp_path: Path) -> None:
         prepare(deadly, tmp_path, SETTINGS, run=local_runs.local(2))
 
 
-def test_an_id_stands_once_in_a_split(listing: Listing, tmp_path: Path) -> None:
-    twice = Listing("made", listing.read, (*listing.recordings, listing.recordings[3]))
-    with pytest.raises(ValueError, match=r"expected each recording once in split 'recordings', 'r02' is"):
+@pytest.mark.parametrize("split", ["recordings", "fold2"])
+def test_an_id_stands_once_also_in_different_splits(listing: Listing, tmp_path: Path, split: str) -> None:
+    again = dataclasses.replace(listing.recordings[3], split=split)
+    twice = Listing("made", listing.read, (*listing.recordings, again))
+    said = rf"expected each recording once, 'r02' is there twice \(splits recordings, {split}\)"
+    with pytest.raises(ValueError, match=said):
         prepare(twice, tmp_path, SETTINGS)
 
 
