@@ -17,6 +17,7 @@ RUN_BY = {
     "prepare": "tests/launch/test_prepare.py",
     "pretrain": "tests/launch/test_pretrain.py",
     "evaluate": "tests/launch/test_evaluate.py",
+    "compare": "tests/downstream/test_comparison.py",
     "embed": "tests/launch/test_embed.py",
     "export": "tests/launch/test_export.py",
     "fill": "tests/launch/test_fill.py",

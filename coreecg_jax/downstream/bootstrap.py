@@ -77,7 +77,7 @@ def bootstrap_metrics(
     probabilities: np.ndarray,
     labels: np.ndarray,
     counts: np.ndarray,
-    thresholds: np.ndarray,
+    thresholds: np.ndarray | None,
     *,
     strata: np.ndarray | None = None,
     min_positives: int = MIN_POSITIVES,
@@ -97,7 +97,8 @@ def bootstrap_metrics(
       probabilities: float (n, C).
       labels: bool (n, C).
       counts: (R, n) whole numbers, from `patient_resamples`.
-      thresholds: (C,) or, from several fits, (n, C): for F1, from `thresholds.best_f1_thresholds`.
+      thresholds: (C,) or, from several fits, (n, C): for F1, from `thresholds.best_f1_thresholds`; None where
+        they are not known, which leaves F1 out.
       strata: (n,), AUROC compares pairs within a stratum only.
       min_positives: of either label, for a class to be scored.
 
@@ -107,11 +108,12 @@ def bootstrap_metrics(
     require_probabilities(probabilities, labels)
     require_scores(probabilities, labels, counts)
     scored = scored_classes(labels, min_positives)
-    statistics = (
+    statistics = [
         rank_statistics(probabilities, labels, strata),
-        threshold_statistics(labels, called_positive(probabilities, thresholds)),
         calibration_statistics(probabilities, labels),
-    )
+    ]
+    if thresholds is not None:
+        statistics.append(threshold_statistics(labels, called_positive(probabilities, thresholds)))
     classes = _on_resamples(statistics, counts)
     return Metrics(classes, {name: _macro(each, scored) for name, each in classes.items()})
 

@@ -1,8 +1,8 @@
 """Every prediction of a result, as a Parquet table that another program can score again.
 
 One row a recording, run and method: `recording`, `patient`, `group`, `fold`, `method`, `run`, and for each
-class `label: NAME` and `probability: NAME`, in the order of the label set, which the metadata name with its
-version.
+class `label: NAME`, `probability: NAME` and `threshold: NAME`, above which the probability counts as yes, in
+the order of the label set, which the metadata name with its version.
 """
 
 import os
@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
-_LABEL, _PROBABILITY = "label: ", "probability: "
+_LABEL, _PROBABILITY, _THRESHOLD = "label: ", "probability: ", "threshold: "
 _LABEL_SET = b"label_set"  # in the metadata of the table
 
 
@@ -30,6 +30,9 @@ class Predictions(NamedTuple):
     labels: np.ndarray  # bool (n, C)
     methods: Mapping[str, Mapping[str, np.ndarray]]  # method -> run -> float (n, C)
     label_set: str = ""  # name and version; classes are in its order
+    thresholds: Mapping[str, Mapping[str, np.ndarray]] | None = (
+        None  # as `methods`; tables of before have none
+    )
 
 
 def write_predictions(predictions: Predictions, path: Path) -> None:
@@ -66,9 +69,13 @@ def read_predictions(path: Path) -> Predictions:
         keys = list(dict.fromkeys(zip(method.tolist(), run.tolist(), strict=True)))
         first = table.filter(pa.array((method == keys[0][0]) & (run == keys[0][1])))
         methods: dict[str, dict[str, np.ndarray]] = {}
+        thresholds: dict[str, dict[str, np.ndarray]] = {}
+        has_thresholds = any(name.startswith(_THRESHOLD) for name in table.column_names)
         for name, seed in keys:
             rows = table.filter(pa.array((method == name) & (run == seed)))
             methods.setdefault(name, {})[seed] = _matrix(rows, _PROBABILITY, classes)
+            if has_thresholds:
+                thresholds.setdefault(name, {})[seed] = _matrix(rows, _THRESHOLD, classes)
         fold = first["fold"].to_numpy()
         return Predictions(
             classes=tuple(classes),
@@ -79,6 +86,7 @@ def read_predictions(path: Path) -> Predictions:
             labels=_matrix(first, _LABEL, classes).astype(bool),
             methods=methods,
             label_set=(table.schema.metadata or {}).get(_LABEL_SET, b"").decode(),
+            thresholds=thresholds or None,
         )
     except (pa.ArrowException, KeyError, IndexError) as error:
         raise ValueError(
@@ -99,6 +107,8 @@ def _table(predictions: Predictions, method: str, run: str, probabilities: np.nd
     for number, name in enumerate(predictions.classes):
         columns[_LABEL + name] = predictions.labels[:, number]
         columns[_PROBABILITY + name] = probabilities[:, number]
+        if predictions.thresholds is not None:
+            columns[_THRESHOLD + name] = predictions.thresholds[method][run][:, number]
     return pa.table(columns).replace_schema_metadata({_LABEL_SET: predictions.label_set.encode()})
 
 

@@ -90,6 +90,9 @@ def predictions_of(evaluation: Evaluation) -> Predictions:
             name: {run.name: run.asked.probabilities for run in runs}
             for name, runs in evaluation.methods.items()
         },
+        thresholds={
+            name: {run.name: run.thresholds for run in runs} for name, runs in evaluation.methods.items()
+        },
     )
 
 

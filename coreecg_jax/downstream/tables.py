@@ -15,7 +15,7 @@ _COLUMNS = (("auroc", "AUROC"), ("auprc", "AUPRC"), ("f1", "F1"), ("brier", "Bri
 def markdown(numbers: Report) -> str:
     """The tables of a report."""
     blocks = [
-        _heading(numbers),
+        heading(numbers),
         _about(numbers),
         _method_table(numbers),
         _difference_table(numbers),
@@ -56,13 +56,14 @@ def transfer_markdown(reports: dict[str, Report | None]) -> str:
         "F1 at the thresholds, ECE with the probabilities and (Platt) the calibration of the other sources; "
         "own: chosen on the source itself, a bound and no result."
     )
-    marks = [
-        f"{source}: {mark}" for source, numbers in reports.items() if numbers for mark in _marks(numbers)
+    marked = [
+        f"{source}: {mark}" for source, numbers in reports.items() if numbers for mark in marks(numbers)
     ]
-    return "\n".join([*lines, "", "  \n".join([note, *marks])])
+    return "\n".join([*lines, "", "  \n".join([note, *marked])])
 
 
-def _heading(numbers: Report) -> str:
+def heading(numbers: Report) -> str:
+    """What was asked, and how."""
     subset = numbers["subset"]
     text = f"{numbers['task']['name']}: {numbers['probe']} probe ({numbers['protocol']})"
     if len(subset["leads"]) < 12:
@@ -80,10 +81,10 @@ def _about(numbers: Report) -> str:
     ]
     if numbers["test"] is None:
         lines.append("What the encoders saw of these recordings in pretraining was not looked at.")
-    return "  \n".join([*lines, *_marks(numbers)])
+    return "  \n".join([*lines, *marks(numbers)])
 
 
-def _marks(numbers: Report) -> list[str]:
+def marks(numbers: Report) -> list[str]:
     """What a reader must know before believing a number."""
     lines = []
     if opening := numbers["opening"]:

@@ -9,6 +9,7 @@ from made_cohorts import made_recordings
 from made_tasks import TASK, two_methods
 
 from coreecg_jax.downstream import results, tables
+from coreecg_jax.downstream.comparison import compared, read_pair
 from coreecg_jax.downstream.division import Subset
 from coreecg_jax.downstream.methods import PRETRAINED, RIVAL
 from coreecg_jax.downstream.predictions import read_predictions, write_predictions
@@ -62,8 +63,12 @@ def test_report_holds_every_number(ask, tmp_path):
     text = tables.markdown(numbers)
     assert f"| {PRETRAINED} | run | {planted['macro_auroc']['value']:.3f} [" in text
     assert f"| {PRETRAINED} − {RIVAL} | +" in text
-    write_predictions(results.predictions_of(evaluation), tmp_path / "p.parquet")
-    read = read_predictions(tmp_path / "p.parquet")
+    write_predictions(results.predictions_of(evaluation), path.with_suffix(".parquet"))
+    read = read_predictions(path.with_suffix(".parquet"))
+    # What is computed again from the two files is what the report has, F1 at each run's thresholds too.
+    again = compared(*read_pair([str(path)] * 2, (PRETRAINED, RIVAL))).difference.macro
+    for name in ("auroc", "auprc", "f1", "brier"):
+        assert again[name].intervals()[0] == pytest.approx(tuple(difference[f"macro_{name}"].values()))
     run = evaluation.methods[RIVAL][1].asked
     np.testing.assert_array_equal(read.methods[RIVAL]["b"], run.probabilities)
     np.testing.assert_array_equal(read.labels, evaluation.test.labels)

@@ -1,0 +1,209 @@
+"""Two results that lie on disk, on the same recordings: their metrics, and the paired difference of each.
+
+Nothing is predicted again: a result's predictions lie beside it, by the ids of the recordings.
+"""
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from coreecg_jax.downstream.bootstrap import (
+    Interval,
+    Metrics,
+    bootstrap_metrics,
+    difference,
+    mean_of_runs,
+    patient_resamples,
+)
+from coreecg_jax.downstream.cohorts import joined_groups
+from coreecg_jax.downstream.methods import PRETRAINED
+from coreecg_jax.downstream.predictions import Predictions, read_predictions
+from coreecg_jax.downstream.results import RESAMPLES, Report, read_report
+from coreecg_jax.downstream.scores import MIN_POSITIVES, scored_classes
+from coreecg_jax.downstream.tables import heading, marks
+from coreecg_jax.records.checksums import digest_of_file
+
+# No calibration error: its interval means nothing (`bootstrap`).
+_SHOWN = {"auroc": "AUROC", "auprc": "AUPRC", "f1": "F1", "brier": "Brier"}
+
+_OfRuns = Mapping[str, Mapping[str, np.ndarray]]  # method -> run -> (n, C)
+
+
+class Result(NamedTuple):
+    """One method of a result on disk."""
+
+    file: Path  # JSON
+    method: str
+    numbers: Report
+    predictions: Predictions  # rows by recording id
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """Two results, the mean over the runs of each, and the first less the second."""
+
+    results: tuple[Result, Result]
+    patients: int  # those with a signal in common count as one
+    scored: np.ndarray  # bool (C,), the classes of the macro means
+    metrics: tuple[Metrics, Metrics]  # without F1 where a result of before does not say its thresholds
+    difference: Metrics  # on the same resamples of patients
+
+
+def read_pair(files: Sequence[str], methods: Sequence[str] = (PRETRAINED,)) -> tuple[Result, Result]:
+    """Two results of `launch.evaluate`.
+
+    Args:
+      files: their JSON.
+      methods: of which method of both, or of each.
+
+    Raises:
+      FileNotFoundError: when a result or the predictions beside it are missing.
+      ValueError: when there are not two, a method is not in its result, or a file is of something else.
+    """
+    if len(files) != 2:
+        raise ValueError(f"expected two results, JSON files of launch.evaluate, got {len(files)}")
+    if len(methods) not in (1, 2):
+        raise ValueError(f"--methods: expected one method for both or one for each, got {len(methods)}")
+    first, second = (_read(Path(file), method) for file, method in zip(files, (methods[0], methods[-1])))
+    return first, second
+
+
+def _read(file: Path, method: str) -> Result:
+    numbers, table = read_report(file), file.with_suffix(".parquet")
+    predictions = read_predictions(table)
+    if numbers.get("predictions", digest_of_file(table)) != digest_of_file(
+        table
+    ):  # none in results of before
+        raise ValueError(f"{table}: expected the predictions of {file}, got others; evaluate again")
+    if method not in predictions.methods:
+        there = ", ".join(predictions.methods)
+        raise ValueError(f"{file}: there is no method {method!r}; name one of {there} by --methods")
+    return Result(file, method, numbers, _by_recording(predictions))
+
+
+def _by_recording(predictions: Predictions) -> Predictions:
+    order = np.argsort(predictions.recordings)
+
+    def ordered(methods: _OfRuns) -> _OfRuns:
+        return {name: {run: rows[order] for run, rows in runs.items()} for name, runs in methods.items()}
+
+    return predictions._replace(
+        recordings=predictions.recordings[order],
+        patients=predictions.patients[order],
+        groups=predictions.groups[order],
+        fold=None if predictions.fold is None else predictions.fold[order],
+        labels=predictions.labels[order],
+        methods=ordered(predictions.methods),
+        thresholds=predictions.thresholds and ordered(predictions.thresholds),
+    )
+
+
+def compared(first: Result, second: Result, *, resamples: int = RESAMPLES, seed: int = 0) -> Comparison:
+    """Both on the same resamples of patients, seeds averaged within a result.
+
+    Out of fold, the AUROC of each compares within its own folds.
+
+    Raises:
+      ValueError: naming what differs, when the two do not ask the same of the same recordings; or no class
+        has enough positives and negatives.
+    """
+    if differing := list(_differing(first, second)):
+        raise ValueError(
+            f"{first.file} and {second.file} cannot be compared, their {'; '.join(differing)}: expected two "
+            "results of one task, with the same data and version of coreecg-jax"
+        )
+    one, other = first.predictions, second.predictions
+    groups = joined_groups(one.groups, other.groups)  # who is one patient by either
+    counts = patient_resamples(groups, resamples=resamples, seed=seed)
+    with_f1 = one.thresholds is not None and other.thresholds is not None
+    ours, theirs = (_metrics(result, counts, with_f1) for result in (first, second))
+    return Comparison(
+        results=(first, second),
+        patients=len(np.unique(groups)),
+        scored=scored_classes(one.labels),
+        metrics=(ours, theirs),
+        difference=difference(ours, theirs),
+    )
+
+
+def _metrics(result: Result, counts: np.ndarray, with_f1: bool) -> Metrics:
+    known = result.predictions
+    thresholds = known.thresholds[result.method] if with_f1 and known.thresholds else {}
+    return mean_of_runs(
+        [
+            bootstrap_metrics(probabilities, known.labels, counts, thresholds.get(run), strata=known.fold)
+            for run, probabilities in known.methods[result.method].items()
+        ]
+    )
+
+
+def _differing(first: Result, second: Result) -> Iterator[str]:
+    """In words, in what two results are not about the same; nothing else can be said of other recordings."""
+    one, other = first.predictions, second.predictions
+    if first.numbers["protocol"] != second.numbers["protocol"]:
+        yield f"protocols differ: {first.numbers['protocol']} / {second.numbers['protocol']}"
+    if one.label_set != other.label_set:
+        yield f"label sets differ: {one.label_set} / {other.label_set}"
+    if set(one.classes) != set(other.classes):
+        yield f"classes differ: {', '.join(sorted(set(one.classes) ^ set(other.classes)))} in one only"
+        return
+    if one.classes != other.classes:
+        yield f"orders of labels differ: {', '.join(one.classes)} / {', '.join(other.classes)}"
+    if not np.array_equal(one.recordings, other.recordings):
+        shared = len(np.intersect1d(one.recordings, other.recordings))
+        sizes = f"{len(one.recordings)} and {len(other.recordings)}"
+        yield f"test sets differ: of {sizes} recordings {shared} are in both"
+        return
+    column = [other.classes.index(name) for name in one.classes]
+    if changed := int((one.labels != other.labels[:, column]).any(axis=1).sum()):
+        yield f"labels differ in {changed} of {len(one.labels)} recordings"
+
+
+def markdown(comparison: Comparison) -> str:
+    """The tables of a comparison: macro means, and the AUROC of each class."""
+    asked = comparison.results[0].predictions
+    positives = asked.labels.sum(axis=0)
+    about = [_about(name, result) for name, result in zip("AB", comparison.results)]
+    size = f"{len(asked.labels)} recordings of {comparison.patients} patients."
+    columns = "| A [95 %] | B [95 %] | A − B [95 %] |"
+    macro = [f"| macro {columns}", "|---|---|---|---|"]
+    parts = (*comparison.metrics, comparison.difference)
+    for name, shown in _SHOWN.items():
+        if name in comparison.difference.macro:
+            macro.append(_row(shown, [part.macro[name].intervals()[0] for part in parts]))
+    classes = [f"| class, AUROC | positives {columns}", "|---|---:|---|---|---|"]
+    aurocs = zip(*(part.classes["auroc"].intervals() for part in parts))
+    for name, count, is_scored, intervals in zip(
+        asked.classes, positives, comparison.scored, aurocs, strict=True
+    ):
+        classes.append(_row(f"{name if is_scored else f'({name})'} | {count}", intervals))
+    resamples = len(comparison.difference.macro["auroc"].resamples)
+    note = (
+        f"Macro over the classes with at least {MIN_POSITIVES} positives and negatives, the others in "
+        f"brackets. Differences are paired: {resamples} resamples of patients, the same for both. A lower "
+        "Brier score is better."
+    )
+    if "f1" not in comparison.difference.macro:
+        note += " No F1: a result of before has no thresholds."
+    return "\n\n".join(["  \n".join([*about, size]), "\n".join(macro), "\n".join(classes), note])
+
+
+def _about(name: str, result: Result) -> str:
+    count = len(result.predictions.methods[result.method])
+    runs = f", mean of {count} runs" if count > 1 else ""
+    asked = f"{name}: {result.method}{runs} of {result.file}, {heading(result.numbers)}."
+    return " ".join([asked, *marks(result.numbers)])
+
+
+def _row(name: str, intervals: Sequence[Interval]) -> str:
+    *values, change = intervals
+    return f"| {' | '.join([name, *(_text(each, '.3f') for each in values), _text(change, '+.3f')])} |"
+
+
+def _text(interval: Interval, form: str) -> str:
+    if np.isnan(interval.value):
+        return "–"
+    return f"{interval.value:{form}} [{interval.low:{form}}, {interval.high:{form}}]"
