@@ -66,6 +66,7 @@ _VERSIONS = {
     "ludb_findings": "1.0.1",
     "simulated_conditions": "1",
 }
+NAMES = tuple(_VERSIONS)  # of all label sets
 
 
 def load_label_set(name: str) -> LabelSet:
@@ -74,8 +75,8 @@ def load_label_set(name: str) -> LabelSet:
     Raises:
       ValueError: when there is no such label set.
     """
-    if name not in _VERSIONS:
-        raise ValueError(f"label set: expected one of {', '.join(_VERSIONS)}, got {name!r}")
+    if name not in NAMES:
+        raise ValueError(f"label set: expected one of {', '.join(NAMES)}, got {name!r}")
     table = importlib.resources.files("coreecg_jax.records.labels").joinpath(f"{name}.csv")
     code_to_class: dict[str, tuple[str, ...]] = {}
     rows = list(csv.DictReader(table.read_text(encoding="utf-8").splitlines()))

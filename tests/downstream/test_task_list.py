@@ -1,0 +1,31 @@
+"""The list of tasks: every label set, on data that exist."""
+
+from configs.downstream import tasks
+from coreecg_jax.downstream.tasks import tasks_of
+from coreecg_jax.inputs.selection import named_splits
+from coreecg_jax.records.databases import simulated
+from coreecg_jax.records.databases.catalogue import DATABASES
+from coreecg_jax.records.label_sets import NAMES
+
+TASKS = tasks_of(tasks.get_config().to_dict())
+LABEL_SETS = {name: database.label_sets for name, database in DATABASES.items()}
+LABEL_SETS["simulated"] = simulated.LABEL_SETS
+
+
+def test_every_label_set_has_a_task():
+    assert {task.label_set for task in TASKS.values()} == set(NAMES)
+
+
+def test_tasks_are_on_databases_that_have_their_labels():
+    for task in TASKS.values():
+        for spec in (task.train, task.validation, task.test, *task.sources):
+            for split in named_splits(spec) if spec else ():
+                database = split.partition(":")[0]
+                shared = task.label_set == "shared_findings"  # of several databases, of none by itself
+                assert shared or task.label_set in LABEL_SETS[database], task
+
+
+def test_what_is_asked_about_is_not_fitted():
+    for task in TASKS.values():
+        parts = [set(named_splits(spec)) for spec in (task.train, task.validation, task.test) if spec]
+        assert len(set().union(*parts)) == sum(map(len, parts)), task
