@@ -2,7 +2,8 @@
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,17 +12,35 @@ import ml_collections
 from configs.downstream import protocols, tasks
 from coreecg_jax.downstream.division import Subset
 from coreecg_jax.downstream.finetuning_settings import Settings
-from coreecg_jax.downstream.methods import BESIDE, Encoder, Protocols, compared_methods
+from coreecg_jax.downstream.methods import (
+    BESIDE,
+    Encoder,
+    Protocols,
+    compared_methods,
+    require_one_configuration,
+)
+from coreecg_jax.downstream.openings import digest
 from coreecg_jax.downstream.predictions import write_predictions
 from coreecg_jax.downstream.protocol import Evaluation, Seal, develop, evaluate, other_sources
-from coreecg_jax.downstream.results import Report, predictions_of, report, write_report
+from coreecg_jax.downstream.results import (
+    Report,
+    predictions_of,
+    read_report,
+    read_reports,
+    report,
+    write_report,
+)
+from coreecg_jax.downstream.scores import TooFewRecordings
 from coreecg_jax.downstream.subsets import LEAD_SUBSETS
 from coreecg_jax.downstream.tables import markdown, transfer_markdown
 from coreecg_jax.downstream.tasks import Task, tasks_of
+from coreecg_jax.records.checksums import digest_of_file
 from coreecg_jax.records.leads import LEADS, lead_indices
+from coreecg_jax.training.identity import differences, flat
 
 PTBXL, SIMULATED = "ptbxl_superclass_two_folds", "simulated_conditions"  # tasks of the demo
 EVALUATIONS = "evaluations"  # folder of results within that of a run
+_LONGEST = 100  # characters of settings in the name of a file
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,15 +68,41 @@ class Asked:
         if not 0 < self.subset.fraction <= 1:
             raise ValueError(f"--fraction: expected more than 0 and at most 1, got {self.subset.fraction:g}")
 
-    @property
-    def name(self) -> str:
-        """Of its files."""
+    def name(self, pooling: str) -> str:
+        """Of its files: task, protocol and what else is not the default."""
         parts = [self.task.name, self.protocol]
         if self.subset.leads != LEADS:
             parts.append(f"leads-{'-'.join(self.subset.leads)}")
         if self.subset.fraction < 1:
             parts.append(f"{self.subset.fraction:g}-{self.subset.repeat}")
+        if pooling != Encoder.pooling:
+            parts.append(f"pooling-{pooling}")
+        if set(self.beside) != set(BESIDE):
+            parts.append(f"beside-{'-'.join(sorted(self.beside)) or 'none'}")
+        if changed := _changed(self.settings):
+            text = "_".join(f"{field}-{value}" for field, value in changed.items())
+            parts.append(text if len(text) <= _LONGEST else f"settings-{digest(changed)[:16]}")
         return "_".join([*parts, *(["development"] if self.development else [])])
+
+    def question(self, encoders: Sequence[Encoder]) -> dict[str, Any]:
+        """What a result answers, whatever data and parameters there are by then; as JSON has it."""
+        fields = "task", "subset", "protocol", "settings", "beside", "rival_seeds", "development"
+        everything = dataclasses.asdict(self)
+        names = [Path(encoder.name).resolve().name for encoder in encoders]
+        runs = {"checkpoints": names, "pooling": sorted({encoder.pooling for encoder in encoders})}
+        return json.loads(json.dumps({name: everything[name] for name in fields} | runs))
+
+
+def _changed(settings: Protocols) -> dict[str, Any]:
+    """The settings that are not those of `configs/downstream/protocols.py`; field -> value."""
+    default, asked = (
+        flat(json.loads(json.dumps(dataclasses.asdict(some))))
+        for some in (protocols_of(protocols.get_config()), settings)
+    )
+    texts = {
+        field: "-".join(map(str, each)) if isinstance(each, list) else each for field, each in asked.items()
+    }
+    return {field: texts[field] for field in differences(default, asked)}
 
 
 def known_tasks() -> dict[str, Task]:
@@ -105,7 +150,7 @@ def leads_of(text: str) -> tuple[str, ...]:
 
 
 def evaluated(asked: Asked, encoders: Sequence[Encoder], *, out: str | Path | None = None) -> Done:
-    """Asks, and writes everything.
+    """Asks, and writes everything. Of several sources each is written when it is done, and not asked again.
 
     Args:
       asked: the question.
@@ -113,10 +158,14 @@ def evaluated(asked: Asked, encoders: Sequence[Encoder], *, out: str | Path | No
       out: JSON file; default: in `EVALUATIONS` of the first encoder's run, or of `root` without one.
 
     Raises:
-      ValueError, OSError: as `downstream.protocol`.
+      ValueError: when the encoders are not seeds of one configuration, or a result of another question has
+        this file; as `downstream.protocol`.
+      OSError: as `downstream.protocol`.
     """
+    require_one_configuration(encoders)
     home = Path(encoders[0].name) if encoders else asked.root
-    file = Path(out) if out else home / EVALUATIONS / f"{asked.name}.json"
+    name = asked.name(encoders[0].pooling if encoders else Encoder.pooling)
+    file = Path(out) if out else home / EVALUATIONS / f"{name}.json"
     methods = functools.partial(
         compared_methods,
         encoders,
@@ -126,6 +175,8 @@ def evaluated(asked: Asked, encoders: Sequence[Encoder], *, out: str | Path | No
         rival_seeds=asked.rival_seeds,
         store=home / EVALUATIONS / "features",
     )
+    if not asked.task.sources and file.is_file():
+        _require_same_question(file, read_report(file), asked.question(encoders))
     if asked.development:
         found = develop(asked.task, asked.root, methods, asked.subset)
         return _written(found, encoders, asked, file)
@@ -133,9 +184,10 @@ def evaluated(asked: Asked, encoders: Sequence[Encoder], *, out: str | Path | No
     if not asked.task.sources:
         found = evaluate(asked.task, asked.root, methods, asked.subset, seal, encoders)
         return _written(found, encoders, asked, file)
-    return _sources_written(
-        other_sources(asked.task, asked.root, methods, asked.subset, seal, encoders), encoders, asked, file
-    )
+    there = _sources_there(file, encoders, asked)
+    left = [source for source in asked.task.sources if source not in there]
+    held_out = other_sources(asked.task, asked.root, methods, asked.subset, seal, encoders, sources=left)
+    return _sources_written(held_out, there, encoders, asked, file)
 
 
 def _identity(asked: Asked, encoders: Sequence[Encoder]) -> dict[str, Any]:
@@ -147,28 +199,55 @@ def _identity(asked: Asked, encoders: Sequence[Encoder]) -> dict[str, Any]:
     }
 
 
+def _require_same_question(file: Path, before: Report, question: dict[str, Any]) -> None:
+    """Refuses to write over a result of another question; those of before do not say theirs."""
+    there, now = (flat(each) for each in (before.get("asked", question), question))
+    differing = [f"{name} {there.get(name)} there, {now.get(name)} asked" for name in differences(there, now)]
+    if differing:
+        raise ValueError(
+            f"{file} holds a result of other settings ({'; '.join(differing)}): name another file by --out, "
+            "or move that one"
+        )
+
+
 def _written(found: Evaluation, encoders: Sequence[Encoder], asked: Asked, file: Path) -> Done:
     predictions = file.with_suffix(".parquet")
     write_predictions(predictions_of(found), predictions)  # first: a test may have been opened for them
-    numbers = report(found, encoders, probe=asked.protocol)
+    about = {"asked": asked.question(encoders), "predictions": digest_of_file(predictions)}
+    numbers = report(found, encoders, probe=asked.protocol) | about
     write_report(numbers, file)
     return Done(file, predictions, markdown(numbers), numbers)
 
 
+def _sources_there(file: Path, encoders: Sequence[Encoder], asked: Asked) -> dict[str, Report | None]:
+    """Sources that were done when this question was cut off: their tests need not be opened again."""
+    reports = read_reports(file) if file.is_file() else {}
+    scored = next((each for each in reports.values() if each), None)
+    if scored is None or "asked" not in scored:  # results of before do not say it
+        return {}
+    _require_same_question(file, scored, asked.question(encoders))
+    same = [each["digest"] for each in scored["encoders"]] == [encoder.digest for encoder in encoders]
+    if asked.allow_retest or not same:
+        return {}
+    print(f"was there already: {', '.join(reports)} in {file}", flush=True)
+    return reports
+
+
 def _sources_written(
-    held_out: dict[str, Evaluation | None], encoders: Sequence[Encoder], asked: Asked, file: Path
+    held_out: Iterator[tuple[str, Evaluation | None]],
+    there: dict[str, Report | None],
+    encoders: Sequence[Encoder],
+    asked: Asked,
+    file: Path,
 ) -> Done:
-    """One file of all sources; a source without enough of any class has its predictions and no scores."""
-    reports: dict[str, Report | None] = {}
-    folder = file.with_suffix("")
-    for source, found in held_out.items():
+    """One file of all sources, and one of each; without enough of any class there are no scores."""
+    reports, folder = dict(there), file.with_suffix("")
+    for source, found in held_out:
         reports[source] = None
-        if found is None:
-            continue
-        write_predictions(predictions_of(found), folder / f"{source}.parquet")
         try:
-            reports[source] = report(found, encoders, probe=asked.protocol)
-        except ValueError as error:  # too few of every class: said, not hidden
+            if found is not None:
+                reports[source] = _written(found, encoders, asked, folder / f"{source}.json").numbers
+        except TooFewRecordings as error:  # said, not hidden
             print(f"{source}: no scores: {error}", flush=True)
-    write_report(reports, file)
+        write_report(reports, file)  # a source that is done is not lost with those that follow
     return Done(file, folder, transfer_markdown(reports), reports)

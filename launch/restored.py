@@ -9,6 +9,7 @@ from coreecg_jax.downstream.provenance import digest_of_parameters
 from coreecg_jax.method.objective import Objective
 from coreecg_jax.training.checkpoints import load_parameters
 from coreecg_jax.training.experiment import build, network_of
+from coreecg_jax.training.identity import flat
 from coreecg_jax.training.state import init_parameters
 
 
@@ -31,6 +32,7 @@ def encoder_of(workdir: str, pooling: str = "rhythm") -> Encoder:
         pooling=pooling,
         data_root=loaded.config.data.root,
         data_digests=loaded.data.get("train", {}),
+        settings=flat(loaded.config.to_dict()),
     )
 
 

@@ -42,10 +42,15 @@ def divided(
 
 
 def _part(cohort: Cohort, subset: Subset) -> Cohort:
-    if subset.fraction < 1:
-        kept = nested_fractions(cohort.labels, cohort.groups, subset.fraction, subset.repeat)
-        cohort = cohort.take(kept)
+    cohort = labelled_part(cohort, subset)
     return dataclasses.replace(cohort, recordings=only_leads(cohort.recordings, subset.leads))
+
+
+def labelled_part(cohort: Cohort, subset: Subset) -> Cohort:
+    """The recordings of a fraction of the labels, all leads of them."""
+    if subset.fraction == 1:
+        return cohort
+    return cohort.take(nested_fractions(cohort.labels, cohort.groups, subset.fraction, subset.repeat))
 
 
 def unlabelled(recordings: Recordings) -> Recordings:

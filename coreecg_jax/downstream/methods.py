@@ -18,6 +18,7 @@ from coreecg_jax.downstream.provenance import digest_of_code
 from coreecg_jax.method.network import CoReECG
 from coreecg_jax.method.representation import represent
 from coreecg_jax.records.schema import Preprocessing
+from coreecg_jax.training.identity import FREE_ON_RESUME, differences
 
 PROTOCOLS = ("knn", "linear", "attention", "finetune")
 UNTRAINED = "untrained encoder"
@@ -49,6 +50,7 @@ class Encoder:
     pooling: str = "rhythm"  # of the representation
     data_root: str = ""  # where its data were
     data_digests: Mapping[str, str] = dataclasses.field(default_factory=dict)  # of manifests by data set
+    settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # of the run, field -> value
 
 
 @dataclasses.dataclass(frozen=True)
@@ -167,6 +169,29 @@ def require_same_preprocessing(encoder: Encoder, preprocessing: Preprocessing) -
             f"{encoder.name}: the data were not prepared as those it was trained on (trained / got): "
             f"{'; '.join(differing)}; set data_root to data with the training's preprocessing"
         )
+
+
+def require_one_configuration(encoders: Sequence[Encoder]) -> None:
+    """Raises ValueError, naming the fields, when encoders are not seeds of one configuration."""
+    for other in encoders[1:]:
+        before, now = _apart_from_seed(encoders[0]), _apart_from_seed(other)
+        differing = [f"{name} {before.get(name)} / {now.get(name)}" for name in differences(before, now)]
+        if differing:
+            raise ValueError(
+                f"--checkpoint: expected seeds of one configuration, whose scores are averaged; "
+                f"{encoders[0].name} and {other.name} differ in {'; '.join(differing)}: evaluate each by "
+                "itself and compare the results by launch.compare"
+            )
+
+
+def _apart_from_seed(encoder: Encoder) -> dict[str, Any]:
+    """What seeds of one configuration have in common, as far as it may change what is learnt."""
+    settings = {f"config.{name}": value for name, value in encoder.settings.items()}
+    data = {f"data {name}": digest[:16] for name, digest in encoder.data_digests.items()}
+    free = ("config.seed", *FREE_ON_RESUME)
+    return (
+        {name: value for name, value in settings.items() if name not in free} | data | {"step": encoder.step}
+    )
 
 
 def _fit(

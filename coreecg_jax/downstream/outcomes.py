@@ -1,5 +1,6 @@
 """What became of a method: predictions of the recordings that are scored, and by what they were chosen."""
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -35,13 +36,25 @@ def developed(run: Run, train: Cohort, validation: Cohort | None) -> Outcome:
     return _nested_outcome(run.name, run.fit, train, patient_folds(train.groups))
 
 
-def nested(methods: Methods, cohort: Cohort) -> dict[str, tuple[Outcome, ...]]:
-    """Each recording predicted by a fit that saw neither its patient nor the choices made by it."""
+def nested(
+    methods: Methods, cohort: Cohort, part: Callable[[Cohort], Cohort] = lambda fitted: fitted
+) -> dict[str, tuple[Outcome, ...]]:
+    """Each recording predicted by a fit that saw neither its patient nor the choices made by it.
+
+    Args:
+      methods: what is compared.
+      cohort: the recordings, each of which is asked about once.
+      part: of the recordings of the other folds, those that are fitted.
+    """
     fold = patient_folds(cohort.groups, seed=OUTER_SEED)
-    outcomes = {}
-    for name, runs in methods.items():
-        outcomes[name] = tuple(_nested_outcome(run.name, run.fit, cohort, fold) for run in runs)
-    return outcomes
+
+    def fit(run: Run, train: Cohort, validation: None) -> Fitted:
+        return run.fit(part(train), validation)
+
+    return {
+        name: tuple(_nested_outcome(run.name, functools.partial(fit, run), cohort, fold) for run in runs)
+        for name, runs in methods.items()
+    }
 
 
 def _nested_outcome(name: str, fit: Callable[..., Fitted], cohort: Cohort, fold: np.ndarray) -> Outcome:

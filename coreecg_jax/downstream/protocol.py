@@ -1,14 +1,15 @@
 """The sealed protocol: all is fitted, chosen and predicted before the labels of the test are read, once."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from coreecg_jax.downstream.cohorts import Cohort, NothingLabelled, read_cohort
-from coreecg_jax.downstream.division import Subset, divided, unlabelled
+from coreecg_jax.downstream.division import Subset, divided, labelled_part, unlabelled
 from coreecg_jax.downstream.fits import Fitted
 from coreecg_jax.downstream.judged import Judged
 from coreecg_jax.downstream.label_order import require_label_set
@@ -149,10 +150,13 @@ def _sealed(
 def _nested(
     task: Task, root: Path | str, make_methods: MakeMethods, subset: Subset, seal: Seal, seen: Seen
 ) -> Evaluation:
-    """All of the data is test: fits see the labels of the other folds, and the scores are an opening."""
-    cohort, _ = divided(root, task, subset, None)
+    """All of the data is test: fits see the labels of the other folds, and the scores are an opening.
+
+    A fraction of the labels is one of the other folds': all recordings are asked about, whatever it is.
+    """
+    cohort, _ = divided(root, task, dataclasses.replace(subset, fraction=1.0), None)
     preprocessing = cohort.recordings.preprocessing
-    outcomes = nested(make_methods(preprocessing), cohort)
+    outcomes = nested(make_methods(preprocessing), cohort, functools.partial(labelled_part, subset=subset))
     final = [each.asked.probabilities for runs in outcomes.values() for each in runs]
     opening = _open(seal, task, task.train, final)
     return Evaluation(task, subset, preprocessing, cohort, None, cohort, outcomes, opening, seen)
@@ -165,21 +169,30 @@ def other_sources(
     subset: Subset,
     seal: Seal,
     encoders: Sequence[Encoder] = (),
-) -> dict[str, Evaluation | None]:
+    *,
+    sources: Sequence[str] | None = None,
+) -> Iterator[tuple[str, Evaluation | None]]:
     """Each source of the task as the test of a fit to all others; None where it has no label of the set.
+
+    A source is opened when it is its turn, so that what was asked before can be written down.
+
+    Args:
+      task, root, make_methods, subset, seal, encoders: as of `evaluate`.
+      sources: those that are asked about; by default all of the task.
 
     Raises:
       ValueError: as `evaluate`; before any source is opened, when one of them may not be.
     """
-    held_out: dict[str, Evaluation | None] = {}
-    tasks = {source: _holding_out(task, source) for source in task.sources}
+    tasks = {source: _holding_out(task, source) for source in (task.sources if sources is None else sources)}
     seen = {source: _admitted(one, root, seal, encoders) for source, one in tasks.items()}
-    for source, one in tasks.items():
+
+    def answer(source: str) -> Evaluation | None:
         try:
-            held_out[source] = _asked(one, root, make_methods, subset, seal, seen[source])
+            return _asked(tasks[source], root, make_methods, subset, seal, seen[source])
         except NothingLabelled:
-            held_out[source] = None
-    return held_out
+            return None
+
+    return ((source, answer(source)) for source in tasks)
 
 
 def _holding_out(task: Task, source: str) -> Task:

@@ -1,7 +1,7 @@
 """What a result rests on, as digests, and whether anything of its test was seen before."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +16,7 @@ from coreecg_jax.inputs.reader import Recordings
 from coreecg_jax.training.identity import commit_of
 
 _CODE = (".py", ".csv")
+_FOLDERS = ("coreecg_jax", "configs", "launch")  # the package, and what is installed beside it
 
 
 class Overlap(NamedTuple):
@@ -59,22 +60,22 @@ def digest_of_data(recordings: Recordings) -> str:
 
 
 def code() -> dict[str, str]:
-    """Digest of the package's files, and the commit they are checked out from (`identity.commit_of`)."""
-    return {"digest": digest_of_code(), "commit": commit_of(_package())}
+    """Digest of all files that make a result, and the commit they are of (`identity.commit_of`)."""
+    return {"digest": digest_of_code(_FOLDERS), "commit": commit_of(_root(), _FOLDERS)}
 
 
-def digest_of_code() -> str:
-    """SHA-256 of the package's files."""
-    root = _package()
+def digest_of_code(folders: Sequence[str] = _FOLDERS[:1]) -> str:
+    """SHA-256 of the files of the package, or of what lies beside it, too."""
+    root = _root()
     total = hashlib.sha256()
-    for file in sorted(path for path in root.rglob("*") if path.suffix in _CODE):
+    for file in sorted(path for name in folders for path in (root / name).rglob("*") if path.suffix in _CODE):
         total.update(str(file.relative_to(root)).encode())
         total.update(file.read_bytes())
     return total.hexdigest()
 
 
-def _package() -> Path:
-    return Path(str(resources.files(coreecg_jax)))
+def _root() -> Path:
+    return Path(str(resources.files(coreecg_jax))).parent
 
 
 def overlap(known: Windows, asked: Windows) -> Overlap:

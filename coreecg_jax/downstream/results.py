@@ -241,10 +241,36 @@ def read_report(path: Path | str) -> Report:
       FileNotFoundError: when there is no such file.
       ValueError: when it is not what `write_report` writes.
     """
+    numbers = _json(path)
+    if _is_report(numbers):
+        return numbers
+    raise _other(path)
+
+
+def read_reports(path: Path | str) -> dict[str, Report | None]:
+    """Those of several sources in one file; None where a source could not be scored.
+
+    Raises:
+      FileNotFoundError: when there is no such file.
+      ValueError: when it is something else.
+    """
+    reports = _json(path)
+    if isinstance(reports, dict) and all(each is None or _is_report(each) for each in reports.values()):
+        return reports
+    raise _other(path)
+
+
+def _json(path: Path | str) -> Any:
     try:
-        numbers = json.loads(Path(path).read_text(encoding="utf-8"))
-        if {"task", "protocol", "probe", "train", "test", "methods", "scores"} <= set(numbers):
-            return numbers
-    except (ValueError, TypeError):
-        pass
-    raise ValueError(f"{path}: expected the JSON that launch.evaluate writes; write it again")
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except ValueError:
+        raise _other(path) from None
+
+
+def _is_report(numbers: Any) -> bool:
+    expected = {"task", "protocol", "probe", "train", "test", "methods", "scores"}
+    return isinstance(numbers, dict) and expected <= set(numbers)
+
+
+def _other(path: Path | str) -> ValueError:
+    return ValueError(f"{path}: expected the JSON that launch.evaluate writes; write it again")

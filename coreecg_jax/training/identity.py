@@ -2,7 +2,7 @@
 
 import json
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -122,10 +122,10 @@ def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return leaves
 
 
-def commit_of(folder: Path) -> str:
-    """The git commit of a folder, with '+' where its files differ from it; '' without git."""
+def commit_of(folder: Path, parts: Sequence[str] = (".",)) -> str:
+    """The git commit of a folder, with '+' where files in parts of it differ from it; '' without git."""
     said = []
-    for command in (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no", "--", "."]):
+    for command in (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no", "--", *parts]):
         try:
             done = subprocess.run(
                 ["git", "-C", str(folder), *command], capture_output=True, text=True, check=False

@@ -18,6 +18,7 @@ from coreecg_jax.downstream.methods import (
     UNTRAINED,
     Protocols,
     compared_methods,
+    require_one_configuration,
 )
 from coreecg_jax.downstream.probes import patient_folds
 from coreecg_jax.records.label_sets import load_label_set
@@ -50,6 +51,22 @@ def test_runs_of_a_method_have_names_of_their_own():
     assert rows[UNTRAINED][1].name == "runs/4 before training, linear probe"
     assert rows[RIVAL][0].name == "kernels 0, linear probe"
     assert compared(twins, protocol="knn")[UNTRAINED][1].name == "runs/4 before training"
+
+
+def test_seeds_of_other_configurations_are_refused_with_their_fields():
+    settings = {"seed": 0, "run.steps": 300, "objective.lambda_c": 0.1, "data.root": "here"}
+    one = dataclasses.replace(made_encoder(0), settings=settings, data_digests={"ptbxl": "a" * 64})
+    seed = dataclasses.replace(one, name="runs/1", settings=settings | {"seed": 1, "data.root": "there"})
+    require_one_configuration([])
+    require_one_configuration([one, seed])
+    other = dataclasses.replace(seed, step=50, settings=settings | {"objective.lambda_c": 0.5})
+    with pytest.raises(
+        ValueError, match=r"differ in config\.objective\.lambda_c 0\.1 / 0\.5; step 100 / 50: "
+    ):
+        require_one_configuration([one, seed, other])
+    changed = dataclasses.replace(seed, data_digests={"ptbxl": "b" * 64})
+    with pytest.raises(ValueError, match=r"runs/0 and runs/1 differ in data ptbxl aaaaaaaaaaaaaaaa / bbb"):
+        require_one_configuration([one, changed])
 
 
 def test_features_of_other_code_are_computed_again(tmp_path, monkeypatch):

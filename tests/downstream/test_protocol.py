@@ -11,7 +11,8 @@ from made_tasks import NESTED, TASK, VALIDATED, joined, lead_powers, two_methods
 from coreecg_jax.downstream import cohorts, fits, protocol, results, tables
 from coreecg_jax.downstream.cohorts import read_cohort, without_shared
 from coreecg_jax.downstream.division import Subset
-from coreecg_jax.downstream.fits import linear
+from coreecg_jax.downstream.fits import Fitted, linear
+from coreecg_jax.downstream.judged import Judged
 from coreecg_jax.downstream.methods import PRETRAINED, RIVAL, UNTRAINED, Run
 from coreecg_jax.downstream.probes import patient_folds
 from coreecg_jax.downstream.protocol import develop, evaluate, other_sources
@@ -173,6 +174,29 @@ def test_nested_predictions_do_not_see_their_fold(data, ask):
     assert not np.array_equal(run.asked.probabilities, after.asked.probabilities)
 
 
+def test_a_fraction_of_the_labels_leaves_what_is_asked_about_as_it_is(ask):
+    fitted = []
+
+    def counting(train, validation):
+        fitted.append(train)
+        judged = Judged(np.full(train.labels.shape, 0.5), train.labels, train.groups, None)
+        return Fitted(lambda asked: np.full((len(asked), 5), 0.5), {}, judged)
+
+    def asked_with(fraction):
+        fitted.clear()
+        runs = {PRETRAINED: (Run("run", counting),)}
+        evaluation = ask(NESTED, make_methods=lambda preprocessing: runs, subset=Subset(fraction=fraction))
+        assert len(evaluation.test) == len(evaluation.methods[PRETRAINED][0].asked.labels) == 120
+        return evaluation.methods[PRETRAINED][0].asked.fold, [set(each.recording_ids) for each in fitted]
+
+    fold, whole = asked_with(1.0)
+    same, quarter = asked_with(0.25)
+    _, tenth = asked_with(0.1)
+    np.testing.assert_array_equal(fold, same)
+    assert [len(each) for each in quarter] == [24] * 5
+    assert all(one < other < most for one, other, most in zip(tenth, quarter, whole, strict=True))
+
+
 def test_the_classes_of_codes_are_those_that_were_fitted(data, seal):
     sets, _ = data
     first, other = made_cohorts.CODES[:2]
@@ -200,7 +224,7 @@ def test_no_source_is_opened_where_one_of_them_may_not_be(data, seal, monkeypatc
         other_sources(task, "root", two_methods, Subset(), seal)
     assert seal.log.read_text() == ""
     allowed = dataclasses.replace(seal, allow_overlap=True)
-    held_out = other_sources(task, "root", two_methods, Subset(), allowed)
+    held_out = dict(other_sources(task, "root", two_methods, Subset(), allowed))
     assert {name: one.pretrained_on for name, one in held_out.items()} == {
         "train": never,
         "validation": never,

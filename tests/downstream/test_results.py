@@ -21,7 +21,7 @@ def test_each_source_is_asked_about_by_the_others(data, seal):
     sets, _ = data
     sets["empty"] = dataclasses.replace(made_recordings(9, first=3000), labels=(("AFIB",),) * 9)
     task = Task("made", "ptbxl_superclass", sources=("train", "test", "empty"))
-    held_out = other_sources(task, "root", two_methods, Subset(), seal)
+    held_out = dict(other_sources(task, "root", two_methods, Subset(), seal))
     assert held_out["empty"] is None
     assert len(held_out["train"].test) == 120
     assert held_out["train"].task.train == "test, empty"
@@ -31,7 +31,8 @@ def test_each_source_is_asked_about_by_the_others(data, seal):
     moved = reports["train"]["methods"][PRETRAINED][0]["transfer"]
     assert moved["f1"] <= moved["f1_own"]
     assert f"| {moved['f1']:.3f} | {moved['f1_own']:.3f} |" in text
-    again = other_sources(task, "root", two_methods, Subset(), dataclasses.replace(seal, allow_retest=True))
+    retest = dataclasses.replace(seal, allow_retest=True)
+    again = dict(other_sources(task, "root", two_methods, Subset(), retest))
     text = tables.transfer_markdown(
         {name: found and results.report(found, []) for name, found in again.items()}
     )

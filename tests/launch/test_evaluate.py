@@ -22,6 +22,7 @@ from launch.evaluating import Asked, known_tasks, leads_of
 ROOT = Path(__file__).parents[2]
 PREPROCESSING = Preprocessing(sampling_rate=100.0)
 CODES = ("NORM", "IMI")
+NAME = "ptbxl_superclass_linear_pooling-recording_scratch.epochs-3"  # of the first result
 
 
 @pytest.fixture(scope="module")
@@ -68,13 +69,14 @@ def test_a_run_becomes_tables_and_files(asked: subprocess.CompletedProcess[str],
     assert "| pretrained − untrained encoder |" in asked.stdout
     assert "| pretrained − supervised from scratch |" in asked.stdout
     assert "opened 1 times so far." in asked.stdout
-    numbers = json.loads((run / "evaluations" / "ptbxl_superclass_linear.json").read_text())
+    numbers = json.loads((run / "evaluations" / f"{NAME}.json").read_text())
     assert numbers["protocol"] == "sealed test"
     assert [(e["step"], e["pooling"]) for e in numbers["encoders"]] == [(0, "recording")]
+    assert numbers["asked"]["settings"]["scratch"]["epochs"] == 3
     sizes = [numbers[part]["recordings"] for part in ("train", "validation", "test")]
     assert sizes == [16, 12, 12]
     assert len(numbers["encoders"][0]["digest"]) == len(numbers["digests"]["code"]["digest"]) == 64
-    predictions = read_predictions(run / "evaluations" / "ptbxl_superclass_linear.parquet")
+    predictions = read_predictions(run / "evaluations" / f"{NAME}.parquet")
     assert predictions.labels.sum(axis=0).tolist() == list(numbers["test"]["positives"].values())
     assert set(predictions.methods) == set(numbers["scores"])
     assert all(name.startswith("ptbxl/") for name in predictions.recordings)

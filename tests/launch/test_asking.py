@@ -1,0 +1,123 @@
+"""Which file a result has, what it says was asked, and what is not written over."""
+
+import dataclasses
+import json
+
+import pytest
+
+from configs.downstream import protocols
+from coreecg_jax.downstream.division import Subset
+from coreecg_jax.downstream.methods import BESIDE
+from coreecg_jax.downstream.results import read_report, read_reports
+from coreecg_jax.downstream.scores import TooFewRecordings
+from coreecg_jax.downstream.tasks import Task
+from launch import evaluating
+from launch.evaluating import Asked, evaluated, protocols_of
+
+SOURCES = ("a", "b", "c")
+REPORT = {name: {} for name in ("task", "protocol", "probe", "train", "test", "methods", "scores")}
+
+
+def asked_by(tmp_path, task, **changes):
+    return Asked(task, tmp_path, tmp_path / "openings.jsonl", **changes)
+
+
+@pytest.fixture
+def held_out(tmp_path, monkeypatch):
+    """A task of three sources; which were opened; and at which the machine stops."""
+    opened, stops = [], []
+
+    def other_sources(task, root, methods, subset, seal, encoders, *, sources):
+        for source in sources:
+            opened.append(source)
+            yield source, source
+            if source in stops:
+                raise KeyboardInterrupt
+
+    def report(found, encoders, probe):
+        if found == "b":
+            raise TooFewRecordings("too few")
+        return REPORT | {"encoders": [], "source": found}
+
+    monkeypatch.setattr(evaluating, "other_sources", other_sources)
+    monkeypatch.setattr(evaluating, "report", report)
+    monkeypatch.setattr(evaluating, "predictions_of", lambda found: found)
+    monkeypatch.setattr(evaluating, "write_predictions", lambda found, file: written(file, found))
+    monkeypatch.setattr(evaluating, "markdown", lambda numbers: "")
+    monkeypatch.setattr(evaluating, "transfer_markdown", lambda reports: ", ".join(reports))
+    return asked_by(tmp_path, Task("made", "ptbxl_superclass", sources=SOURCES)), opened, stops
+
+
+def written(file, text):
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+
+
+def settings_with(**fields):
+    config = protocols.get_config()
+    config.update_from_flattened_dict(fields)
+    return protocols_of(config)
+
+
+def test_names_say_what_is_not_the_default(tmp_path):
+    task = Task("made", "ptbxl_superclass", "ptbxl:fold1", test="ptbxl:fold2")
+    assert asked_by(tmp_path, task).name("rhythm") == "made_linear"
+    asked = asked_by(tmp_path, task, beside=("rival",), development=True, subset=Subset(("I", "II"), 0.1, 2))
+    assert asked.name("lead") == "made_linear_leads-I-II_0.1-2_pooling-lead_beside-rival_development"
+    changed = settings_with(**{"finetune.epochs": 30, "knn.neighbours": (5, 10)})
+    asked = asked_by(tmp_path, task, settings=changed, beside=tuple(reversed(BESIDE)))
+    assert asked.name("rhythm") == "made_linear_finetune.epochs-30_neighbours-5-10"
+    many = settings_with(
+        **{f"{name}.learning_rate": 0.123456789 for name in ("attention", "finetune", "scratch")}
+    )
+    names = {asked_by(tmp_path, task, settings=each).name("rhythm") for each in (many, changed)}
+    assert len(names) == 2
+    assert max(map(len, names)) < 120
+
+
+def test_a_result_is_not_written_over_by_another_question(tmp_path):
+    task = Task("made", "ptbxl_superclass", "ptbxl:fold1", test="ptbxl:fold2")
+    before = asked_by(tmp_path, task)
+    out = tmp_path / "x.json"
+    out.write_text(json.dumps(REPORT | {"asked": before.question([])}))
+    other = dataclasses.replace(before, settings=settings_with(**{"finetune.epochs": 30}), development=True)
+    said = (
+        r"development False there, True asked; settings\.finetune\.epochs 10 there, 30 asked\): name another"
+    )
+    with pytest.raises(ValueError, match=said):
+        evaluated(other, [], out=out)
+    out.write_text("{}")
+    with pytest.raises(ValueError, match=r"x\.json: expected the JSON that launch\.evaluate writes"):
+        evaluated(other, [], out=out)
+
+
+def test_a_source_that_is_done_is_written_and_not_opened_again(held_out, tmp_path):
+    asked, opened, stops = held_out
+    stops.append("b")
+    with pytest.raises(KeyboardInterrupt):
+        evaluated(asked, [])
+    file = tmp_path / "evaluations" / "made_linear.json"
+    assert {name: each and each["source"] for name, each in read_reports(file).items()} == {
+        "a": "a",
+        "b": None,
+    }
+    one = read_report(file.with_suffix("") / "a.json")
+    assert one["asked"]["settings"]["finetune"]["epochs"] == 10
+    opened.clear()
+    stops.clear()
+    done = evaluated(asked, [])
+    assert opened == ["c"]
+    assert done.text == "a, b, c"
+    assert list(read_reports(file)) == list(SOURCES)
+    evaluated(asked, [])
+    assert opened == ["c"]
+    evaluated(dataclasses.replace(asked, allow_retest=True), [])
+    assert opened == ["c", *SOURCES]
+
+
+def test_sources_of_another_question_stay(held_out):
+    asked, _, _ = held_out
+    file = evaluated(asked, []).file
+    other = dataclasses.replace(asked, protocol="knn")
+    with pytest.raises(ValueError, match="protocol linear there, knn asked"):
+        evaluated(other, [], out=file)
