@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -84,13 +84,11 @@ class Asked:
             parts.append(text if len(text) <= _LONGEST else f"settings-{digest(changed)[:16]}")
         return "_".join([*parts, *(["development"] if self.development else [])])
 
-    def question(self, encoders: Sequence[Encoder]) -> dict[str, Any]:
-        """What a result answers, whatever data and parameters there are by then; as JSON has it."""
+    def question(self) -> dict[str, Any]:
+        """What a result answers, whoever is asked and whatever data there are by then; as JSON has it."""
         fields = "task", "subset", "protocol", "settings", "beside", "rival_seeds", "development"
         everything = dataclasses.asdict(self)
-        names = [Path(encoder.name).resolve().name for encoder in encoders]
-        runs = {"checkpoints": names, "pooling": sorted({encoder.pooling for encoder in encoders})}
-        return json.loads(json.dumps({name: everything[name] for name in fields} | runs))
+        return json.loads(json.dumps({name: everything[name] for name in fields}))
 
 
 def _changed(settings: Protocols) -> dict[str, Any]:
@@ -176,7 +174,7 @@ def evaluated(asked: Asked, encoders: Sequence[Encoder], *, out: str | Path | No
         store=home / EVALUATIONS / "features",
     )
     if not asked.task.sources and file.is_file():
-        _require_same_question(file, read_report(file), asked.question(encoders))
+        _require_same_question(file, read_report(file), asked, encoders)
     if asked.development:
         found = develop(asked.task, asked.root, methods, asked.subset)
         return _written(found, encoders, asked, file)
@@ -199,9 +197,12 @@ def _identity(asked: Asked, encoders: Sequence[Encoder]) -> dict[str, Any]:
     }
 
 
-def _require_same_question(file: Path, before: Report, question: dict[str, Any]) -> None:
-    """Refuses to write over a result of another question; those of before do not say theirs."""
-    there, now = (flat(each) for each in (before.get("asked", question), question))
+def _require_same_question(file: Path, before: Report, asked: Asked, encoders: Sequence[Encoder]) -> None:
+    """Refuses to write over a result of another question or other runs; those of before do not say theirs."""
+    if "asked" not in before:
+        return
+    there = flat(before["asked"] | _runs((each["name"], each["pooling"]) for each in before["encoders"]))
+    now = flat(asked.question() | _runs((each.name, each.pooling) for each in encoders))
     differing = [f"{name} {there.get(name)} there, {now.get(name)} asked" for name in differences(there, now)]
     if differing:
         raise ValueError(
@@ -210,10 +211,15 @@ def _require_same_question(file: Path, before: Report, question: dict[str, Any])
         )
 
 
+def _runs(encoders: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Of names and poolings, what is told; a folder by its own name, however it was reached."""
+    return {"checkpoints": [f"{Path(name).resolve().name} by {pooling}" for name, pooling in encoders]}
+
+
 def _written(found: Evaluation, encoders: Sequence[Encoder], asked: Asked, file: Path) -> Done:
     predictions = file.with_suffix(".parquet")
     write_predictions(predictions_of(found), predictions)  # first: a test may have been opened for them
-    about = {"asked": asked.question(encoders), "predictions": digest_of_file(predictions)}
+    about = {"asked": asked.question(), "predictions": digest_of_file(predictions)}
     numbers = report(found, encoders, probe=asked.protocol) | about
     write_report(numbers, file)
     return Done(file, predictions, markdown(numbers), numbers)
@@ -225,7 +231,7 @@ def _sources_there(file: Path, encoders: Sequence[Encoder], asked: Asked) -> dic
     scored = next((each for each in reports.values() if each), None)
     if scored is None or "asked" not in scored:  # results of before do not say it
         return {}
-    _require_same_question(file, scored, asked.question(encoders))
+    _require_same_question(file, scored, asked, encoders)
     same = [each["digest"] for each in scored["encoders"]] == [encoder.digest for encoder in encoders]
     if asked.allow_retest or not same:
         return {}

@@ -106,25 +106,29 @@ def _run_row(sweep: Sweep, row: str, seed: int) -> bool:
     about = json.dumps(_settings(sweep, row, seed), indent=1)
     (folder / f"{row}_seed{seed}.settings.json").write_text(about + "\n", encoding="utf-8")
     encoder = encoder_of(str(run))
-    root = Path(config.data.root)
     for cell, task, subset in missing:
-        asked = Asked(
-            task=task,
-            root=root,
-            openings=root / FILE,
-            protocol=sweep.table["protocol"],
-            # Once: rows of a table that has something beside them differ in their objective alone.
-            beside=sweep.table["beside"] if row == sweep.table["reference"] else (),
-            subset=subset,
-            development=sweep.table["development"],
-            allow_retest=sweep.allow_retest,
-            allow_overlap=sweep.allow_overlap,
-        )
         try:
-            evaluated(asked, [encoder], out=folder / f"{cell.name}.json")
+            evaluated(_asked(sweep, row, task, subset), [encoder], out=folder / f"{cell.name}.json")
         except TooFewRecordings as error:  # the cell stays missing, and says why
             print(f"missing: {cell.name}: {error}", flush=True)
     return True
+
+
+def _asked(sweep: Sweep, row: str, task: Task, subset: Subset) -> Asked:
+    """The question of a cell."""
+    root = Path(sweep.pretraining.base.data.root)
+    return Asked(
+        task=task,
+        root=root,
+        openings=root / FILE,
+        protocol=sweep.table["protocol"],
+        # Once: rows of a table that has something beside them differ in their objective alone.
+        beside=sweep.table["beside"] if row == sweep.table["reference"] else (),
+        subset=subset,
+        development=sweep.table["development"],
+        allow_retest=sweep.allow_retest,
+        allow_overlap=sweep.allow_overlap,
+    )
 
 
 def _settings(sweep: Sweep, row: str, seed: int) -> dict[str, Any]:
@@ -134,17 +138,28 @@ def _settings(sweep: Sweep, row: str, seed: int) -> dict[str, Any]:
 
 def _require_same_settings(sweep: Sweep, row: str, seed: int) -> None:
     """Refuses to show cells under settings that are not those they were made with."""
-    file = sweep.workdir / "cells" / f"{row}_seed{seed}.settings.json"
-    if not file.is_file():
-        return
-    before, now = json.loads(file.read_text(encoding="utf-8")), _settings(sweep, row, seed)
+    folder = sweep.workdir / "cells"
+    before = [(_stored(folder / f"{row}_seed{seed}.settings.json"), _settings(sweep, row, seed))]
+    for name, task, subset in sweep.questions():
+        result = _stored(folder / f"{Cell(row, name, seed, subset.repeat).name}.json") or {}
+        before.append((result.get("asked"), _asked(sweep, row, task, subset).question()))
+    for there, now in before:
+        if there is not None:  # no cell, or one of before, which does not say what was asked
+            _require_equal(flat(there), flat(now), f"{folder}: expected cells of {row}, seed {seed},")
+
+
+def _stored(file: Path) -> dict[str, Any] | None:
+    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
+
+
+def _require_equal(there: dict[str, Any], now: dict[str, Any], expected: str) -> None:
     differing = [
-        f"{name}: {before.get(name)!r} there, {now.get(name)!r} asked" for name in differences(before, now)
+        f"{name}: {there.get(name)!r} there, {now.get(name)!r} asked" for name in differences(there, now)
     ]
     if differing:
         raise ValueError(
-            f"{file.parent}: expected cells of {row}, seed {seed}, with the settings of this table; "
-            f"{'; '.join(differing)}: choose another --workdir, or remove those cells"
+            f"{expected} with the settings of this table; {'; '.join(differing)}: choose another --workdir, "
+            "or remove those cells"
         )
 
 

@@ -59,15 +59,32 @@ def lines(
       method: the method of the results that is compared.
       reference: the row that others are compared with.
       beside: other methods in the results of the reference row; each is a row by its name.
+
+    Raises:
+      ValueError: when cells of one question are of other recordings or labels.
     """
     there = {cell: folder / f"{cell.name}.parquet" for cell in cells}
     found = {cell: read_predictions(file) for cell, file in there.items() if file.is_file()}
+    _require_one_test(found)
     keys = list(dict.fromkeys((cell.row, cell.question) for cell in cells))
     results = [_line(row, row, question, cells, found, (method, method), reference) for row, question in keys]
     others = [(name, question) for name in beside for row, question in keys if row == reference]
     return results + [
         _line(name, reference, question, cells, found, (name, method), reference) for name, question in others
     ]
+
+
+def _require_one_test(found: Mapping[Cell, Predictions]) -> None:
+    """What is averaged and paired row by row must be of the same recordings in the same order."""
+    first: dict[str, Cell] = {}
+    for cell, predictions in found.items():
+        one = found[first.setdefault(cell.question, cell)]
+        pairs = ((one.recordings, predictions.recordings), (one.labels, predictions.labels))
+        if not all(np.array_equal(*pair) for pair in pairs):
+            raise ValueError(
+                f"cell {cell.name}: expected the recordings and labels of {first[cell.question].name}, got "
+                "others: the data were prepared anew since; remove those cells, or choose another --workdir"
+            )
 
 
 def _line(

@@ -79,7 +79,7 @@ def test_a_result_is_not_written_over_by_another_question(tmp_path):
     task = Task("made", "ptbxl_superclass", "ptbxl:fold1", test="ptbxl:fold2")
     before = asked_by(tmp_path, task)
     out = tmp_path / "x.json"
-    out.write_text(json.dumps(REPORT | {"asked": before.question([])}))
+    out.write_text(json.dumps(REPORT | {"asked": before.question(), "encoders": []}))
     other = dataclasses.replace(before, settings=settings_with(**{"finetune.epochs": 30}), development=True)
     said = (
         r"development False there, True asked; settings\.finetune\.epochs 10 there, 30 asked\): name another"

@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -43,7 +44,7 @@ def sweep(tmp_path, monkeypatch):
             methods[BESIDE[name]] = {f"run {n}": predicted(0.2, 10 * n + int(seed)) for n in (1, 2)}
         everything = Predictions(("a", "b"), names, names, GROUPS, None, LABELS, methods)
         write_predictions(everything, out.with_suffix(".parquet"))
-        out.write_text("{}")
+        out.write_text(json.dumps({"asked": asked.question()}))
 
     monkeypatch.setattr(sweeping, "train", train)
     monkeypatch.setattr(sweeping, "evaluated", evaluated)
@@ -102,6 +103,20 @@ def test_cells_of_other_settings_are_refused(sweep):
     with pytest.raises(ValueError, match=r"cells of full, seed 0.*; run\.steps: 300 there, 9999 asked"):
         run_sweep(sweep)
     assert not done
+
+
+def test_cells_of_other_questions_or_recordings_are_refused(sweep):
+    sweep, _ = sweep
+    run_sweep(sweep, only=["full"], seeds=[0])
+    other = dataclasses.replace(sweep, table=sweep.table | {"protocol": "knn"})
+    with pytest.raises(ValueError, match=r"cells of full, seed 0.*; protocol: 'linear' there, 'knn' asked"):
+        run_sweep(other)
+    file = next(sweep.workdir.glob("cells/full*.parquet"))
+    cell = read_predictions(file)
+    second = file.with_name(file.name.replace("seed0", "seed1"))
+    write_predictions(cell._replace(recordings=cell.recordings[::-1]), second)
+    with pytest.raises(ValueError, match=r"cell full_.*seed1_repeat0: expected the recordings and labels of"):
+        run_sweep(sweep)
 
 
 def test_only_too_few_recordings_leave_a_cell_missing(sweep, monkeypatch):
