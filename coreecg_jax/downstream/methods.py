@@ -172,7 +172,12 @@ def require_same_preprocessing(encoder: Encoder, preprocessing: Preprocessing) -
 
 
 def require_one_configuration(encoders: Sequence[Encoder]) -> None:
-    """Raises ValueError, naming the fields, when encoders are not seeds of one configuration."""
+    """Raises ValueError, naming the fields, when encoders are not seeds of one configuration, each once."""
+    if len({encoder.digest for encoder in encoders}) < len(encoders):
+        names = ", ".join(encoder.name for encoder in encoders)
+        raise ValueError(
+            f"--checkpoint: expected each run once, got {names}, of which two have the same parameters"
+        )
     for other in encoders[1:]:
         before, now = _apart_from_seed(encoders[0]), _apart_from_seed(other)
         differing = [f"{name} {before.get(name)} / {now.get(name)}" for name in differences(before, now)]

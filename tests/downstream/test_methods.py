@@ -5,7 +5,7 @@ import functools
 
 import numpy as np
 import pytest
-from made_cohorts import PREPROCESSING, made_encoder, made_recordings
+from made_cohorts import NETWORK, PREPROCESSING, made_encoder, made_recordings
 
 from coreecg_jax.downstream import fits, methods
 from coreecg_jax.downstream.cohorts import labelled
@@ -16,6 +16,7 @@ from coreecg_jax.downstream.methods import (
     RIVAL,
     SCRATCH,
     UNTRAINED,
+    Encoder,
     Protocols,
     compared_methods,
     require_one_configuration,
@@ -55,11 +56,17 @@ def test_runs_of_a_method_have_names_of_their_own():
 
 def test_seeds_of_other_configurations_are_refused_with_their_fields():
     settings = {"seed": 0, "run.steps": 300, "objective.lambda_c": 0.1, "data.root": "here"}
-    one = dataclasses.replace(made_encoder(0), settings=settings, data_digests={"ptbxl": "a" * 64})
-    seed = dataclasses.replace(one, name="runs/1", settings=settings | {"seed": 1, "data.root": "there"})
+    about = 100, 0, 1.0, PREPROCESSING, "elsewhere", NETWORK, {}, {}  # parameters are known by their digest
+    one = Encoder("runs/0", *about, "a" * 64, data_digests={"ptbxl": "a" * 64}, settings=settings)
+    changes = settings | {"seed": 1, "data.root": "there"}
+    seed = dataclasses.replace(one, name="runs/1", digest="b" * 64, settings=changes)
     require_one_configuration([])
     require_one_configuration([one, seed])
-    other = dataclasses.replace(seed, step=50, settings=settings | {"objective.lambda_c": 0.5})
+    with pytest.raises(ValueError, match="expected each run once, got runs/0, runs/0, of which two have"):
+        require_one_configuration([one, one])
+    other = dataclasses.replace(
+        seed, digest="c" * 64, step=50, settings=settings | {"objective.lambda_c": 0.5}
+    )
     with pytest.raises(
         ValueError, match=r"differ in config\.objective\.lambda_c 0\.1 / 0\.5; step 100 / 50: "
     ):
