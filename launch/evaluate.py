@@ -31,7 +31,7 @@ _PROTOCOLS = config_flags.DEFINE_config_file("protocols", protocols.__file__, "S
 _PROTOCOL = flags.DEFINE_enum("protocol", "linear", PROTOCOLS, "How an encoder is judged.")
 _BESIDE = flags.DEFINE_list("beside", list(BESIDE), f"What stands beside it: some of {', '.join(BESIDE)}.")
 _LEADS = flags.DEFINE_string("leads", "12", "12, 8, 6, 3, 2, 1, or names: I,II,V2.")
-_FRACTION = flags.DEFINE_float("fraction", 1.0, "Share of the labelled recordings.", 0.0, 1.0)
+_FRACTION = flags.DEFINE_float("fraction", 1.0, "Share of the labelled recordings that are fitted.", 0.0, 1.0)
 _REPEAT = flags.DEFINE_integer("repeat", 0, "Seed of that share.", lower_bound=0)
 _POOLING = flags.DEFINE_enum("pooling", "rhythm", POOLINGS, "What a frozen encoder's tokens are made into.")
 _DEVELOPMENT = flags.DEFINE_bool("development", False, "Score by validation; do not read the test.")

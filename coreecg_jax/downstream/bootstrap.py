@@ -108,12 +108,10 @@ def bootstrap_metrics(
     require_probabilities(probabilities, labels)
     require_scores(probabilities, labels, counts)
     scored = scored_classes(labels, min_positives)
-    statistics = [
-        rank_statistics(probabilities, labels, strata),
-        calibration_statistics(probabilities, labels),
-    ]
+    statistics = [rank_statistics(probabilities, labels, strata)]
     if thresholds is not None:
         statistics.append(threshold_statistics(labels, called_positive(probabilities, thresholds)))
+    statistics.append(calibration_statistics(probabilities, labels))
     classes = _on_resamples(statistics, counts)
     return Metrics(classes, {name: _macro(each, scored) for name, each in classes.items()})
 
