@@ -14,7 +14,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.data.batch_size = config.data.validation_batch_size = 8
     config.data.shuffle_buffer = 32
     config.model.patch = 100  # 1 s
-    config.model.width, config.model.depth, config.model.heads = 16, 2, 2
+    config.model.width, config.model.depth, config.model.heads = 16, 1, 2
     config.model.decoder_width, config.model.decoder_depth, config.model.decoder_heads = 8, 1, 1
     config.model.kernels, config.model.kernel_length = 4, 9
     config.model.registers, config.model.projection = 1, 8

@@ -11,6 +11,8 @@ os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 # XLA's newer way to compile fused operations on a CPU goes through MLIR; the older takes half the time.
 if "xla_cpu_use_fusion_emitters" not in os.environ.get("XLA_FLAGS", ""):
     os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_cpu_use_fusion_emitters=false"
+# The workers are the parallelism; threads that wait for work they never get spin, and take a core from them.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 # What is compiled once serves both workers and what tests start, small programs too; kept where make has it,
 # not in the user's own cache, to which launchers turn without this.
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".cache" / "jax"))

@@ -14,7 +14,7 @@ class Forbidden:
             raise ImportError(f"{name} is asked for")
 
 sys.meta_path.insert(0, Forbidden())
-sys.path[:0] = ["tests/training"]
+sys.path[:0] = ["tests", "tests/training"]
 
 import importlib, pkgutil
 import coreecg_jax.baselines, coreecg_jax.downstream, coreecg_jax.export, coreecg_jax.figures

@@ -1,7 +1,7 @@
 """Rival objectives of toy size, and windows for them."""
 
-import jax
 import numpy as np
+from made_parameters import made_parameters
 
 from coreecg_jax.baselines.cmsc import CMSC
 from coreecg_jax.baselines.masked_autoencoder import MaskedAutoencoder
@@ -9,7 +9,6 @@ from coreecg_jax.baselines.simclr import SimCLR
 from coreecg_jax.method.masking import STDM
 from coreecg_jax.method.network import CoReECG
 from coreecg_jax.method.views import FDA
-from coreecg_jax.training.state import init_parameters
 
 SIZES = {
     "width": 16,
@@ -43,7 +42,7 @@ def masked_autoencoder(**changes):
 
 def parameters_of(objective):
     return {
-        "network": init_parameters(objective.network, jax.random.key(1)),
+        "network": made_parameters(objective.network, seed=1),
         "fda": objective.fda.init(CROP, RATE),
     }
 

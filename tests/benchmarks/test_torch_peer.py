@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from made_parameters import made_parameters
 
 from coreecg_jax.method.network import CoReECG
 from coreecg_jax.method.normalisation import as_read, normalise
@@ -68,7 +69,7 @@ def test_with_the_same_weights_it_predicts_the_same():
     kept, hidden = torch_peer.random_mask(3, COLUMNS, torch.device("cpu"))
     kept_BK = jnp.asarray(kept.numpy().astype(np.int32))
     seen_BK = jnp.ones(kept_BK.shape, bool)
-    parameters = jax.jit(ours.init)(jax.random.key(0), patches, kept_BK, seen_BK)["params"]
+    parameters = made_parameters(ours)
     # Biases and scales that are not 0 and 1, so that none is overlooked.
     leaves, tree = jax.tree.flatten(parameters)
     parameters = tree.unflatten(

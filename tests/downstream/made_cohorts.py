@@ -2,15 +2,14 @@
 
 import dataclasses
 
-import jax
 import numpy as np
+from made_parameters import made_parameters
 
 from coreecg_jax.downstream.methods import Encoder
 from coreecg_jax.downstream.provenance import digest_of_parameters
 from coreecg_jax.inputs.reader import Recordings
 from coreecg_jax.method.network import CoReECG
 from coreecg_jax.records.schema import Preprocessing, patient_key
-from coreecg_jax.training.state import init_parameters
 
 PREPROCESSING = Preprocessing(sampling_rate=20.0, window_seconds=2.0)
 CODES = ("NORM", "IMI", "NDT", "LAFB", "LVH")  # one of each superclass
@@ -49,7 +48,7 @@ NETWORK = CoReECG(patch=10, kernels=0, registers=1, projection=4, **SIZES)
 
 
 def made_encoder(seed=0, trained_on="elsewhere", **changes):
-    parameters = init_parameters(NETWORK, jax.random.key(seed))
+    parameters = made_parameters(NETWORK, seed=seed)
     preprocessing = dataclasses.replace(PREPROCESSING, **changes)
     about = 100, seed, 1.0, preprocessing, trained_on, NETWORK
     return Encoder(f"runs/{seed}", *about, parameters, parameters, digest_of_parameters(parameters))

@@ -6,6 +6,7 @@ import jax
 import numpy as np
 import pytest
 from made_cohorts import made_recordings
+from made_parameters import made_parameters
 
 from coreecg_jax.downstream import account
 from coreecg_jax.downstream.account import account_of, similarities
@@ -13,7 +14,6 @@ from coreecg_jax.downstream.examples import example_of
 from coreecg_jax.method.masking import STDM
 from coreecg_jax.method.network import CoReECG
 from coreecg_jax.method.objective import Objective
-from coreecg_jax.training.state import init_parameters
 
 RECORDINGS = made_recordings(6)
 RATE = RECORDINGS.preprocessing.sampling_rate
@@ -25,7 +25,7 @@ OBJECTIVE = Objective(NETWORK, crop_samples=15, sampling_rate=RATE)
 
 @pytest.fixture(scope="module")
 def parameters():
-    network = init_parameters(NETWORK, jax.random.key(0))
+    network = made_parameters(NETWORK)
     return {"network": network, "fda": OBJECTIVE.fda.init(OBJECTIVE.crop_samples, RATE)}
 
 

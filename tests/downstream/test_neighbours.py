@@ -1,7 +1,7 @@
-import jax
 import numpy as np
 import pytest
 from made_cohorts import PREPROCESSING, made_recordings
+from made_parameters import made_parameters
 
 from coreecg_jax.downstream import neighbours
 from coreecg_jax.downstream.cohorts import labelled
@@ -9,7 +9,6 @@ from coreecg_jax.downstream.neighbours import fit_neighbours, leave_group_out, n
 from coreecg_jax.downstream.tasks import Task
 from coreecg_jax.method.network import CoReECG
 from coreecg_jax.records.label_sets import load_label_set
-from coreecg_jax.training.state import init_parameters
 
 TASK = Task("made", "ptbxl_superclass", train="ptbxl:fold1-8", test="ptbxl:fold9")
 
@@ -87,7 +86,7 @@ def test_an_encoder_is_scored_on_the_training_recordings(monkeypatch):
     monkeypatch.setattr(neighbours, "read_cohort", read)
     sizes = {"width": 16, "depth": 1, "heads": 2, "decoder_width": 8, "decoder_depth": 1, "decoder_heads": 1}
     network = CoReECG(patch=10, kernels=0, **sizes)
-    parameters = {"network": init_parameters(network, jax.random.key(0)), "fda": {}}
+    parameters = {"network": made_parameters(network), "fda": {}}
     seconds = PREPROCESSING.window_seconds
     score = neighbour_score(network, TASK, "root", crop_seconds=seconds, neighbours=10)
     first = score(parameters)

@@ -2,15 +2,14 @@
 
 import dataclasses
 
-import jax
 import pytest
 from made_cohorts import made_recordings
+from made_parameters import made_parameters
 
 from coreecg_jax.downstream.recovery import compare, recover, require_same_question
 from coreecg_jax.method.masking import STDM
 from coreecg_jax.method.network import CoReECG
 from coreecg_jax.method.objective import Objective
-from coreecg_jax.training.state import init_parameters
 
 RECORDINGS = made_recordings(6)
 RATE = RECORDINGS.preprocessing.sampling_rate
@@ -31,7 +30,7 @@ OBJECTIVE = Objective(NETWORK, crop_samples=RECORDINGS.ecg.shape[-1] // 10 * 10,
 
 @pytest.fixture(scope="module")
 def parameters():
-    network = init_parameters(NETWORK, jax.random.key(0))
+    network = made_parameters(NETWORK)
     return {"network": network, "fda": OBJECTIVE.fda.init(OBJECTIVE.crop_samples, RATE)}
 
 

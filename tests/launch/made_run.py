@@ -1,6 +1,6 @@
 """Made shards and the tiny experiment on them as it is before its first step, for launchers to look at."""
 
-import jax
+from made_parameters import made_state
 from made_shards import example, serialise, write_data_set
 
 from configs import tiny
@@ -8,7 +8,6 @@ from coreecg_jax.records.schema import Preprocessing
 from coreecg_jax.training.checkpoints import Checkpoints
 from coreecg_jax.training.experiment import build, resolved
 from coreecg_jax.training.journal import Journal
-from coreecg_jax.training.state import init_state
 
 PREPROCESSING = Preprocessing(sampling_rate=100.0)
 
@@ -26,7 +25,7 @@ def write_made_run(workdir, root):
     config = resolved(config)
     experiment = build(config, PREPROCESSING)
     with Checkpoints(workdir, config, PREPROCESSING) as checkpoints:
-        checkpoints.save_last(init_state(experiment.objective, experiment.optimizer, jax.random.key(0)))
+        checkpoints.save_last(made_state(experiment))
     importance = {f"fda_protected_{hz}Hz": hz / 50 for hz in range(0, 49, 3)}
     with Journal(workdir, resume_step=0) as journal:
         for step in (1, 2, 3):

@@ -4,10 +4,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import jax
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from made_parameters import made_parameters
 
 import coreecg_jax
 from configs import tiny
@@ -20,7 +20,6 @@ from coreecg_jax.records.schema import LeadFlag, Preprocessing
 from coreecg_jax.records.simulator.simulate import simulate
 from coreecg_jax.records.wfdb_files import read_wfdb
 from coreecg_jax.training.experiment import network_of
-from coreecg_jax.training.state import init_parameters
 from launch.embedding import Counted, recordings_of
 
 ROOT = Path(__file__).parents[2]
@@ -33,7 +32,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     about = Normalisation(), Representation("lead", 400, 2), training
     description = Description(network, Preprocessing(sampling_rate=100.0), *about)
     fda = {"s": np.zeros(17, np.float32), "a": np.float32(0.5)}
-    parameters = {"network": init_parameters(network, jax.random.key(0)), "fda": fda}
+    parameters = {"network": made_parameters(network), "fda": fda}
     out = tmp_path_factory.mktemp("bundle") / "b"
     write_bundle(out, description, parameters, formats=())
     return out

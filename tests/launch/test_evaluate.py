@@ -5,8 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import jax
 import pytest
+from made_parameters import made_state
 from made_shards import example, serialise, write_data_set
 
 from configs import tiny
@@ -16,7 +16,6 @@ from coreecg_jax.downstream.tasks import named_task
 from coreecg_jax.records.schema import Preprocessing
 from coreecg_jax.training.checkpoints import Checkpoints
 from coreecg_jax.training.experiment import build, resolved
-from coreecg_jax.training.state import init_state
 from launch.evaluating import Asked, known_tasks, leads_of
 
 ROOT = Path(__file__).parents[2]
@@ -49,7 +48,7 @@ def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     experiment = build(config, PREPROCESSING)
     workdir = tmp_path_factory.mktemp("run")
     with Checkpoints(workdir, config, PREPROCESSING) as checkpoints:
-        checkpoints.save_last(init_state(experiment.objective, experiment.optimizer, jax.random.key(0)))
+        checkpoints.save_last(made_state(experiment))
     return workdir
 
 

@@ -4,9 +4,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import jax
 import numpy as np
 import pytest
+from made_parameters import made_parameters
 
 from configs import tiny
 from coreecg_jax.export.description import Description, Normalisation, Recovery, Representation, Training
@@ -15,7 +15,6 @@ from coreecg_jax.records.leads import LEADS
 from coreecg_jax.records.schema import Preprocessing
 from coreecg_jax.records.simulator.simulate import simulate
 from coreecg_jax.training.experiment import network_of
-from coreecg_jax.training.state import init_parameters
 
 ROOT = Path(__file__).parents[2]
 GIVEN = ("I", "II", "V1", "V3", "V4", "V5")
@@ -30,7 +29,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     recovery = (Recovery("held", 9, GIVEN, ((1.0, 2.0),), {"V6": 0.25}, {"V6": 0.5}),)
     description = Description(network, Preprocessing(sampling_rate=100.0), *about, recovery=recovery)
     fda = {"s": np.zeros(17, np.float32), "a": np.float32(0.5)}
-    parameters = {"network": init_parameters(network, jax.random.key(0)), "fda": fda}
+    parameters = {"network": made_parameters(network), "fda": fda}
     write_bundle(out / "b", description, parameters, formats=())
     ecg = simulate(0, 2, 0, sampling_rate=250.0, seconds=10.0).ecg_LT[:11]
     (out / "r.dat").write_bytes(np.rint(ecg.T * 1000).astype("<i2").tobytes())

@@ -7,9 +7,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import jax
 import pytest
 from absl import app, flags
+from made_parameters import made_state
 from made_shards import example, serialise, write_data_set
 from ml_collections import config_flags
 
@@ -25,7 +25,6 @@ from coreecg_jax.training.checkpoints import Checkpoints
 from coreecg_jax.training.experiment import build, resolved
 from coreecg_jax.training.interruption import Stopped
 from coreecg_jax.training.skipping import NotFinite
-from coreecg_jax.training.state import init_state
 from launch import shell
 
 ROOT = Path(__file__).parents[2]
@@ -176,7 +175,7 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
     config, preprocessing = resolved(tiny.get_config()), Preprocessing(sampling_rate=100.0)
     experiment = build(config, preprocessing)
     with Checkpoints(tmp_path, config, preprocessing) as checkpoints:
-        checkpoints.save_last(init_state(experiment.objective, experiment.optimizer, jax.random.key(0)))
+        checkpoints.save_last(made_state(experiment))
     step = tmp_path / "checkpoints" / "last" / "0"
     for part in (step / "state").rglob("d/*"):
         part.write_bytes(b"x")

@@ -2,8 +2,7 @@
 
 import functools
 
-import jax
-import jax.numpy as jnp
+from made_parameters import made_parameters
 
 from coreecg_jax.method.network import CoReECG
 
@@ -20,5 +19,4 @@ def tiny_network(**changes):
 
 @functools.cache
 def parameters_of(network):
-    everything = jnp.zeros((1, 12 * N, PATCH)), jnp.arange(12 * N)[None], jnp.ones((1, 12 * N), bool)
-    return jax.jit(network.init)(jax.random.key(1), *everything)["params"]
+    return made_parameters(network, seed=1)

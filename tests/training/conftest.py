@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+import jax
 import pytest
-from made_runs import PREPROCESSING, first_state, placement_of, tiny_experiment
+from made_runs import PREPROCESSING, placement_of, small_state
 from made_shards import example, serialise, write_data_set
 
 from coreecg_jax.training.checkpoints import Checkpoints
@@ -21,8 +22,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def fresh() -> TrainState:
-    """The first state of the tiny experiment, on eight devices; not to be given away to a step."""
-    return first_state(tiny_experiment(), placement_of(8))
+    """A state like that of a run but of few leaves, on eight devices; not to be given away to a step."""
+    return jax.device_put(small_state(), placement_of(8).replicated)
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 import jax
 import numpy as np
+import optax
+from made_parameters import made_state
 
 from configs import tiny
 from coreecg_jax.inputs.batch import Batch
@@ -10,7 +12,7 @@ from coreecg_jax.inputs.transfer import to_devices
 from coreecg_jax.records.schema import Preprocessing
 from coreecg_jax.training.experiment import build, resolved
 from coreecg_jax.training.mesh import place
-from coreecg_jax.training.state import init_state
+from coreecg_jax.training.state import TrainState
 from coreecg_jax.training.step import make_train_step
 
 PREPROCESSING = Preprocessing(sampling_rate=100.0)
@@ -67,8 +69,18 @@ def made_batch(number) -> Batch:
 
 
 def first_state(experiment, placement):
-    fresh = init_state(experiment.objective, experiment.optimizer, jax.random.key(0))
+    fresh = made_state(experiment)
     return jax.device_put(fresh, placement.of_state(fresh))
+
+
+def small_state():
+    """Of few leaves, 200 kB, for what does not compute with it."""
+    rng = np.random.default_rng(0)
+    kernels = {"kernel": rng.normal(size=(256, 64)), "bias": rng.normal(size=64)}
+    parameters = {"network": {"layer": kernels}, "fda": {"s": rng.normal(size=17), "a": np.array(0.5)}}
+    parameters = jax.tree.map(lambda leaf: leaf.astype(np.float32), parameters)
+    step, skipped, in_a_row = (np.zeros((), np.int32) for _ in range(3))
+    return TrainState(step, parameters, optax.adam(1e-3).init(parameters), skipped, in_a_row)
 
 
 def trained(experiment, placement, steps):

@@ -165,14 +165,13 @@ def small_disk(tmp_path):
 SAVE = """
 import sys
 from pathlib import Path
-sys.path.insert(0, sys.argv[2])
+sys.path[:0] = [sys.argv[2], str(Path(sys.argv[2]).parent)]
 import jax
 import numpy as np
-from made_runs import PREPROCESSING, tiny_config, tiny_experiment
+from made_runs import PREPROCESSING, small_state, tiny_config
 from coreecg_jax.records.schema import OtherSettings
 from coreecg_jax.training.checkpoints import Checkpoints
 from coreecg_jax.training.experiment import resolved
-from coreecg_jax.training.state import init_state
 from launch.shell import run_main
 
 def other_numbers(leaf):
@@ -180,9 +179,7 @@ def other_numbers(leaf):
     noise = np.random.default_rng(0).normal(size=leaf.shape)
     return jax.device_put(np.asarray(noise if leaf.dtype == "float32" else 2, leaf.dtype))
 
-experiment = tiny_experiment()
-shapes = jax.eval_shape(lambda: init_state(experiment.objective, experiment.optimizer, jax.random.key(0)))
-state = jax.tree.map(other_numbers, shapes)
+state = jax.tree.map(other_numbers, small_state())
 folder = Path(sys.argv[1])
 sys.argv[1:] = []
 

@@ -3,7 +3,8 @@
 import jax
 import numpy as np
 import pytest
-from made_runs import PREPROCESSING, tiny_config
+from made_parameters import made_state
+from made_runs import PREPROCESSING, tiny_config, tiny_experiment
 from made_shards import example, serialise, write_data_set
 
 from coreecg_jax.inputs.selection import select
@@ -20,7 +21,8 @@ def root(tmp_path):
     return tmp_path
 
 
-def test_it_agrees_with_the_state_that_training_would_have(root, fresh, tmp_path):
+def test_it_agrees_with_the_state_that_training_would_have(root, tmp_path):
+    fresh = made_state(tiny_experiment())
     config = tiny_config({"data.root": str(root), "run.steps": 30})
     needs = estimate(config, tmp_path / "run")
     assert needs.parameters == count_parameters(fresh.parameters)

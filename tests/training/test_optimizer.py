@@ -25,8 +25,10 @@ SETTINGS = {
 def parameters():
     """Of the tiny network, all 2 so that decay would show everywhere."""
     experiment = tiny_experiment()
-    fresh = init_state(experiment.objective, experiment.optimizer, jax.random.key(0)).parameters
-    return jax.tree.map(lambda x: jnp.full_like(x, 2.0), fresh)
+    shapes = jax.eval_shape(
+        lambda: init_state(experiment.objective, experiment.optimizer, jax.random.key(0))
+    ).parameters
+    return jax.tree.map(lambda x: jnp.full(x.shape, 2.0, x.dtype), shapes)
 
 
 def first_update(parameters, gradient, **changes):
