@@ -17,9 +17,9 @@ from benchmarks.table import Row, measured
 from benchmarks.train_step import CROP_SAMPLES, PATCH, RATE, SIZES, objective_of
 from coreecg_jax.downstream.methods import frozen_crops
 from coreecg_jax.export import folder
-from coreecg_jax.export.crops import embed_full_windows
 from coreecg_jax.export.description import Description, Normalisation, Representation, Training
 from coreecg_jax.export.loading import load
+from coreecg_jax.export.recordings import Windows
 from coreecg_jax.export.writing import write_bundle
 from coreecg_jax.method.representation import POOLINGS
 from coreecg_jax.records.leads import LEADS
@@ -28,7 +28,7 @@ from coreecg_jax.training.state import init_parameters
 
 NAME = "embed"
 REPEATS = 5
-BATCH = 4  # recordings
+BATCH = 4  # recordings that a runtime is handed; the bundle divides them as it does a user's
 # What a user's script does, in a process of its own: bundle, file of millivolts [12, T], their rate.
 FIRST = """
 import sys
@@ -57,20 +57,18 @@ def formats(name: str) -> Iterator[Row]:
         )
         torch.set_num_threads(cores)
         encoder, bundle = load_pytorch(where).eval(), load(where)
-    d, parameters = bundle.description, jax.device_put(bundle.parameters)
-    compiled = jax.jit(embed_full_windows, static_argnums=(0, 4))
 
     @torch.no_grad()
     def by_pytorch(ecg: np.ndarray, available: np.ndarray) -> Any:
         return encoder(torch.from_numpy(ecg), torch.from_numpy(available))
 
     runs: dict[str, Callable[..., Any]] = {
-        "JAX": lambda *x: np.asarray(compiled(d.network, parameters, *x, d.representation)),
+        "JAX": lambda ecg, there: bundle.embed_windows([_windows(*one) for one in zip(ecg, there)]),
         "ONNX Runtime": lambda ecg, there: session.run(None, {"ecg": ecg, "available": there}),
         "PyTorch": by_pytorch,
     }
     seconds = _timed(runs)
-    about = f"{name}, {d.representation.pooling}, batch {BATCH}, {cores} cores"
+    about = f"{name}, {bundle.description.representation.pooling}, {BATCH} recordings, {cores} cores"
     for runtime, times in seconds.items():
         yield measured(NAME, f"{runtime}, {about}", [BATCH / s for s in times], "recordings/s", digits=2)
 
@@ -103,6 +101,11 @@ def _described(name: str) -> tuple[Description, dict[str, Any]]:
     description = Description(network, preprocessing, Normalisation(), representation, training)
     fda = objective.fda.init(CROP_SAMPLES, RATE)
     return description, {"network": init_parameters(network, jax.random.key(0)), "fda": fda}
+
+
+def _windows(ecg_LW: np.ndarray, available_L: np.ndarray) -> Windows:
+    """One recording of one window, as the bundle cuts it."""
+    return Windows(ecg_LW[None], np.array([ecg_LW.shape[1]], np.int32), available_L, np.zeros(12, np.int64))
 
 
 def _timed(runs: dict[str, Callable[..., Any]]) -> dict[str, list[float]]:

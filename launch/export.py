@@ -8,15 +8,19 @@ from collections.abc import Sequence
 
 from absl import flags
 
+from coreecg_jax.export.parts import PARTS, require_parts
 from coreecg_jax.export.writing import PORTABLE, WITHOUT_ASKING, require_possible, write_bundle
 from coreecg_jax.method.representation import POOLINGS
-from launch.exporting import description_of
+from launch.exporting import description_of, sizes
 from launch.shell import run_main
 
 _CHECKPOINT = flags.DEFINE_string("checkpoint", None, "Folder of a training run.", required=True)
 _OUT = flags.DEFINE_string("out", None, "Folder of the bundle; must not be there yet.", required=True)
 _FORMATS = flags.DEFINE_list(
     "formats", list(WITHOUT_ASKING), f"Beside safetensors: some of {', '.join(PORTABLE)}."
+)
+_PARTS = flags.DEFINE_list(
+    "parts", list(PARTS), "Of the network: encoder, and where wanted decoder (for launch.fill) and projector."
 )
 _POOLING = flags.DEFINE_enum("pooling", POOLINGS[0], POOLINGS, "How an embedding is pooled.")
 _CROPS = flags.DEFINE_integer("crops", 3, "Of a window, whose mean it is; rhythm has one.", lower_bound=1)
@@ -38,11 +42,13 @@ _RECOVERED_FROM = flags.DEFINE_multi_string(
 
 
 def main(argv: Sequence[str]) -> None:
-    """Writes the bundle, prints how far each format is from the test vectors, and where the bundle is."""
+    """Writes the bundle, prints how far each format is from the test vectors, sizes, and where it is."""
     del argv
-    require_possible(_OUT.value, _FORMATS.value)  # before minutes go into what could not be written
+    require_parts(_PARTS.value)  # before minutes go into what could not be written
+    require_possible(_OUT.value, _FORMATS.value)
     description, parameters = description_of(
         _CHECKPOINT.value,
+        parts=_PARTS.value,
         pooling=_POOLING.value,
         crops=_CROPS.value,
         data_root=_DATA_ROOT.value,
@@ -54,7 +60,7 @@ def main(argv: Sequence[str]) -> None:
     print("| format | largest difference |\n|---|---:|")
     for name, difference in differences.items():
         print(f"| {name} | {difference:.1e} |")
-    print(f"bundle: {_OUT.value}")
+    print(f"\n{sizes(_OUT.value, parameters['network'], description.parts)}\n\nbundle: {_OUT.value}")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 import dataclasses
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -22,6 +23,8 @@ from coreecg_jax.export.description import (
     require_trained_decoder,
 )
 from coreecg_jax.export.judging import Held, Question, judged, question_of, usual_questions
+from coreecg_jax.export.parts import PARTS, part_of
+from coreecg_jax.export.tensors import flat
 from coreecg_jax.inputs.reader import read_recordings
 from coreecg_jax.inputs.selection import select
 from coreecg_jax.method.masking import STDM
@@ -36,6 +39,7 @@ _MASKS = 256  # drawn to see how few leads a mask leaves
 def description_of(
     workdir: str,
     *,
+    parts: Sequence[str] = PARTS,
     pooling: str,
     crops: int,
     data_root: str | None = None,
@@ -45,8 +49,9 @@ def description_of(
 ) -> tuple[Description, dict[str, Any]]:
     """What the bundle of a run says, and the parameters of the run.
 
-    `evaluations` are files of launch.evaluate, `recovered_on` a data specification, `recovered_from` more
-    sets of leads for which the reconstruction is judged on it (`judging.question_of`).
+    `parts` are those of the network that the bundle is to hold, `evaluations` files of launch.evaluate,
+    `recovered_on` a data specification, `recovered_from` more sets of leads for which the reconstruction is
+    judged on it (`judging.question_of`).
 
     Raises:
       FileNotFoundError, ValueError: when there is no checkpoint, it cannot be read, or an evaluation is of
@@ -55,6 +60,11 @@ def description_of(
     questions = [question_of(text) for text in recovered_from]
     if questions and not recovered_on:
         raise ValueError("--recovered_from: expected --recovered_on too, the data on which it is judged")
+    if recovered_on and "decoder" not in parts:
+        raise ValueError(
+            f"--recovered_on: expected the decoder among --parts, got {','.join(parts)}: a bundle without it "
+            "reconstructs nothing"
+        )
     loaded = load_parameters(workdir)
     config, objective = loaded.config, build(loaded.config, loaded.preprocessing).objective
     root = data_root or config.data.root
@@ -79,6 +89,7 @@ def description_of(
         normalisation=Normalisation(),
         representation=Representation(pooling, round(seconds * about.sampling_rate), crops),
         training=training,
+        parts=tuple(parts),
         labels=labels_of(evaluations),
         accuracy=tuple(
             accuracy_of(file, digest_of_parameters(loaded.params), pooling) for file in evaluations
@@ -137,6 +148,17 @@ def labels_of(evaluations: Sequence[str]) -> tuple[str, ...]:
         label_set = read_report(file).get("label_set", {})  # reports of old have none
         names |= dict.fromkeys(str(name) for name in label_set.get("classes", []))
     return tuple(names)
+
+
+def sizes(out: str, network: Mapping[str, Any], parts: Sequence[str]) -> str:
+    """The size of each file of a bundle, as a Markdown table, and parameters by part, left out ones too."""
+    files = sorted(Path(out).iterdir())
+    table = "".join(f"\n| {path.name} | {path.stat().st_size / 1e6:,.3f} |" for path in files)
+    counts = dict.fromkeys(PARTS, 0)
+    for name, x in flat(network).items():
+        counts[part_of(name.split(".")[0])] += x.size
+    told = [f"{part} {count:,}{'' if part in parts else ' (left out)'}" for part, count in counts.items()]
+    return f"| file | MB |\n|---|---:|{table}\n\nparameters: {', '.join(told)}"
 
 
 def _recovery(

@@ -1,8 +1,10 @@
 """`MODEL_CARD.md`, `README.md` too: what to know before use, with the front matter that model hubs read."""
 
 from collections.abc import Mapping
+from fractions import Fraction
 
 from coreecg_jax.export.description import Description
+from coreecg_jax.records.conditioning import EDGE_SECONDS, MAX_DENOMINATOR
 
 _HEAD = """---
 license: other
@@ -25,7 +27,15 @@ _USE = """## Use
 
 PyTorch, ONNX Runtime and StableHLO: docs/export.md of the project. These take windows of {seconds:g} s at
 {rate:g} Hz that are filtered already: Butterworth high-pass {high:g} Hz, then low-pass {low:g} Hz, order
-{order}, each forwards and backwards over the whole recording, before it is cut.
+{order}, each forwards and backwards over the whole recording, before it is cut. So from `signal`, mV,
+[leads, samples], here at 500 Hz (another rate: up / down = {rate:g} / rate):
+
+    from scipy.signal import butter, resample_poly, sosfiltfilt
+    filtered = resample_poly(signal, {up}, {down}, axis=-1, padtype="line")  # up, down
+    for cutoff, kind in (({high:g}, "highpass"), ({low:g}, "lowpass")):
+        sos = butter({order}, cutoff, kind, fs={rate:g}, output="sos")
+        filtered = sosfiltfilt(sos, filtered, padlen={pad})
+    window = filtered[:, :{window}]  # float32 at its lead's row of [B, 12, {window}]
 
 """
 
@@ -37,6 +47,7 @@ def model_card(description: Description, differences: Mapping[str, float], width
         "training data": f"{t.data} (manifests by SHA-256 in config.json)",
         "method": f"{t.method}, step {t.step}, seed {t.seed}",
         "encoder": f"width {d.network.width}, depth {d.network.depth}, patch {d.network.patch} samples",
+        "model.safetensors": ", ".join(d.parts),
         "input": f"mV at {p.sampling_rate:g} Hz, {p.high_pass:g} to {p.low_pass:g} Hz",
         "leads": ", ".join(p.leads),
         "embedding": f"{width} numbers: pooling {r.pooling}, mean of {r.crops} crops of "
@@ -47,6 +58,7 @@ def model_card(description: Description, differences: Mapping[str, float], width
         "written by": f"coreecg-jax {d.project_version}",
     }
     table = "".join(f"| {name} | {value} |\n" for name, value in rows.items())
+    ratio = Fraction(p.sampling_rate / 500).limit_denominator(MAX_DENOMINATOR)
     use = _USE.format(
         width=width,
         seconds=p.window_seconds,
@@ -54,6 +66,10 @@ def model_card(description: Description, differences: Mapping[str, float], width
         high=p.high_pass,
         low=p.low_pass,
         order=p.filter_order,
+        up=ratio.numerator,
+        down=ratio.denominator,
+        pad=round(EDGE_SECONDS * p.sampling_rate),
+        window=p.window_samples,
     )
     checked = "".join(f"| {name} | {value:.1e} |\n" for name, value in differences.items())
     formats = "## Formats\nRun again after writing; largest difference from the test vectors:\n\n"

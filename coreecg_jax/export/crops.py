@@ -14,8 +14,9 @@ from coreecg_jax.method.representation import represent
 from coreecg_jax.records.crops import Crops, crop_starts, cut_crops, mean_over_crops, plan_crops
 from coreecg_jax.records.leads import LEADS
 
-# Windows whose crops are computed at once: one alone is not padded, and few programs are compiled.
-BATCHES = (1, 4, 16)
+# Windows whose crops are computed at once: one alone is not padded, and few programs are compiled. On a CPU
+# few are faster than many: what a layer makes of them stays in its cache (docs/performance.md).
+BATCHES, BATCHES_ON_CPU = (1, 4, 16), (1, 2)
 
 
 def embed_full_windows(
@@ -76,7 +77,8 @@ def embed_recordings(
     def embed_crops(part: Crops) -> Any:
         return embed(cut_crops(ecg_XLW, part, samples), available_RL[part.owner], part.length)
 
-    sizes = [windows * representation.crops for windows in BATCHES]
+    batches = BATCHES_ON_CPU if jax.default_backend() == "cpu" else BATCHES
+    sizes = [windows * representation.crops for windows in batches]
     size = next((size for size in sizes if size >= len(plan.row)), sizes[-1])
     embeddings = mean_over_crops(embed_crops, plan, batch_size=size)
     if not np.isfinite(embeddings).all():

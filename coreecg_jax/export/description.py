@@ -8,6 +8,7 @@ from typing import Any
 from coreecg_jax.export.limits import MOST_COLUMNS, MOST_WINDOW_SAMPLES, require_in_limits
 from coreecg_jax.export.migration import FORMAT, FORMAT_VERSION, migrated
 from coreecg_jax.export.parsing import parse_fields, parse_json
+from coreecg_jax.export.parts import PARTS, require_parts
 from coreecg_jax.export.refusal import BundleRefused
 from coreecg_jax.method.network import CoReECG
 from coreecg_jax.method.normalisation import SMALLEST_SCALE, TYPICAL_SCALE
@@ -111,6 +112,7 @@ class Description:
     labels: tuple[str, ...] = ()  # classes that the evaluations behind `accuracy` scored, in their order
     accuracy: tuple[Accuracy, ...] = ()
     recovery: tuple[Recovery, ...] = ()
+    parts: tuple[str, ...] = PARTS  # of the network, that model.safetensors holds
     unit: str = "mV"  # of signals handed in, and of those that come back
     licence: str = LICENCE
     project_version: str = ""
@@ -122,7 +124,8 @@ class Description:
         """The text of `config.json`."""
         network = {name: getattr(self.network, name) for name in _network_fields()}
         fields = {name: dataclasses.asdict(value) for name, value in _parts(self).items()}
-        plain = {name: getattr(self, name) for name in ("labels", "unit", "licence", "project_version")}
+        names = ("labels", "parts", "unit", "licence", "project_version")
+        plain = {name: getattr(self, name) for name in names}
         known = {
             name: [dataclasses.asdict(one) for one in getattr(self, name)]
             for name in ("accuracy", "recovery")
@@ -150,7 +153,12 @@ def read_description(text: bytes) -> Description:
 
 
 def require_trained_decoder(description: Description) -> None:
-    """Raises ValueError where the decoder has its initial parameters: what it generates is noise."""
+    """Raises ValueError where there is no decoder, or one with its initial parameters, which makes noise."""
+    if "decoder" not in description.parts:
+        raise ValueError(
+            f"reconstruct: expected a bundle with a decoder, got one with {' and '.join(description.parts)} "
+            "only: export the run with --parts=encoder,decoder"
+        )
     if not description.training.decoder_trained:
         raise ValueError(
             f"reconstruct: expected an encoder trained with reconstruction, got method "
@@ -194,6 +202,7 @@ def _check(description: Description) -> None:
     """Raises ValueError for what no bundle of this version can say."""
     d, p, r = description, description.preprocessing, description.representation
     require_in_limits(d)
+    require_parts(d.parts)
     if not p.window_samples <= MOST_WINDOW_SAMPLES:
         raise ValueError(
             f"preprocessing.window_seconds: expected at most {MOST_WINDOW_SAMPLES} samples at "

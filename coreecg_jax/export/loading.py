@@ -11,6 +11,7 @@ from coreecg_jax.export import folder, hub, migration
 from coreecg_jax.export.bundle import Bundle
 from coreecg_jax.export.description import Description, read_description
 from coreecg_jax.export.parsing import parse_json
+from coreecg_jax.export.parts import parameters_of
 from coreecg_jax.export.tensors import Shapes, flat, nested, read_tensors
 from coreecg_jax.method.network import CoReECG
 from coreecg_jax.method.views import FDA
@@ -46,13 +47,13 @@ def read_bundle(where: Path) -> Bundle:
 
 
 def expected_tensors(description: Description) -> Shapes:
-    """Name -> shape of every tensor that the network of a description has, in a bundle of this version.
+    """Name -> shape of every tensor that a bundle of this version with such a description holds.
 
     Nothing is allocated.
     """
     network: Any = description.network
     training, rate = description.training, description.preprocessing.sampling_rate
-    shapes = _shapes(network)
+    shapes = parameters_of(_shapes(network), description.parts)
     fda = jax.eval_shape(lambda: FDA(mode=training.fda_mode).init(training.crop_samples, rate))
     return {name: leaf.shape for name, leaf in flat({"network": shapes, "fda": fda}).items()}
 

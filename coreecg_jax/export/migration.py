@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from coreecg_jax.export.parts import PARTS
 from coreecg_jax.export.refusal import BundleRefused
 
 FORMAT = "coreecg-bundle"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 Fields = dict[str, Any]
 Shapes = Mapping[str, tuple[int, ...]]
@@ -46,8 +47,13 @@ def _from_version_1(raw: Fields) -> Fields:
     return {**raw, "recovery": [], "training": training}
 
 
+def _from_version_2(raw: Fields) -> Fields:
+    """Until version 2 every bundle had the whole network."""
+    return {**raw, "parts": list(PARTS)}
+
+
 # Version -> from it to the next one.
-STEPS: dict[int, Step] = {1: Step(config=_from_version_1)}
+STEPS: dict[int, Step] = {1: Step(config=_from_version_1), 2: Step(config=_from_version_2)}
 
 
 def version_of(raw: Mapping[str, Any], newest: int = FORMAT_VERSION) -> int:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 CONFIG, TENSORS, SUMS = "config.json", "model.safetensors", "SHA256SUMS"
-VERSIONS = (1, 2)  # of the format: they have the same encoder
+VERSIONS = (1, 2, 3)  # of the format: they have the same encoder
 POOLINGS = ("rhythm", "lead", "recording")
 # I, II, III, aVR, aVL, aVF from I and II; V1 to V6 come after them.
 LIMBS = ((1.0, 0.0), (0.0, 1.0), (-1.0, 1.0), (-0.5, -0.5), (1.0, -0.5), (-0.5, 1.0))
@@ -148,6 +148,7 @@ class Encoder(nn.Module):
         """Embeddings float32 [B, F] of ecg float32 [B, 12, W] in mV, of at least one crop, valid to the end.
 
         `available` bool [B, 12]: leads that are there; the others take part in nothing, whatever they hold.
+        A row without a lead, or with NaN or infinity in an available one, is NaN.
         """
         if available is None:
             available = torch.ones(ecg.shape[:2], dtype=torch.bool, device=ecg.device)
@@ -160,7 +161,9 @@ class Encoder(nn.Module):
         starts = np.unique(np.linspace(0, room, self.made["crops"]).round().astype(int))
         crops = torch.cat([ecg[..., start : start + samples] for start in starts])
         embedding = self.represent(crops, available.repeat(len(starts), 1))
-        return embedding.reshape(len(starts), len(ecg), -1).mean(0)
+        finite = torch.where(available[..., None], ecg, 0.0).isfinite().flatten(1).all(1)
+        usable = (available.any(1) & finite)[:, None]
+        return torch.where(usable, embedding.reshape(len(starts), len(ecg), -1).mean(0), torch.nan)
 
     def represent(self, ecg: Tensor, available: Tensor) -> Tensor:
         """The representation of crops, all of whose samples are valid."""
@@ -193,10 +196,8 @@ class Encoder(nn.Module):
         i_ii = inverse @ torch.einsum("bl,li,blt->bit", weight, self.limbs, ecg[:, :6])
         fill = known[:, None] & ~available[:, :6]
         limb = torch.where(fill[..., None], self.limbs @ i_ii, ecg[:, :6])
-        ecg, there = (
-            torch.cat([limb, ecg[:, 6:]], 1),
-            torch.cat([available[:, :6] | fill, available[:, 6:]], 1),
-        )
+        ecg = torch.cat([limb, ecg[:, 6:]], 1)
+        there = torch.cat([available[:, :6] | fill, available[:, 6:]], 1)
         centred = (ecg - ecg.mean(-1, keepdim=True)) * there[..., None]
         count = there.sum(-1).clamp(min=1) * ecg.shape[-1]
         scale = ((centred**2).sum((1, 2)) / count).sqrt().clamp(min=self.smallest)

@@ -15,6 +15,7 @@ from coreecg_jax.export.crops import embed_full_windows
 from coreecg_jax.export.description import Description
 from coreecg_jax.export.loading import read_bundle
 from coreecg_jax.export.onnx_file import run_onnx, write_onnx
+from coreecg_jax.export.parts import parameters_of
 from coreecg_jax.export.recordings import windows_of
 from coreecg_jax.export.refusal import MissingPackage
 from coreecg_jax.export.stablehlo import run_stablehlo, write_stablehlo
@@ -62,7 +63,7 @@ def write_bundle(
     Args:
       out: must not be there yet.
       description: of the encoder.
-      parameters: {'network': …, 'fda': …}.
+      parameters: {'network': …, 'fda': …}; of the network the parts that the description names are written.
       formats: some of `PORTABLE`, beside the safetensors.
 
     Returns:
@@ -75,11 +76,13 @@ def write_bundle(
       MissingPackage: when a format needs a package that is not there.
     """
     require_possible(out, formats)
+    network = parameters_of(parameters["network"], description.parts)
     with folder.new_folder(Path(out)) as new:
-        tensors = {name: np.asarray(leaf) for name, leaf in flat(parameters).items()}
+        held = flat({**parameters, "network": network})
+        tensors = {name: np.asarray(leaf) for name, leaf in held.items()}
         (new / folder.CONFIG).write_text(description.to_json(), encoding="utf-8")
         (new / folder.TENSORS).write_bytes(tensors_to_bytes(tensors))
-        _write_vectors(new / folder.VECTORS, description, parameters["network"])
+        _write_vectors(new / folder.VECTORS, description, network)
         bundle, vectors = read_bundle(new), read_vectors(new / folder.VECTORS)
         differences = {"safetensors": require_same(embedded(bundle, vectors), vectors, folder.TENSORS)}
         for name in formats:

@@ -102,10 +102,11 @@ class CoReECG(nn.Module):
         self.encoder_stack = Stack(self.depth, self.heads, dtype)
         self.decoder_in = dense(self.decoder_width, dtype=dtype)
         self.decoder_context = dense(self.decoder_width, dtype=dtype)
-        self.mask_token = self.param("mask_token", nn.initializers.normal(0.02), (self.decoder_width,))
-        self.decoder_lead_embedding = self.param(
-            "decoder_lead_embedding", lead_init, (len(LEADS), self.decoder_width)
-        )
+        if self.is_initializing() or self.has_variable("params", "mask_token"):  # else the encoder is alone
+            self.mask_token = self.param("mask_token", nn.initializers.normal(0.02), (self.decoder_width,))
+            self.decoder_lead_embedding = self.param(
+                "decoder_lead_embedding", lead_init, (len(LEADS), self.decoder_width)
+            )
         self.decoder_stack = Stack(self.decoder_depth, self.decoder_heads, dtype)
         self.decoder_out = dense(self.patch, dtype=jnp.dtype(jnp.float32), zero=self.zero_output)
         self.projector = MLP((self.width, self.projection), dtype)

@@ -55,13 +55,15 @@ def autocorrelation(tokens_BUND: jax.Array, seen_BUN: jax.Array, lags: int) -> j
     seen tokens; divided by that at lag 0. 0 where there is no pair, or no token varies.
     """
     centred_BUND = (tokens_BUND - pool(tokens_BUND, seen_BUN)[0][:, :, None]) * seen_BUN[..., None]
-    columns = tokens_BUND.shape[2]
-
-    def product(lag: int) -> jax.Array:
-        lag = min(lag, columns)  # no pair beyond
-        pairs_B = (seen_BUN[:, :, lag:] & seen_BUN[:, :, : columns - lag]).sum((1, 2))
-        sum_B = (centred_BUND[:, :, lag:] * centred_BUND[:, :, : columns - lag]).sum((1, 2, 3))
-        return sum_B / jnp.maximum(pairs_B, 1)
-
-    products_BK = jnp.stack([product(lag) for lag in range(lags + 1)], axis=-1)
+    seen_BUN = seen_BUN.astype(jnp.float32)
+    # Every pair of columns in one matrix product: a sum for each lag takes a CPU far longer
+    # (docs/performance.md).
+    sum_BNN = jnp.einsum("bund,bumd->bnm", centred_BUND, centred_BUND, precision=jax.lax.Precision.HIGHEST)
+    pairs_BNN = jnp.einsum("bun,bum->bnm", seen_BUN, seen_BUN)
+    products_BK = _by_lag(sum_BNN, lags) / jnp.maximum(_by_lag(pairs_BNN, lags), 1.0)
     return products_BK[:, 1:] / jnp.maximum(products_BK[:, :1], 1e-6)
+
+
+def _by_lag(x_BNN: jax.Array, lags: int) -> jax.Array:
+    """Sums over the columns that lie 0, 1, … `lags` places apart, float32[B, 1 + lags]."""
+    return jnp.stack([jnp.trace(x_BNN, lag, axis1=1, axis2=2) for lag in range(lags + 1)], axis=-1)

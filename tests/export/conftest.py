@@ -1,5 +1,7 @@
 """One written bundle for all tests of this folder, and one simulated recording."""
 
+import shutil
+
 import numpy as np
 import pytest
 from made_bundle import made_description, made_parameters
@@ -15,6 +17,12 @@ def written(tmp_path_factory: pytest.TempPathFactory):
     folder = tmp_path_factory.mktemp("bundles") / "made"
     write_bundle(folder, made_description(), made_parameters(), formats=())
     return folder
+
+
+@pytest.fixture
+def copied(written, tmp_path):
+    """A copy of it, to be changed."""
+    return shutil.copytree(written, tmp_path / "copy")
 
 
 @pytest.fixture(scope="session")

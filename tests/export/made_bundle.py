@@ -2,18 +2,23 @@
 
 import contextlib
 import functools
+import hashlib
 import resource
 from pathlib import Path
 
 import jax
 import numpy as np
+from hypothesis import HealthCheck, settings
 
+from coreecg_jax.export import folder
 from coreecg_jax.export.description import Accuracy, Description, Normalisation, Representation, Training
+from coreecg_jax.export.parts import PARTS
 from coreecg_jax.method.network import CoReECG
 from coreecg_jax.method.views import FDA
 from coreecg_jax.records.leads import LEADS
 from coreecg_jax.records.schema import Preprocessing
 
+FUZZ = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 RATE = 100.0  # Hz
 PATCH = 50  # samples
 CROP = 400  # samples: 4 s, three of them in a window of 10 s
@@ -34,7 +39,7 @@ NETWORK = CoReECG(
 )
 
 
-def made_description(network=NETWORK, pooling="lead"):
+def made_description(network=NETWORK, pooling="lead", parts=PARTS):
     """What a bundle of this network says."""
     training = Training("coreecg", "made", {"made": "0" * 64}, 7, 0, CROP, "float32", "learned", 0.1, 10)
     return Description(
@@ -44,6 +49,7 @@ def made_description(network=NETWORK, pooling="lead"):
         representation=Representation(pooling, CROP, 3),
         training=training,
         accuracy=(Accuracy("made_task", SIX, "linear", "sealed test", 0.8, 0.75, 0.85),),
+        parts=parts,
         project_version="0",
     )
 
@@ -60,6 +66,13 @@ def _shapes(network):
     kept, seen = np.arange(12, dtype=np.int32)[None], np.ones((1, 12), bool)
     shapes = jax.eval_shape(lambda: network.init(jax.random.key(0), patches, kept, seen))["params"]
     return {"network": shapes, "fda": FDA().init(CROP, RATE)}
+
+
+def sign_again(where):
+    """New digests, as one who tampers would write them."""
+    names = sorted(path.name for path in where.iterdir() if path.name != folder.SUMS)
+    lines = [f"{hashlib.sha256((where / name).read_bytes()).hexdigest()}  {name}\n" for name in names]
+    (where / folder.SUMS).write_text("".join(lines))
 
 
 @contextlib.contextmanager

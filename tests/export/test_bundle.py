@@ -12,6 +12,9 @@ from made_bundle import CROP, NETWORK, PATCH, RATE, SIX, made_parameters
 import coreecg_jax
 from coreecg_jax.downstream.features import crop_features
 from coreecg_jax.export.bundle import UnseenLeads
+from coreecg_jax.export.crops import embed_recordings
+from coreecg_jax.export.description import Representation
+from coreecg_jax.export.recordings import Windows
 from coreecg_jax.inputs.reader import Recordings
 from coreecg_jax.method.representation import represent
 from coreecg_jax.records.conditioning import condition, to_int16
@@ -111,6 +114,25 @@ def test_many_and_long_recordings(bundle, ecg, embedding) -> None:
     whole = condition(np.tile(ecg, 3), 500.0, P)
     parts = [bundle.embed(whole[:, at : at + 1000], fs=RATE, conditioned=True) for at in (0, 1000, 2000)]
     np.testing.assert_allclose(several[2], np.mean(parts, 0)[0], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("backend", "windows", "expected"), [("cpu", 1, [1]), ("cpu", 5, [2, 2, 2]), ("gpu", 5, [16])]
+)
+def test_a_cpu_is_given_few_windows_at_once(monkeypatch, backend, windows, expected) -> None:
+    monkeypatch.setattr(jax, "default_backend", lambda: backend)
+    sizes = []
+
+    def embed(ecg_BLT, available_BL, length_B):
+        sizes.append(len(ecg_BLT))
+        return ecg_BLT[:, :2, 0]
+
+    ecg = np.random.default_rng(0).normal(size=(windows, 1, 12, CROP)).astype(np.float32)
+    there, flags, length = np.ones(12, bool), np.zeros(12, np.int64), np.array([CROP], np.int32)
+    made = [Windows(one, length, there, flags) for one in ecg]
+    embedding = embed_recordings(embed, made, Representation("lead", CROP, 1))
+    assert sizes == expected
+    np.testing.assert_array_equal(embedding, ecg[:, 0, :2, 0])
 
 
 def test_what_cannot_be_used_is_refused(bundle, ecg) -> None:

@@ -8,13 +8,22 @@ import numpy as np
 import pytest
 from made_bundle import made_description, made_parameters
 
+from coreecg_jax.export import folder
 from coreecg_jax.export.refusal import BundleRefused
 from coreecg_jax.export.vectors import read_vectors
 from coreecg_jax.export.writing import write_bundle
 
 TEXT = (Path(__file__).parents[2] / "docs" / "export.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"(?m)(?:^    .*\n)+", TEXT)
-EXAMPLES = [re.sub(r"(?m)^    ", "", block) for block in BLOCKS if re.match(r"    (import|from) ", block)]
+
+
+def examples(text, imported):
+    """Python that begins with an import of one of these, indented by four as Markdown has code."""
+    blocks = re.findall(r"(?m)(?:^    .*\n)+", text)
+    begin = re.compile(rf"    (import|from) ({imported})\b")
+    return [re.sub(r"(?m)^    ", "", block) for block in blocks if begin.match(block)]
+
+
+EXAMPLES = examples(TEXT, "coreecg_jax|onnxruntime|jax")
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +38,7 @@ def place(tmp_path_factory):
 
 def test_there_are_examples() -> None:
     assert len(EXAMPLES) == 6
+    assert len(examples(TEXT, "scipy")) == 1
 
 
 @pytest.mark.filterwarnings("ignore::coreecg_jax.export.bundle.UnseenLeads")
@@ -59,3 +69,18 @@ def test_an_example_runs(example: str, place, ecg, monkeypatch, tmp_path) -> Non
             exec(example, names)
     else:
         assert names["probe"].predict(names["recordings"]).shape == (3,)
+
+
+@pytest.mark.parametrize("where", ["docs", "card"])
+def test_the_filter_of_others_is_ours(where, written, bundle, ecg) -> None:
+    """What the portable formats leave to the user, by scipy alone."""
+    (recipe,) = examples(TEXT if where == "docs" else (written / folder.CARD).read_text(), "scipy")
+    signal = ecg[[0, 1, 7]] + np.linspace(
+        0.0, 3.0, ecg.shape[1]
+    )  # wanders, so that ends and resampling count
+    names = {"signal": signal}
+    exec(recipe, names)
+    asked = {"fs": 500, "leads": ("I", "II", "V2"), "bad_leads": "refuse", "conditioned": False}
+    (ours,) = bundle.condition(signal, **asked)
+    np.testing.assert_allclose(names["window"], ours.ecg_LT[[0, 1, 7], :1000], rtol=0, atol=1e-9)
+    assert np.abs(names["window"] - signal[:, ::5]).max() > 0.5

@@ -9,8 +9,10 @@ from made_bundle import NETWORK, made_description, made_parameters
 
 from coreecg_jax.export import folder, writing
 from coreecg_jax.export.loading import load
+from coreecg_jax.export.parts import PARTS
 from coreecg_jax.export.refusal import BundleRefused, MissingPackage
 from coreecg_jax.export.stablehlo import PLATFORMS, run_stablehlo
+from coreecg_jax.export.tensors import flat
 from coreecg_jax.export.vectors import LEAD_SETS, TOLERANCE, read_vectors, require_same
 from coreecg_jax.export.writing import write_bundle
 
@@ -20,8 +22,10 @@ PLAIN = SHALLOW.clone(voltage=False, normalise_patches=True, time_bias=False, ke
 
 @pytest.fixture(scope="module")
 def hlo(tmp_path_factory):
+    """With the encoder alone, as is the last of `onnx_bundle`."""
     where = tmp_path_factory.mktemp("hlo") / "bundle"
-    differences = write_bundle(where, made_description(), made_parameters(), formats=("stablehlo",))
+    description = made_description(parts=("encoder",))
+    differences = write_bundle(where, description, made_parameters(), formats=("stablehlo",))
     assert 0 <= differences["stablehlo"] < TOLERANCE
     return where
 
@@ -33,9 +37,8 @@ def onnx_bundle(request, tmp_path_factory):
     pooling, _, other = request.param.partition(",")
     network = PLAIN if other else NETWORK if pooling == "rhythm" else SHALLOW
     where = tmp_path_factory.mktemp("onnx") / "bundle"
-    differences = write_bundle(
-        where, made_description(network, pooling), made_parameters(network), formats=("onnx",)
-    )
+    description = made_description(network, pooling, ("encoder",) if other else PARTS)
+    differences = write_bundle(where, description, made_parameters(network), formats=("onnx",))
     assert 0 <= differences["onnx"] < TOLERANCE
     return where
 
@@ -86,6 +89,21 @@ def test_stablehlo_takes_any_number(hlo) -> None:
     assert set(PLATFORMS) == {"cpu", "cuda", "tpu"}
     embedding = run_stablehlo(hlo / folder.STABLEHLO, *unusable(vectors))
     assert_unusable_rows_are_nan(embedding, vectors)
+
+
+def test_an_encoder_alone_embeds_and_explains_but_does_not_fill(hlo, written, bundle, ecg) -> None:
+    alone = load(hlo)
+    assert {"mask_token", "decoder_in", "projector"} <= set(bundle.parameters) - set(alone.parameters)
+    assert {"lead_embedding", "free_tokens", "embed", "encoder_stack"} == set(alone.parameters)
+    for name, x in flat(alone.parameters).items():
+        np.testing.assert_array_equal(x, flat(bundle.parameters)[name])
+    np.testing.assert_array_equal(alone.importance().logit_M, bundle.importance().logit_M)
+    with pytest.raises(
+        ValueError, match=r"^reconstruct: expected a bundle with a decoder, got .* encoder only"
+    ):
+        alone.reconstruct(ecg, fs=500)
+    assert (hlo / folder.TENSORS).stat().st_size < 0.9 * (written / folder.TENSORS).stat().st_size
+    assert "| model.safetensors | encoder |" in (hlo / folder.CARD).read_text()
 
 
 def test_the_vectors_tell_the_leads_apart(hlo) -> None:

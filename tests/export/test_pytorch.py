@@ -12,6 +12,7 @@ import pytest
 from made_bundle import NETWORK, made_description, made_parameters
 
 from coreecg_jax.export import folder
+from coreecg_jax.export.parts import PARTS
 from coreecg_jax.export.vectors import TOLERANCE, read_vectors
 from coreecg_jax.export.writing import write_bundle
 
@@ -26,7 +27,8 @@ def made(request, tmp_path_factory):
     pooling, _, other = request.param.partition(",")
     network = PLAIN if other else NETWORK
     where = tmp_path_factory.mktemp("torch") / "bundle"
-    write_bundle(where, made_description(network, pooling), made_parameters(network), formats=())
+    parts = ("encoder",) if other else PARTS
+    write_bundle(where, made_description(network, pooling, parts), made_parameters(network), formats=())
     return where
 
 
@@ -47,6 +49,18 @@ def test_what_is_not_available_changes_nothing_and_gradients_reach_the_parameter
     embedding.square().sum().backward()
     used = {name for name, part in encoder.parts.items() if part.grad is not None and part.grad.abs().any()}
     assert {"lead_embedding", "embed/linear/kernel", "encoder_stack/layers/qkv/kernel"} <= used
+
+
+def test_a_row_that_cannot_be_used_is_nan_as_in_onnx(made) -> None:
+    """NaN or infinity in a lead that is there, no lead at all; the other rows are as ever."""
+    vectors, encoder = read_vectors(made / folder.VECTORS), pytorch.load(made)
+    ecg, available = vectors.ecg.copy(), vectors.available.copy()
+    ecg[0, 3, 500], ecg[1, 0, 500] = np.nan, -np.inf
+    available[2] = False
+    with torch.no_grad():
+        embedding = encoder(torch.tensor(ecg), torch.tensor(available)).numpy()
+    assert np.isnan(embedding[:3]).all()
+    np.testing.assert_allclose(embedding[3], vectors.embedding[3], atol=TOLERANCE)
 
 
 def test_another_shape_is_refused(made) -> None:
@@ -73,7 +87,7 @@ def changed_tensors(where, change):
 
 LEAD, TOKENS = "network.lead_embedding", "network.free_tokens"
 CONFIGS = [
-    (("format_version",), 3, "format_version: expected 1 or 2, got 3"),
+    (("format_version",), 4, "format_version: expected 1 or 2 or 3, got 4"),
     (("network", "depth"), 1, r"layers\.[\w.]+: expected finite float32 \[1, .*got torch.float32 \[2, "),
     (("network", "kernels"), 0, r"missing \[\], unknown \['network.embed.bias', 'network.embed.taps'\]"),
     (("network", "normalise_patches"), True, r"missing \['network.patch_norm.bias', "),
@@ -101,41 +115,37 @@ TENSORS = [
 ]
 
 
-@pytest.fixture
-def copy(written, tmp_path):
-    return shutil.copytree(written, tmp_path / "copy")
-
-
 @pytest.mark.parametrize(("path", "to", "said"), CONFIGS)
-def test_another_config_is_refused_by_its_digest_and_by_itself(copy, path, to, said) -> None:
-    changed_config(copy, *path, to=to)
+def test_another_config_is_refused_by_its_digest_and_by_itself(copied, path, to, said) -> None:
+    changed_config(copied, *path, to=to)
     with pytest.raises(ValueError, match=r"config\.json: its SHA-256 is not that of SHA256SUMS"):
-        pytorch.load(copy)
+        pytorch.load(copied)
     with pytest.raises(ValueError, match=said):
-        pytorch.read(copy)
+        pytorch.read(copied)
 
 
 @pytest.mark.parametrize(("change", "said"), TENSORS)
-def test_other_tensors_are_refused_by_their_digest_and_by_themselves(copy, change, said) -> None:
-    changed_tensors(copy, change)
+def test_other_tensors_are_refused_by_their_digest_and_by_themselves(copied, change, said) -> None:
+    changed_tensors(copied, change)
     with pytest.raises(ValueError, match=r"model\.safetensors: its SHA-256 is not that of SHA256SUMS"):
-        pytorch.load(copy)
+        pytorch.load(copied)
     with pytest.raises(ValueError, match=said):
-        pytorch.read(copy)
+        pytorch.read(copied)
 
 
-def test_what_is_missing_or_no_tensor_file_is_refused(copy) -> None:
-    (copy / folder.TENSORS).write_bytes((copy / folder.TENSORS).read_bytes()[:100])
+def test_what_is_missing_or_no_tensor_file_is_refused(copied) -> None:
+    (copied / folder.TENSORS).write_bytes((copied / folder.TENSORS).read_bytes()[:100])
     with pytest.raises(ValueError, match=r"^model\.safetensors: "):
-        pytorch.read(copy)
+        pytorch.read(copied)
     for name in (folder.TENSORS, folder.SUMS):
-        (copy / name).unlink()
+        (copied / name).unlink()
         with pytest.raises(ValueError, match=r"expected SHA256SUMS and .*: no bundle, or not copied whole"):
-            pytorch.load(copy)
+            pytorch.load(copied)
 
 
-def test_a_bundle_of_version_1_is_read() -> None:
-    where = Path(__file__).parent / "bundles" / "version_1"
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_bundle_of_an_older_version_is_read(version) -> None:
+    where = Path(__file__).parent / "bundles" / f"version_{version}"
     vectors = read_vectors(where / folder.VECTORS)
     with torch.no_grad():
         embedding = pytorch.load(where)(torch.tensor(vectors.ecg), torch.tensor(vectors.available)).numpy()

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from made_run import write_made_data, write_made_run
 
@@ -14,7 +15,7 @@ import coreecg_jax
 from coreecg_jax.export.description import Representation
 from coreecg_jax.export.writing import require_possible
 from coreecg_jax.records.leads import LEADS
-from launch.exporting import accuracy_of, description_of, labels_of
+from launch.exporting import accuracy_of, description_of, labels_of, sizes
 from launch.restored import encoder_of
 
 ROOT = Path(__file__).parents[2]
@@ -42,7 +43,13 @@ def exported(
 ) -> subprocess.CompletedProcess[str]:
     out = tmp_path_factory.mktemp("bundles") / "x"
     result = launch(
-        "export", f"--checkpoint={run}", f"--out={out}", "--formats=", "--pooling=lead", "--crops=2"
+        "export",
+        f"--checkpoint={run}",
+        f"--out={out}",
+        "--formats=",
+        "--parts=encoder",
+        "--pooling=lead",
+        "--crops=2",
     )
     assert result.returncode == 0, result.stderr
     assert data.is_dir()
@@ -61,7 +68,9 @@ def where(exported: subprocess.CompletedProcess[str]) -> Path:
 @pytest.mark.slow
 def test_a_run_becomes_a_bundle(run: Path, exported: subprocess.CompletedProcess[str]) -> None:
     assert "| safetensors | " in exported.stdout
+    assert ", projector " in exported.stdout.splitlines()[-3]
     description = coreecg_jax.load(where(exported)).description
+    assert description.parts == ("encoder",)
     assert description.training.manifests == {"made": hashlib.sha256(b"{}\n").hexdigest()}
     assert description.training.fewest_leads == 10
     assert description.representation.crops == 2
@@ -106,6 +115,21 @@ def test_what_cannot_be_written_is_said_before_anything_is_read(tmp_path: Path) 
     assert asked.stderr.startswith("error: formats: expected some of onnx, stablehlo, pytorch, got tflite")
     with pytest.raises(FileExistsError, match="is there already"):
         require_possible(there, ())
+
+
+def test_parts_that_are_left_out(tmp_path: Path) -> None:
+    """Said before the checkpoint is looked for, which is not there; and counted."""
+    with pytest.raises(ValueError, match="--recovered_on: expected the decoder among --parts, got encoder:"):
+        description_of(
+            str(tmp_path / "gone"), pooling="lead", crops=3, parts=["encoder"], recovered_on="held"
+        )
+    (tmp_path / "model.safetensors").write_bytes(bytes(1_234_567))
+    network = {"mask_token": np.ones(8), "decoder_in": {"bias": np.ones((2, 3))}, "embed": np.ones(2000)}
+    assert sizes(str(tmp_path), network, ("encoder", "projector")).splitlines()[2:] == [
+        "| model.safetensors | 1.235 |",
+        "",
+        "parameters: encoder 2,000, decoder 14 (left out), projector 0",
+    ]
 
 
 def test_data_that_moved_and_known_accuracy(run: Path, tmp_path: Path, capsys) -> None:
