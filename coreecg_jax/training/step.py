@@ -16,12 +16,14 @@ from coreecg_jax.training.mesh import Placement
 from coreecg_jax.training.state import Parameters, TrainState
 
 TrainStep = Callable[[TrainState, Batch], tuple[TrainState, Metrics]]
-P, R = ParamSpec("P"), TypeVar("R")
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 def _once(make: Callable[P, R]) -> Callable[P, R]:
     """One function for the same settings: jit knows it again, a process that trains twice compiles once."""
-    return functools.lru_cache(maxsize=8)(make)
+    made: Any = functools.lru_cache(maxsize=8)(make)
+    return made
 
 
 def make_train_step(
