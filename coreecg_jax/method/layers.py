@@ -120,7 +120,10 @@ class Stack(nn.Module):
             split_rngs={"params": True},
             in_axes=(nn.broadcast, 0) if dropping else nn.broadcast,
             length=self.depth,
-            unroll=min(self.depth, UNROLLED_LAYERS),
+            # Drawing the parameters is no work to unroll, only more to compile. The check traces each layer
+            # once more; which parameters are drawn hangs on it, so it stays there.
+            unroll=1 if self.is_initializing() else min(self.depth, UNROLLED_LAYERS),
+            check_constancy_invariants=self.is_initializing(),
         )
         x_BKD, _ = layers(heads=self.heads, dtype=self.dtype, name="layers")(
             x_BKD.astype(self.dtype), bias_BHKK, *dropping

@@ -34,20 +34,20 @@ def reconstruction_loss(
     Tokens of leads that are not available are not counted. Nothing hidden gives 0.
     """
     error_BS = ((prediction_BSP - targets.patches_BSP) ** 2).mean(-1)
-    hidden_BS = (~mask.visible_BLN & available_BL[:, :, None]).reshape(error_BS.shape)
+    hidden_BLN = ~mask.visible_BLN & available_BL[:, :, None]
+    hidden_BS = hidden_BLN.reshape(error_BS.shape)
     loss = (error_BS * hidden_BS).sum() / jnp.maximum(hidden_BS.sum(), 1)
-    residual_BS = error_BS * targets.scale_BS**2
-    total_BS = (targets.patches_BSP**2).mean(-1) * targets.scale_BS**2
-    kinds = hidden_kinds(mask.visible_BLN)
-    metrics = {"explained_variance": _explained(residual_BS, total_BS, hidden_BS)}
-    for name, kind_BLN in zip(HiddenKinds._fields, kinds):
-        of_kind_BS = hidden_BS & kind_BLN.reshape(hidden_BS.shape)
-        metrics[f"explained_variance_{name}"] = _explained(residual_BS, total_BS, of_kind_BS)
-    lead_S = jnp.arange(hidden_BS.shape[1]) // mask.visible_BLN.shape[2]
-    for place, lead in enumerate(LEADS):
-        of_lead_BS = hidden_BS & (lead_S == place)[None]
-        metrics[f"explained_variance_{lead}"] = _explained(residual_BS, total_BS, of_lead_BS)
-    return loss, metrics
+    scale2_BS = targets.scale_BS**2 * hidden_BS
+    residual_BLN = (error_BS * scale2_BS).reshape(hidden_BLN.shape)
+    total_BLN = ((targets.patches_BSP**2).mean(-1) * scale2_BS).reshape(hidden_BLN.shape)
+    kind_XBLN = jnp.stack(hidden_kinds(mask.visible_BLN))
+    of_kind_X = _explained(residual_BLN[None] * kind_XBLN, total_BLN[None] * kind_XBLN, axis=(1, 2, 3))
+    of_lead_L = _explained(residual_BLN, total_BLN, axis=(0, 2))
+    return loss, {
+        "explained_variance": _explained(residual_BLN, total_BLN, axis=None),
+        **{f"explained_variance_{kind}": value for kind, value in zip(HiddenKinds._fields, of_kind_X)},
+        **{f"explained_variance_{lead}": value for lead, value in zip(LEADS, of_lead_L)},
+    }
 
 
 def info_nce(
@@ -90,6 +90,6 @@ def fda_metrics(view: View, ecg_BLT: jax.Array) -> Metrics:
     }
 
 
-def _explained(residual_BS: jax.Array, total_BS: jax.Array, hidden_BS: jax.Array) -> jax.Array:
-    """1 - residual / total over the hidden tokens; NaN where none is hidden in this way."""
-    return 1 - (residual_BS * hidden_BS).sum() / (total_BS * hidden_BS).sum()
+def _explained(residual: jax.Array, total: jax.Array, axis: tuple[int, ...] | None) -> jax.Array:
+    """1 - residual / total, each summed over the axes; NaN where nothing is hidden in this way."""
+    return 1 - residual.sum(axis) / total.sum(axis)

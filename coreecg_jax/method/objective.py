@@ -180,17 +180,18 @@ class Objective:
         self, key: jax.Array, ecg: jax.Array, length: jax.Array, available: jax.Array
     ) -> tuple[Normalised, Normalised]:
         """Two normalised crops of each window."""
-        first, second = (
-            normalise(crop(ecg, start_B, self.crop_samples) * self.millivolts_per_unit, available)
-            for start_B in self.starts(key, length)
-        )
-        return first, second
+
+        def normalised(start_B: jax.Array) -> Normalised:
+            return normalise(crop(ecg, start_B, self.crop_samples) * self.millivolts_per_unit, available)
+
+        first, second = zip(*jax.vmap(normalised)(jnp.stack(self.starts(key, length))))
+        return Normalised(*first), Normalised(*second)
 
     def starts(self, key: jax.Array, length: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Where the two crops start in each window, int32[B]: each at its own place unless `same_crop`."""
-        first_key, second_key = jax.random.split(key)
-        first_B = random_starts(first_key, length, self.crop_samples)
-        return first_B, first_B if self.same_crop else random_starts(second_key, length, self.crop_samples)
+        keys = jax.random.split(key)
+        first_B, second_B = jax.vmap(lambda one: random_starts(one, length, self.crop_samples))(keys)
+        return first_B, first_B if self.same_crop else second_B
 
     def augmented(
         self, key: jax.Array, crops: tuple[Normalised, Normalised]

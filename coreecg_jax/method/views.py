@@ -99,10 +99,10 @@ class FDA:
 
     def curve(self, view: View, samples: int, sampling_rate: float) -> dict[int, jax.Array]:
         """The importance curve: mean protection around each band's centre, the centre in whole Hz."""
-        frequency_M = self.centres(samples, sampling_rate)
-        protected_M = view.protected_BM.mean(0)
-        near = {round(centre): np.abs(frequency_M - centre) <= BAND_SPACING / 2 for centre in _centres()}
-        return {hz: protected_M[np.flatnonzero(of_band_M)].mean() for hz, of_band_M in near.items()}
+        centre_C, frequency_M = _centres(), self.centres(samples, sampling_rate)
+        near_CM = np.abs(frequency_M[None, :] - centre_C[:, None]) <= BAND_SPACING / 2
+        protected_CM = jnp.broadcast_to(view.protected_BM.mean(0), near_CM.shape)
+        return dict(zip(centre_C.round().astype(int).tolist(), protected_CM.mean(1, where=near_CM)))
 
     def _logit(self, parameters: dict[str, jax.Array], energy_BM: jax.Array) -> jax.Array:
         """Importance standardised over bands: a budget, of which about half is protected whatever s."""

@@ -1,5 +1,6 @@
 """AdamW with warm-up and cosine; FDA's importance by a rate of its own and without decay."""
 
+import functools
 from collections.abc import Hashable
 
 import jax
@@ -11,6 +12,7 @@ def schedule(peak: float, *, warmup_steps: int, steps: int) -> optax.Schedule:
     return optax.warmup_cosine_decay_schedule(0.0, peak, warmup_steps, steps, 0.0)
 
 
+@functools.lru_cache(maxsize=8)  # one object for the same settings, by which jit knows what it has compiled
 def make_optimizer(
     *,
     learning_rate: float,

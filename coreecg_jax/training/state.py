@@ -1,13 +1,14 @@
 """The state of training: one pytree, nothing else persists between steps."""
 
+import functools
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from flax import struct
 
-from coreecg_jax.method.masking import as_mask
 from coreecg_jax.method.network import CoReECG
 from coreecg_jax.method.objective import Objective
 from coreecg_jax.records.leads import LEADS
@@ -25,12 +26,15 @@ class TrainState(struct.PyTreeNode):
     skipped_in_a_row: jax.Array  # int32, of them those since the last that was finite
 
 
+@functools.partial(jax.jit, static_argnums=0)
 def init_parameters(network: CoReECG, key: jax.Array) -> Parameters:
-    """Parameters of the network as drawn before the first step; they do not depend on the crop's length."""
-    visible_BLN = jnp.ones((1, len(LEADS), 1), bool)
-    mask = as_mask(visible_BLN, len(LEADS))
-    patches_BSP = jnp.zeros((1, len(LEADS), network.patch), jnp.float32)
-    return jax.jit(network.init)(key, patches_BSP, mask.kept_BK, mask.seen_BK)["params"]
+    """Parameters of the network as drawn before the first step; they do not depend on the crop's length.
+
+    Compiled once for all networks of the same settings.
+    """
+    patches_BSP = np.zeros((1, len(LEADS), network.patch), np.float32)
+    kept_BK, seen_BK = np.arange(len(LEADS), dtype=np.int32)[None], np.ones((1, len(LEADS)), bool)
+    return network.init(key, patches_BSP, kept_BK, seen_BK)["params"]
 
 
 def init_state(objective: Objective, optimizer: optax.GradientTransformation, key: jax.Array) -> TrainState:

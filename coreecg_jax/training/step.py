@@ -1,11 +1,13 @@
 """One step of training, and one of validation: pure functions of (state, batch)."""
 
+import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import jax
 import jax.numpy as jnp
 import optax
+from jax.sharding import NamedSharding
 
 from coreecg_jax.inputs.batch import Batch
 from coreecg_jax.inputs.corpus import make_draw
@@ -14,6 +16,14 @@ from coreecg_jax.training.mesh import Placement
 from coreecg_jax.training.state import Parameters, TrainState
 
 TrainStep = Callable[[TrainState, Batch], tuple[TrainState, Metrics]]
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _once(make: Callable[P, R]) -> Callable[P, R]:
+    """One function for the same settings: jit knows it again, a process that trains twice compiles once."""
+    made: Any = functools.lru_cache(maxsize=8)(make)
+    return made
 
 
 def make_train_step(
@@ -64,6 +74,18 @@ def make_corpus_steps(
     """
     everywhere, divided = placement
     of_state = everywhere if of_state is None else of_state
+    return jax.jit(
+        _corpus_steps(objective, optimizer, seed, divided),
+        in_shardings=(of_state, divided, everywhere, everywhere),
+        out_shardings=(of_state, everywhere),
+        donate_argnums=0,
+    )
+
+
+@_once
+def _corpus_steps(
+    objective: Objective, optimizer: optax.GradientTransformation, seed: int, divided: NamedSharding
+) -> CorpusSteps:
     train_step, draw = _train_step(objective, optimizer, seed), make_draw(divided)
 
     def corpus_steps(
@@ -78,14 +100,10 @@ def make_corpus_steps(
         none = jax.tree.map(lambda leaf: jnp.zeros((len(index_KB),), leaf.dtype), one)
         return jax.lax.fori_loop(0, count, step, (state, none))
 
-    return jax.jit(
-        corpus_steps,
-        in_shardings=(of_state, divided, everywhere, everywhere),
-        out_shardings=(of_state, everywhere),
-        donate_argnums=0,
-    )
+    return corpus_steps
 
 
+@_once
 def _train_step(objective: Objective, optimizer: optax.GradientTransformation, seed: int) -> TrainStep:
     def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
         key = jax.random.fold_in(jax.random.key(seed), state.step)
@@ -93,14 +111,19 @@ def _train_step(objective: Objective, optimizer: optax.GradientTransformation, s
         (loss, metrics), gradient = gradient_of(state.parameters, key, **batch._asdict())
         updates, optimizer_state = optimizer.update(gradient, state.optimizer, state.parameters)
         parameters: Any = optax.apply_updates(state.parameters, updates)
-        metrics["gradient_norm"] = optax.tree.norm(gradient)
+        metrics["gradient_norm"] = _norm(gradient)
         finite = jnp.isfinite(loss) & jnp.isfinite(metrics["gradient_norm"])
         state = _next_state(state, finite, parameters, optimizer_state)
-        metrics["parameter_norm"] = optax.tree.norm(state.parameters["network"])
+        metrics["parameter_norm"] = _norm(state.parameters["network"])
         metrics["skipped"], metrics["skipped_in_a_row"] = state.skipped, state.skipped_in_a_row
         return state, metrics
 
     return train_step
+
+
+def _norm(tree: Any) -> jax.Array:
+    """Of all numbers together. `optax.tree.norm` squares imaginary parts too, which takes time to trace."""
+    return jnp.sqrt(jnp.asarray(sum((leaf**2).sum() for leaf in jax.tree.leaves(tree))))
 
 
 def _next_state(
@@ -109,7 +132,7 @@ def _next_state(
     """The state with these parameters where `finite`; otherwise the same, with one more step skipped."""
 
     def chosen(new: Any, old: Any) -> Any:
-        return jax.tree.map(lambda new, old: jnp.where(finite, new, old), new, old)
+        return jax.tree.map(lambda new, old: jax.lax.select_n(finite, old, new), new, old)
 
     return TrainState(
         state.step + 1,
@@ -135,15 +158,21 @@ def make_validation_step(
 
     Crops, views and masks of batch `number` are the same at every validation and in every run.
     """
+    everywhere, divided = placement
+    of_parameters = everywhere if of_parameters is None else of_parameters
+    return jax.jit(
+        _validation_step(objective),
+        in_shardings=(of_parameters, divided, everywhere),
+        out_shardings=everywhere,
+    )
 
+
+@_once
+def _validation_step(objective: Objective) -> Callable[[Parameters, Batch, Any], Validated]:
     def validation_step(parameters: Parameters, batch: Batch, number: Any) -> Validated:
         key = jax.random.fold_in(jax.random.key(0), number)
         forward = objective.forward(parameters, key, batch.ecg, batch.length, batch.available)
         _, metrics = objective.losses(forward, batch.patient)
         return Validated(metrics, forward.output.projection_BE, forward.output.global_BD)
 
-    everywhere, divided = placement
-    of_parameters = everywhere if of_parameters is None else of_parameters
-    return jax.jit(
-        validation_step, in_shardings=(of_parameters, divided, everywhere), out_shardings=everywhere
-    )
+    return validation_step

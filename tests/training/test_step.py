@@ -18,13 +18,14 @@ from coreecg_jax.training.state import TrainState
 from coreecg_jax.training.step import make_train_step
 
 STEPS = 3
+GLOBAL = {"model.aligned": "global", "model.depth": 1}
 
 
 @pytest.fixture(scope="module")
 def experiment():
     # With pooled tokens aligned, a near tie of two tokens falls to the one or the other as sums are ordered,
     # and the gradient with it: devices then agree in the loss only.
-    return tiny_experiment({"model.aligned": "global", "model.depth": 1})
+    return tiny_experiment(GLOBAL)
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +71,14 @@ def test_candidates_are_those_of_the_global_batch(on_eight):
 
 def test_it_compiles_once(on_eight):
     assert on_eight[0]._cache_size() == 1
+
+
+def test_it_compiles_once_for_all_runs_of_the_same_settings(on_eight):
+    again, placement = tiny_experiment(GLOBAL), placement_of(8)
+    built = (again.objective, again.optimizer)
+    state_shardings = {"placement": placement, "of_state": placement.of_state(on_eight[1])}
+    assert make_train_step(*built, seed=0, **state_shardings)._cache_size() == 1
+    assert make_train_step(*built, seed=1, **state_shardings)._cache_size() == 0
 
 
 def test_the_state_counts_steps_and_all_parameters_move(experiment, on_eight):
