@@ -14,9 +14,9 @@ judges a model's.
 """
 
 import numpy as np
+import scipy
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.ndimage import uniform_filter1d
-from scipy.signal import find_peaks
 
 from coreecg_jax.downstream.leakage import regression_weights
 
@@ -118,7 +118,7 @@ def find_beats(ecg_LT: np.ndarray, sampling_rate: float) -> np.ndarray:
     stretch = min(round(1.5 * sampling_rate), len(speed_T))  # holds a beat at 40 a minute
     stretches = speed_T[: len(speed_T) // stretch * stretch].reshape(-1, stretch)
     usual_peak, floor = np.median(stretches.max(axis=1)), np.median(speed_T)
-    peaks, _ = find_peaks(
+    peaks, _ = scipy.signal.find_peaks(
         speed_T, height=floor + 0.35 * (usual_peak - floor), distance=round(0.3 * sampling_rate)
     )
     return _aligned(ecg_LT, peaks, half=round(0.12 * sampling_rate), reach=round(0.04 * sampling_rate))

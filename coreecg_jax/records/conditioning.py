@@ -9,7 +9,7 @@ import math
 from fractions import Fraction
 
 import numpy as np
-import scipy.signal
+import scipy  # its parts are imported when first used; scipy.signal takes more than a second
 
 from coreecg_jax.records.formats.limits import check_values
 from coreecg_jax.records.refusals import Reason, RecordingRefused

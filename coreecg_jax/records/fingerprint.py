@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import scipy.signal
+import scipy  # its parts are imported when first used; scipy.signal takes more than a second
 from scipy.spatial import KDTree
 
 from coreecg_jax.records.conditioning import resample

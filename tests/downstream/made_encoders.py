@@ -2,11 +2,12 @@
 
 import functools
 
+import jax
 import numpy as np
 from made_cohorts import CODES
-from made_parameters import made_parameters
 
 from coreecg_jax.method.network import CoReECG
+from coreecg_jax.training.state import init_parameters
 
 PATCH = 10  # samples
 CROP_SECONDS = 1.5  # three patches of 20 Hz, in windows of 2 s
@@ -27,7 +28,7 @@ NETWORK = CoReECG(
 
 @functools.cache
 def fresh_parameters():
-    return made_parameters(NETWORK)
+    return init_parameters(NETWORK, jax.random.key(0))
 
 
 def planted_labels(recordings):

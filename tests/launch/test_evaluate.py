@@ -82,14 +82,10 @@ def test_a_run_becomes_tables_and_files(asked: subprocess.CompletedProcess[str],
 
 
 @pytest.mark.usefixtures("asked")
-def test_a_second_look_is_refused_and_marked(run: Path, data: Path) -> None:
+def test_a_second_look_is_refused(run: Path, data: Path) -> None:
     again = ask(run, data, "--pooling=lead")
     assert again.returncode == 2
     assert "this run opened this test set once before" in again.stderr
-    allowed = ask(run, data, "--allow_retest", "--pooling=recording", "--beside=untrained")
-    assert allowed.returncode == 0, allowed.stderr
-    assert "**2 times by this run**" in allowed.stdout
-    assert "**Incomplete: without supervised from scratch, random convolutions.**" in allowed.stdout
 
 
 def test_mistakes_are_one_sentence(data: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ PATCH, N = 25, 6  # samples of a patch, columns
 
 def tiny_network(**changes):
     """A `CoReECG` of toy size with other settings where named."""
-    sizes = {"width": 16, "depth": 2, "heads": 2, "registers": 2, "projection": 8}
+    sizes = {"width": 16, "depth": 1, "heads": 2, "registers": 2, "projection": 8}
     decoder = {"decoder_width": 8, "decoder_depth": 1, "decoder_heads": 2}
     kernels = {"kernels": 3, "kernel_length": 5}
     return CoReECG(patch=PATCH, **{**sizes, **decoder, **kernels, **changes})

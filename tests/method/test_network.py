@@ -10,6 +10,7 @@ from made_signals import all_available, made_ecg
 from coreecg_jax.method.masking import STDM
 from coreecg_jax.method.network import patchify, pool
 from coreecg_jax.method.normalisation import normalise
+from coreecg_jax.training.state import init_parameters
 
 TINY = tiny_network(decoder="lead_wise", zero_output=False)
 BOTH = (TINY, TINY.clone(decoder="joint"))
@@ -214,7 +215,8 @@ def test_bfloat16_runs_and_comes_close_to_float32():
 
 
 def test_layers_are_stacked_and_heads_are_counted():
-    kernel = parameters_of(TINY)["encoder_stack"]["layers"]["qkv"]["kernel"]
+    drawn = init_parameters(tiny_network(depth=2), jax.random.key(0))
+    kernel = drawn["encoder_stack"]["layers"]["qkv"]["kernel"]
     assert kernel.shape == (2, 16, 48)
     assert np.abs(kernel[0] - kernel[1]).max() > 1e-2  # each layer has its own draw
 

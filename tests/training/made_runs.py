@@ -3,7 +3,6 @@
 import jax
 import numpy as np
 import optax
-from made_parameters import made_state
 
 from configs import tiny
 from coreecg_jax.inputs.batch import Batch
@@ -12,7 +11,7 @@ from coreecg_jax.inputs.transfer import to_devices
 from coreecg_jax.records.schema import Preprocessing
 from coreecg_jax.training.experiment import build, resolved
 from coreecg_jax.training.mesh import place
-from coreecg_jax.training.state import TrainState
+from coreecg_jax.training.state import TrainState, init_state
 from coreecg_jax.training.step import make_train_step
 
 PREPROCESSING = Preprocessing(sampling_rate=100.0)
@@ -69,7 +68,7 @@ def made_batch(number) -> Batch:
 
 
 def first_state(experiment, placement):
-    fresh = made_state(experiment)
+    fresh = init_state(experiment.objective, experiment.optimizer, jax.random.key(0))
     return jax.device_put(fresh, placement.of_state(fresh))
 
 

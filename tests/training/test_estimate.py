@@ -23,11 +23,11 @@ def root(tmp_path):
 
 def test_it_agrees_with_the_state_that_training_would_have(root, tmp_path):
     fresh = made_state(tiny_experiment())
-    config = tiny_config({"data.root": str(root), "run.steps": 30})
+    config = tiny_config({"data.root": str(root)})
     needs = estimate(config, tmp_path / "run")
     assert needs.parameters == count_parameters(fresh.parameters)
     assert 0 < needs.encoder_parameters < needs.parameters
-    assert (needs.windows, needs.steps, needs.recordings_seen) == (24, 30, 240)
+    assert (needs.windows, needs.steps, needs.recordings_seen) == (24, 8, 64)
     state_bytes = sum(leaf.nbytes for leaf in jax.tree.leaves(fresh))
     assert needs.disk > 6 * state_bytes
     assert needs.memory_per_device > state_bytes  # on each of the devices
@@ -35,7 +35,7 @@ def test_it_agrees_with_the_state_that_training_would_have(root, tmp_path):
     report = needs.report()
     assert (needs.begun, "goes on" in report) == (0, False)
     assert needs._replace(begun=4).report().startswith("goes on    from step 4 of the run in this folder")
-    assert "240 recordings (10.0 epochs)" in report
+    assert "64 recordings (2.7 epochs)" in report
     assert "8 x cpu" in report
     assert "not enough" not in report
     assert "not enough disk space" in needs._replace(disk_free=1).report()
