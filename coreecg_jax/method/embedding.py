@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
-from coreecg_jax.method.layers import dense, layer_norm
+from coreecg_jax.method.layers import dense, largest, layer_norm
 
 
 class PatchEmbedding(nn.Module):
@@ -51,7 +51,7 @@ class PatchEmbedding(nn.Module):
         output_YC = window_YJ.astype(self.dtype) @ centred_JC.astype(self.dtype)
         output_YC = jax.nn.gelu(output_YC + bias_C[None].astype(self.dtype)).astype(jnp.float32)
         output_XQC = output_YC.reshape(patches, places, self.kernels)
-        return [output_XQC.max(1), output_XQC.mean(1)]
+        return [largest(output_XQC, 1), output_XQC.mean(1)]
 
 
 def _uniform(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:

@@ -1,5 +1,6 @@
 """Transformer parts: positions, time bias, attention blocks stacked by scan."""
 
+import functools
 from collections.abc import Sequence
 
 import jax
@@ -34,6 +35,29 @@ def attention_bias(
     time_BHKK = jnp.pad(time_BHKK, ((0, 0), (0, 0), (free_tokens, 0), (free_tokens, 0)))
     shut_BK = jnp.pad(jnp.where(seen_BK, 0.0, HIDDEN_KEY), ((0, 0), (free_tokens, 0)))
     return time_BHKK + shut_BK[:, None, None, :]
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
+def largest(x: jax.Array, axis: int) -> jax.Array:
+    """The maximum along an axis; its gradient goes to the first of the largest.
+
+    `jnp.max` finds them again by comparison with the maximum. XLA may compute the operand once more for that,
+    rounded otherwise in another fusion: then none is equal, and the gradient is lost without a word. It was:
+    half of the gradient of the encoder in tests (docs/decisions.md).
+    """
+    return x.max(axis)
+
+
+def _largest_and_where(x: jax.Array, axis: int) -> tuple[jax.Array, jax.Array]:
+    where = jnp.argmax(x, axis, keepdims=True)
+    return x.max(axis), jax.lax.broadcasted_iota(where.dtype, x.shape, axis % x.ndim) == where
+
+
+def _to_the_largest(axis: int, is_largest: jax.Array, gradient: jax.Array) -> tuple[jax.Array]:
+    return (jnp.where(is_largest, jnp.expand_dims(gradient, axis), 0),)
+
+
+largest.defvjp(_largest_and_where, _to_the_largest)
 
 
 def dense(features: int, *, dtype: jnp.dtype, zero: bool = False, name: str | None = None) -> nn.Dense:

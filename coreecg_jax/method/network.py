@@ -8,7 +8,15 @@ import numpy as np
 from flax import linen as nn
 
 from coreecg_jax.method.embedding import PatchEmbedding, require_kernels_fit
-from coreecg_jax.method.layers import MLP, Stack, attention_bias, dense, layer_norm, sin_cos_positions
+from coreecg_jax.method.layers import (
+    MLP,
+    Stack,
+    attention_bias,
+    dense,
+    largest,
+    layer_norm,
+    sin_cos_positions,
+)
 from coreecg_jax.records.leads import LEADS
 
 DECODERS = ("lead_wise", "joint")
@@ -205,7 +213,7 @@ def pool(tokens_XKD: jax.Array, seen_XK: jax.Array) -> tuple[jax.Array, jax.Arra
     """Mean and maximum over the seen tokens, float32[…, D] each; 0 where none is seen."""
     seen_XK1 = seen_XK[..., None]
     mean_XD = (tokens_XKD * seen_XK1).sum(-2) / jnp.maximum(seen_XK1.sum(-2), 1)
-    max_XD = jnp.where(seen_XK1, tokens_XKD, -jnp.inf).max(-2)
+    max_XD = largest(jnp.where(seen_XK1, tokens_XKD, -jnp.inf), -2)
     return mean_XD, jnp.where(seen_XK1.any(-2), max_XD, 0.0)
 
 

@@ -1,7 +1,9 @@
+import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
-from coreecg_jax.method.layers import attend, attention_bias, sin_cos_positions
+from coreecg_jax.method.layers import attend, attention_bias, largest, sin_cos_positions
 
 
 def test_the_attention_bias_is_the_slow_transcription():
@@ -46,3 +48,16 @@ def test_positions_are_sines_and_cosines_and_tell_all_columns_apart():
         np.testing.assert_allclose(positions[column, [i, 4 + i]], [np.sin(angle), np.cos(angle)], atol=1e-6)
     distance = np.linalg.norm(positions[:, None] - positions[None], axis=-1)
     assert distance[~np.eye(30, dtype=bool)].min() > 0.1
+
+
+@pytest.mark.parametrize("axis", [1, -2, -1])
+def test_the_gradient_of_the_largest_goes_to_the_first_of_them(axis):
+    x, weight = np.random.default_rng(0).normal(size=(2, 3, 4, 5)).astype(np.float32)[:, :, :3]
+    x[0, :2], x[1, 1] = 4.0, -np.inf  # ties of the largest, and what is shut out
+    weight = weight.take(0, axis)
+    value, gradient = jax.value_and_grad(lambda x: (largest(x, axis) * weight).sum())(x)
+    expected = np.zeros_like(x)
+    place = np.expand_dims(x.argmax(axis), axis)
+    np.put_along_axis(expected, place, np.expand_dims(weight, axis), axis)
+    np.testing.assert_array_equal(gradient, expected)
+    assert value == pytest.approx((x.max(axis) * weight).sum(), rel=1e-5)

@@ -18,14 +18,12 @@ from coreecg_jax.training.state import TrainState
 from coreecg_jax.training.step import make_train_step
 
 STEPS = 3
-GLOBAL = {"model.aligned": "global", "model.depth": 1}
+SHALLOW = {"model.depth": 1}
 
 
 @pytest.fixture(scope="module")
 def experiment():
-    # With pooled tokens aligned, a near tie of two tokens falls to the one or the other as sums are ordered,
-    # and the gradient with it: devices then agree in the loss only.
-    return tiny_experiment(GLOBAL)
+    return tiny_experiment(SHALLOW)
 
 
 @pytest.fixture(scope="module")
@@ -45,12 +43,15 @@ def test_one_device_and_eight_agree(experiment, on_eight):
         for name in row:
             np.testing.assert_allclose(row[name], row_of_one[name], rtol=1e-4, atol=1e-4, err_msg=name)
     for (name, leaf), (_, of_one) in zip(leaves(state.parameters), leaves(state_of_one.parameters)):
-        np.testing.assert_allclose(leaf, of_one, atol=1e-4, err_msg=name)
+        # Importance is standardised, so where `s` is still near 0 the gradient of `a` is rounding, and Adam
+        # makes a step of it.
+        atol = 1e-3 if name == "['fda']['a']" else 1e-4
+        np.testing.assert_allclose(leaf, of_one, atol=atol, err_msg=name)
 
 
 @pytest.mark.slow
 def test_twenty_steps_agree_on_one_two_and_eight_devices_and_divided():
-    wide = tiny_experiment({"model.aligned": "global", "model.width": 32})
+    wide = tiny_experiment({"model.width": 32})
     losses = {}
     for devices, fsdp in ((1, 1), (2, 1), (8, 1), (8, 4)):
         placement = placement_of(devices, fsdp)
@@ -74,7 +75,7 @@ def test_it_compiles_once(on_eight):
 
 
 def test_it_compiles_once_for_all_runs_of_the_same_settings(on_eight):
-    again, placement = tiny_experiment(GLOBAL), placement_of(8)
+    again, placement = tiny_experiment(SHALLOW), placement_of(8)
     built = (again.objective, again.optimizer)
     state_shardings = {"placement": placement, "of_state": placement.of_state(on_eight[1])}
     assert make_train_step(*built, seed=0, **state_shardings)._cache_size() == 1
@@ -144,7 +145,8 @@ def test_bfloat16_products_keep_float32_parameters_and_losses(on_eight):
     experiment = tiny_experiment({"model.depth": 1, "model.dtype": "bfloat16"})
     step, state, (row,) = trained(experiment, placement_of(8), 1)
     assert {leaf.dtype for _, leaf in leaves(state.parameters)} == {np.dtype("float32")}
-    assert {metric.dtype for metric in row.values()} == {np.dtype("float32")}
+    measured = {metric.dtype for name, metric in row.items() if not name.startswith("skipped")}  # a count
+    assert measured == {np.dtype("float32")}
     for name in ("reconstruction", "contrastive", "gradient_norm"):
         np.testing.assert_allclose(row[name], on_eight[2][0][name], rtol=0.1, err_msg=name)
     assert step._cache_size() == 1
