@@ -9,7 +9,8 @@ import ml_collections
 from coreecg_jax.downstream.cohorts import read_cohort
 from coreecg_jax.downstream.tasks import Task, codes_task
 from coreecg_jax.inputs.selection import select
-from launch.evaluating import PTBXL, SIMULATED, known_tasks
+from launch.evaluating import PTBXL, SIMULATED
+from launch.known_tasks import known_tasks
 
 _VALIDATION_FOLD = "ptbxl:fold9"
 

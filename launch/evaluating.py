@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import ml_collections
 
-from configs.downstream import protocols, tasks
+from configs.downstream import protocols
 from coreecg_jax.downstream.division import Subset
 from coreecg_jax.downstream.finetuning_settings import Settings
 from coreecg_jax.downstream.methods import (
@@ -33,7 +33,7 @@ from coreecg_jax.downstream.results import (
 from coreecg_jax.downstream.scores import TooFewRecordings
 from coreecg_jax.downstream.subsets import LEAD_SUBSETS
 from coreecg_jax.downstream.tables import markdown, transfer_markdown
-from coreecg_jax.downstream.tasks import Task, tasks_of
+from coreecg_jax.downstream.tasks import Task
 from coreecg_jax.records.checksums import digest_of_file
 from coreecg_jax.records.leads import LEADS, lead_indices
 from coreecg_jax.training.identity import differences, flat
@@ -101,11 +101,6 @@ def _changed(settings: Protocols) -> dict[str, Any]:
         field: "-".join(map(str, each)) if isinstance(each, list) else each for field, each in asked.items()
     }
     return {field: texts[field] for field in differences(default, asked)}
-
-
-def known_tasks() -> dict[str, Task]:
-    """The tasks of `configs/downstream/tasks.py`."""
-    return tasks_of(tasks.get_config().to_dict())
 
 
 def protocols_of(config: ml_collections.ConfigDict) -> Protocols:

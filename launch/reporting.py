@@ -22,7 +22,8 @@ from coreecg_jax.training.checkpoints import Loaded, load_parameters
 from coreecg_jax.training.estimate import count_parameters
 from coreecg_jax.training.experiment import build
 from coreecg_jax.training.journal import read_metrics
-from launch.evaluating import EVALUATIONS, known_tasks
+from launch.evaluating import EVALUATIONS
+from launch.known_tasks import known_tasks
 
 _HERTZ = np.arange(0.0, 49.0, 3.0)  # where a spectrum is shown when there is no importance curve
 

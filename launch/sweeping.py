@@ -20,7 +20,8 @@ from coreecg_jax.inputs.selection import select
 from coreecg_jax.training.experiment import build, resolved
 from coreecg_jax.training.identity import differences, flat
 from coreecg_jax.training.loop import train
-from launch.evaluating import Asked, evaluated, known_tasks
+from launch.evaluating import Asked, evaluated
+from launch.known_tasks import known_tasks
 from launch.restored import encoder_of
 
 

@@ -17,7 +17,7 @@ from coreecg_jax.training.experiment import build, network_of, resolved
 from coreecg_jax.training.state import Parameters
 from coreecg_jax.training.validation import Evaluator
 from coreecg_jax.training.watching import Draw
-from launch.evaluating import known_tasks
+from launch.known_tasks import known_tasks
 
 
 def evaluators(config: ml_collections.ConfigDict) -> Mapping[str, Evaluator]:

@@ -16,7 +16,8 @@ from coreecg_jax.downstream.tasks import named_task
 from coreecg_jax.records.schema import Preprocessing
 from coreecg_jax.training.checkpoints import Checkpoints
 from coreecg_jax.training.experiment import build, resolved
-from launch.evaluating import Asked, known_tasks, leads_of
+from launch.evaluating import Asked, leads_of
+from launch.known_tasks import known_tasks
 
 ROOT = Path(__file__).parents[2]
 PREPROCESSING = Preprocessing(sampling_rate=100.0)
