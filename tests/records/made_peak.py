@@ -7,6 +7,7 @@ sentence, and the megabytes at the peak beyond those before. SHARE scales the li
 largest allowed recording need not be as large; 1 is the limit itself.
 """
 
+import importlib
 import json
 import re
 import sys
@@ -25,6 +26,7 @@ from coreecg_jax.records.wfdb_files import wfdb_reader
 
 
 def main() -> None:
+    importlib.import_module("scipy.signal")  # as it is when first used: no part of what a recording takes
     limits.MAX_VALUES = round(limits.MAX_VALUES * float(sys.argv[1]))
     for case in sys.argv[2:]:
         signals, samples, rate = re.split("[x@]", case)
