@@ -17,6 +17,8 @@ from coreecg_jax.records.leads import LEADS
 # Windows whose crops are computed at once: one alone is not padded, and few programs are compiled. On a CPU
 # few are faster than many: what a layer makes of them stays in its cache (docs/performance.md).
 BATCHES, BATCHES_ON_CPU = (1, 4, 16), (1, 2)
+# There one batch alone also leaves the second core waiting at the end of each product; accelerators queue.
+SIDE_BY_SIDE_ON_CPU = 2
 
 
 def embed_full_windows(
@@ -77,10 +79,11 @@ def embed_recordings(
     def embed_crops(part: Crops) -> Any:
         return embed(cut_crops(ecg_XLW, part, samples), available_RL[part.owner], part.length)
 
-    batches = BATCHES_ON_CPU if jax.default_backend() == "cpu" else BATCHES
-    sizes = [windows * representation.crops for windows in batches]
+    on_cpu = jax.default_backend() == "cpu"
+    sizes = [windows * representation.crops for windows in (BATCHES_ON_CPU if on_cpu else BATCHES)]
     size = next((size for size in sizes if size >= len(plan.row)), sizes[-1])
-    embeddings = mean_over_crops(embed_crops, plan, batch_size=size)
+    side_by_side = SIDE_BY_SIDE_ON_CPU if on_cpu else 1
+    embeddings = mean_over_crops(embed_crops, plan, batch_size=size, side_by_side=side_by_side)
     if not np.isfinite(embeddings).all():
         raise ValueError("embedding: expected finite numbers: the parameters of this bundle are of no use")
     return embeddings

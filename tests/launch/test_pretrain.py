@@ -47,7 +47,6 @@ def test_a_run_says_where_it_is_and_nothing_else(data: Path, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("flag", "message"),
     [
-        ("--config.model.heads=3", "error: model.width: expected a multiple of 2 * model.heads = 6, got 16"),
         (
             "--config.run.probe_task=cure",
             "error: run.probe_task: expected '' or one of chapman, ",

@@ -1,4 +1,7 @@
+import time
+
 import numpy as np
+import pytest
 
 from coreecg_jax.records.crops import crop_starts, cut_crops, mean_over_crops, plan_crops
 
@@ -30,9 +33,23 @@ def test_means_are_those_of_a_loop():
                 found.append(crop.reshape(-1) * (end - start))
             windows.append(np.mean(found, axis=0))
         expected.append(np.mean(windows, axis=0))
-    for size in (1, 4, 64):
-        found = mean_over_crops(represent, plan, batch_size=size)
+    for size, side_by_side in ((1, 1), (4, 1), (64, 1), (1, 3), (4, 2)):
+        found = mean_over_crops(represent, plan, batch_size=size, side_by_side=side_by_side)
         np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
+
+
+def test_an_error_of_one_batch_ends_it_without_the_others():
+    asked = []
+
+    def represent(crops):
+        asked.append(int(crops.row[0]))
+        time.sleep(0.01)
+        raise ValueError("of no use")
+
+    plan = plan_crops(np.full(100, 10), np.arange(100), samples=4, crops=1)
+    with pytest.raises(ValueError, match="of no use"):
+        mean_over_crops(represent, plan, batch_size=1, side_by_side=2)
+    assert len(asked) < 100
 
 
 def test_what_is_given_to_the_representation_has_one_size():

@@ -174,9 +174,8 @@ def test_a_rival_reports_recovery_only_where_it_recovers(method):
         assert (name in metrics) == (method == "masked_autoencoder")
 
 
-@pytest.mark.parametrize(
-    "method", [pytest.param(name, marks=() if name == "simclr" else pytest.mark.slow) for name in RIVALS]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("method", RIVALS)
 def test_a_rival_trains_in_the_same_step(method):
     changes = {"method": method, "model.depth": 1, **RIVALS[method]}
     experiment, placement = tiny_experiment(changes), placement_of(1)

@@ -35,6 +35,16 @@ def on_devices(batch, placement):
     return next(to_devices([batch], placement.divided))
 
 
+def may_differ(name, leaf):
+    """1e-4, but more where the gradient is nothing but rounding, of which Adam makes whole steps: that of
+    the bias of keys, which adds the same to all logits of a query; of FDA's `a`, as importance is
+    standardised and `s` still near 0."""
+    most = np.full(leaf.shape, 1e-3 if name == "['fda']['a']" else 1e-4)
+    if name.endswith("['qkv']['bias']"):
+        np.split(most, 3, axis=-1)[1][:] = 1e-2
+    return most
+
+
 def test_one_device_and_eight_agree(experiment, on_eight):
     _, state_of_one, rows_of_one = trained(experiment, placement_of(1), STEPS)
     _, state, rows = on_eight
@@ -43,10 +53,7 @@ def test_one_device_and_eight_agree(experiment, on_eight):
         for name in row:
             np.testing.assert_allclose(row[name], row_of_one[name], rtol=1e-4, atol=1e-4, err_msg=name)
     for (name, leaf), (_, of_one) in zip(leaves(state.parameters), leaves(state_of_one.parameters)):
-        # Importance is standardised, so where `s` is still near 0 the gradient of `a` is rounding, and Adam
-        # makes a step of it.
-        atol = 1e-3 if name == "['fda']['a']" else 1e-4
-        np.testing.assert_allclose(leaf, of_one, atol=atol, err_msg=name)
+        assert (np.abs(leaf - of_one) <= may_differ(name, leaf)).all(), name
 
 
 @pytest.mark.slow
