@@ -43,7 +43,7 @@ def largest(x: jax.Array, axis: int) -> jax.Array:
 
     `jnp.max` finds them again by comparison with the maximum. XLA may compute the operand once more for that,
     rounded otherwise in another fusion: then none is equal, and the gradient is lost without a word. It was:
-    half of the gradient of the encoder in tests (docs/decisions.md).
+    much of the gradient of the encoder in tests (docs/decisions.md).
     """
     return x.max(axis)
 
