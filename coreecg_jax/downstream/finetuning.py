@@ -11,7 +11,7 @@ from coreecg_jax.downstream.features import crop_features, recording_rows
 from coreecg_jax.downstream.finetuning_settings import Settings
 from coreecg_jax.downstream.finetuning_step import Parameters, TuneState, Windows, compiled
 from coreecg_jax.downstream.heads import init_head
-from coreecg_jax.downstream.scores import macro_auroc, scored_classes
+from coreecg_jax.downstream.scores import choosing_auroc, positives_to_choose_by
 from coreecg_jax.downstream.tokens import ENCODER, leads_in_use
 from coreecg_jax.inputs.reader import Recordings
 from coreecg_jax.method.network import CoReECG
@@ -66,13 +66,13 @@ def fine_tune(
       seed: of the head, the order, crops and all that is drawn.
 
     Raises:
-      ValueError: when labels, recordings and crops do not fit, no class of the validation can be scored, or
+      ValueError: when labels, recordings and crops do not fit, no class of the validation has both labels, or
         the loss is not finite.
     """
     samples = crop_samples(network, train_recordings, crop_seconds)
     _require_labels("train", train_recordings, train_labels, train_labels)
     _require_labels("validation", validation_recordings, validation_labels, train_labels)
-    scored_classes(validation_labels)
+    positives_to_choose_by(validation_labels)  # raises before anything is trained
     places, classes = leads_in_use(train_recordings), train_labels.shape[1]
     functions = compiled(network, settings, classes=classes, places=places, samples=samples)
     head_key = jax.random.fold_in(jax.random.key(seed), 2**31)  # steps are folded in from 0 on
@@ -93,7 +93,7 @@ def fine_tune(
             )
         now = Tuned({**fixed, **state.trained.get("encoder", {})}, state.trained["head"], number, ())
         predicted = predict(network, now, validation_recordings, crop_seconds=crop_seconds, settings=settings)
-        history.append(Epoch(number, loss, macro_auroc(predicted, validation_labels)))
+        history.append(Epoch(number, loss, choosing_auroc(predicted, validation_labels)))
         if best is None or history[-1].validation_score > history[best.best_epoch - 1].validation_score:
             best = jax.tree.map(np.array, now)._replace(best_epoch=number)  # the next step reuses its memory
         elif number >= settings.min_epochs and number - best.best_epoch >= settings.patience:

@@ -11,7 +11,7 @@ from coreecg_jax.downstream.fits import Fitted
 from coreecg_jax.downstream.judged import Judged
 from coreecg_jax.downstream.methods import Methods, Run
 from coreecg_jax.downstream.probes import patient_folds
-from coreecg_jax.downstream.scores import macro_auroc
+from coreecg_jax.downstream.scores import choosing_auroc
 from coreecg_jax.downstream.thresholds import best_f1_thresholds
 
 OUTER_SEED = 1  # of the outer folds where nested: others than those inside
@@ -73,7 +73,7 @@ def _nested_outcome(name: str, fit: Callable[..., Fitted], cohort: Cohort, fold:
 def outcome(name: str, fitted: Fitted, asked: Judged) -> Outcome:
     """Of a fit that was asked once, with the thresholds of its validation."""
     judged = fitted.judged
-    score = macro_auroc(judged.probabilities, judged.labels, strata=judged.fold)
+    score = choosing_auroc(judged.probabilities, judged.labels, strata=judged.fold)
     thresholds = np.repeat(_thresholds(fitted)[None], len(asked.labels), axis=0)
     return Outcome(name, (fitted.chosen,), score, asked, thresholds, judged)
 

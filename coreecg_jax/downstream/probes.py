@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from coreecg_jax.downstream.judged import Judged
-from coreecg_jax.downstream.scores import TooFewRecordings, macro_auroc
+from coreecg_jax.downstream.scores import TooFewRecordings, choosing_auroc
 
 # Inverse regularisation of the probe, half decades.
 STRENGTHS = tuple(float(strength) for strength in np.logspace(-2, 3, 11))
@@ -60,9 +60,9 @@ def fit_probe(
 ) -> Probe:
     """Fits one binary logistic regression a class; one strength for all classes, by patient-grouped CV.
 
-    The strength with the best macro AUROC of the out-of-fold predictions is taken, the smallest of equals
-    (pairs within a fold only, see `scores`). A class with a single label among the recordings it is fitted on
-    gets that label as its probability (0, 1).
+    The strength with the best macro AUROC of the out-of-fold predictions (`scores.choosing_auroc`) is taken,
+    the smallest of equals (pairs within a fold only, see `scores`). A class with a single label among the
+    recordings it is fitted on gets that label as its probability (0, 1).
 
     Args:
       blocks: float (n, F_i) each.
@@ -78,7 +78,9 @@ def fit_probe(
     # One thread: on a few hundred recordings, waiting for others takes several times longer than the sums.
     with threadpool_limits(1, user_api="blas"):
         out_of_fold = _out_of_fold(blocks, labels, fold, strengths)
-        scores = {strength: macro_auroc(each, labels, strata=fold) for strength, each in out_of_fold.items()}
+        scores = {
+            strength: choosing_auroc(each, labels, strata=fold) for strength, each in out_of_fold.items()
+        }
         best = _best(scores)
         (predict,) = _fit_path(blocks, labels, [best])
     return Probe(predict, best, scores, Judged(out_of_fold[best], labels, groups, fold))
@@ -103,7 +105,7 @@ def fit_validated_probe(
     with threadpool_limits(1, user_api="blas"):
         path = dict(zip(strengths, _fit_path(blocks, labels, strengths), strict=True))
         predicted = {strength: predict(validation_blocks) for strength, predict in path.items()}
-        scores = {strength: macro_auroc(each, validation_labels) for strength, each in predicted.items()}
+        scores = {strength: choosing_auroc(each, validation_labels) for strength, each in predicted.items()}
     best = _best(scores)
     judged = Judged(predicted[best], validation_labels, validation_groups, None)
     return Probe(path[best], best, scores, judged)
