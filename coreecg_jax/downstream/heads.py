@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
-from coreecg_jax.method.layers import HIDDEN_KEY, attend, dense, layer_norm
+from coreecg_jax.method.attention import HIDDEN_KEY, attend
+from coreecg_jax.method.layers import dense, layer_norm
 from coreecg_jax.method.network import pool
 from coreecg_jax.method.unmasked import Tokens
 from coreecg_jax.records.leads import LEADS

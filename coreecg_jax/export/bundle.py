@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
 from coreecg_jax.export import crops, filling, programs, recordings
@@ -15,6 +16,7 @@ from coreecg_jax.export.description import (
     require_trained_decoder,
 )
 from coreecg_jax.export.recordings import Conditioned, Windows
+from coreecg_jax.method.layers import taken_apart
 from coreecg_jax.method.views import FDA
 from coreecg_jax.records.leads import LEADS
 from coreecg_jax.records.refusals import RecordingRefused
@@ -111,7 +113,7 @@ class Bundle:
         samples = self.description.representation.crop_samples
         ecg_BLT, available_BL, length_B = self._crop(done, start, samples)
         network: Any = self.description.network
-        encoded = programs.tokens(network)(self.parameters, ecg_BLT, available_BL, length_B)
+        encoded = programs.tokens(network)(self._placed, ecg_BLT, available_BL, length_B)
         tokens_BLND, global_BD, seen_BLN = (np.asarray(x) for x in encoded)
         return Tokens(np.where(seen_BLN[..., None], tokens_BLND, 0.0), global_BD, seen_BLN)
 
@@ -145,7 +147,7 @@ class Bundle:
         self.warn_of_unseen(done)
         spans = tuple((first - start, last - start) for first, last in hidden)
         crop = self._crop(done, start, self.description.training.crop_samples)
-        return filling.reconstruct(self.description, self.parameters, *crop, spans)
+        return filling.reconstruct(self.description, self._placed, *crop, spans)
 
     def importance(self) -> Importance:
         """Which frequencies FDA protects, for a recording whose energy is neutral.
@@ -160,6 +162,14 @@ class Bundle:
         logit_M = centred_M / np.sqrt((centred_M**2).mean() + 1e-6)  # as `views.FDA` standardises
         hertz_M = FDA(mode=training.fda_mode).centres(training.crop_samples, rate)
         return Importance(hertz_M, logit_M, float(self.fda["a"]))
+
+    @functools.cached_property
+    def _placed(self) -> dict[str, Any]:
+        """The parameters where they are computed with, as they are computed with: handed over once."""
+        stacks = {
+            name: taken_apart(part) for name, part in self.parameters.items() if name.endswith("_stack")
+        }
+        return jax.device_put({**self.parameters, **stacks})
 
     @functools.cached_property
     def width(self) -> int:
@@ -203,7 +213,7 @@ class Bundle:
         used = tuple(sorted({*places, *np.flatnonzero(there_L).tolist()}))
         network: Any = self.description.network
         compiled = programs.representation(network, used, self.description.representation.pooling)
-        embed = functools.partial(compiled, self.parameters)
+        embed = functools.partial(compiled, self._placed)
         return crops.embed_recordings(embed, prepared, self.description.representation, used)
 
     def warn_of_unseen(self, done: Sequence[Conditioned]) -> None:

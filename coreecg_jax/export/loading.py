@@ -1,21 +1,16 @@
 """From the folder of a bundle to the bundle, every check before anything is allocated."""
 
-import functools
 from pathlib import Path
 from typing import Any
-
-import jax
-import jax.numpy as jnp
 
 from coreecg_jax.export import folder, hub, migration
 from coreecg_jax.export.bundle import Bundle
 from coreecg_jax.export.description import Description, read_description
 from coreecg_jax.export.parsing import parse_json
-from coreecg_jax.export.parts import parameters_of
-from coreecg_jax.export.tensors import Shapes, flat, nested, read_tensors
-from coreecg_jax.method.network import CoReECG
+from coreecg_jax.export.parts import part_of
+from coreecg_jax.export.shapes import network_shapes
+from coreecg_jax.export.tensors import Shapes, nested, read_tensors
 from coreecg_jax.method.views import FDA
-from coreecg_jax.records.leads import LEADS
 
 
 def load(path: Path | str) -> Bundle:
@@ -49,22 +44,14 @@ def read_bundle(where: Path) -> Bundle:
 def expected_tensors(description: Description) -> Shapes:
     """Name -> shape of every tensor that a bundle of this version with such a description holds.
 
-    Nothing is allocated.
+    Nothing is allocated, nor traced.
     """
     network: Any = description.network
     training, rate = description.training, description.preprocessing.sampling_rate
-    shapes = parameters_of(_shapes(network), description.parts)
-    fda = jax.eval_shape(lambda: FDA(mode=training.fda_mode).init(training.crop_samples, rate))
-    return {name: leaf.shape for name, leaf in flat({"network": shapes, "fda": fda}).items()}
-
-
-@functools.lru_cache(maxsize=8)
-def _shapes(network: CoReECG) -> Any:
-    return jax.eval_shape(functools.partial(_initial, network))
-
-
-def _initial(network: CoReECG) -> Any:
-    patches = jnp.zeros((1, len(LEADS), network.patch))
-    kept = jnp.arange(len(LEADS), dtype=jnp.int32)[None]
-    seen = jnp.ones((1, len(LEADS)), bool)
-    return network.init(jax.random.key(0), patches, kept, seen)["params"]
+    shapes = {
+        f"network.{name}": shape
+        for name, shape in network_shapes(network).items()
+        if part_of(name.partition(".")[0]) in description.parts
+    }
+    bands = len(FDA(mode=training.fda_mode).centres(training.crop_samples, rate))
+    return shapes | {"fda.s": (bands,), "fda.a": ()}

@@ -13,7 +13,8 @@ import numpy as np
 from coreecg_jax.export.description import Description
 from coreecg_jax.export.onnx_graph import Graph
 from coreecg_jax.export.tensors import flat
-from coreecg_jax.method.layers import HIDDEN_KEY, TIME_SLOPES, sin_cos_positions
+from coreecg_jax.method.attention import HIDDEN_KEY, TIME_SLOPES
+from coreecg_jax.method.layers import sin_cos_positions
 from coreecg_jax.method.rhythm import LAG_COLUMNS, SHIFTS
 from coreecg_jax.records.crops import crop_starts
 from coreecg_jax.records.leads import LEADS, LIMB_FROM_I_II, LIMB_LEADS

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from coreecg_jax.export.crops import embed_full_windows
+from coreecg_jax.method.machine import portable
 from coreecg_jax.records.leads import LEADS
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ def write_stablehlo(path: Path, bundle: "Bundle") -> None:
         return embed_full_windows(d.network, parameters, *one, d.representation)[0]
 
     # Mapped over recordings: inside, every size is a number, as `len` of an array asks for.
-    exported = jax.export.export(jax.jit(jax.vmap(embed)), platforms=PLATFORMS)(ecg, available)
+    with portable():
+        exported = jax.export.export(jax.jit(jax.vmap(embed)), platforms=PLATFORMS)(ecg, available)
     path.write_bytes(exported.serialize())
 
 

@@ -1,17 +1,20 @@
-"""Transformer parts: positions, time bias, attention blocks stacked by scan."""
+"""Transformer parts: positions, norms, linear layers, blocks stacked by scan."""
 
 import functools
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
-TIME_SLOPES = (2.0, 0.5, 0.0)  # of the attention bias, a column; heads take them in turn
-# Layers a turn of the scan: a quarter faster on a CPU than one at a time; compile time stays bounded.
-UNROLLED_LAYERS = 4
-HIDDEN_KEY = -1e9  # added to the logit of a key that must not be attended to; finite, so no NaN
+from coreecg_jax.method.attention import attend
+from coreecg_jax.method.machine import traced_for_cpu
+from coreecg_jax.method.products import product
+
+UNROLLED_LAYERS = 4  # of a stack, a turn of its scan: compile time stays bounded
+MLP_RATIO = 4  # width of the hidden layer of a block, in widths of the block
 
 
 def sin_cos_positions(columns: int, width: int) -> np.ndarray:
@@ -19,22 +22,6 @@ def sin_cos_positions(columns: int, width: int) -> np.ndarray:
     rate = 10_000.0 ** (-np.arange(width // 2) / (width // 2))
     angle = np.arange(columns)[:, None] * rate[None, :]
     return np.concatenate([np.sin(angle), np.cos(angle)], axis=1).astype(np.float32)
-
-
-def attention_bias(
-    column_BK: jax.Array, seen_BK: jax.Array, *, heads: int, free_tokens: int, time_bias: bool
-) -> jax.Array:
-    """What is added to the attention logits, float32[B, H, K', K'] with K' = free_tokens + K.
-
-    -slope * |difference of columns| between patch tokens (ALiBi, Press et al. 2022, made symmetric);
-    nothing to or from the leading `free_tokens` (global token, registers); unseen keys shut out.
-    """
-    distance_BKK = jnp.abs(column_BK[:, :, None] - column_BK[:, None, :]).astype(jnp.float32)
-    slopes_H = np.resize(np.asarray(TIME_SLOPES, np.float32), heads) * time_bias
-    time_BHKK = -slopes_H[None, :, None, None] * distance_BKK[:, None]
-    time_BHKK = jnp.pad(time_BHKK, ((0, 0), (0, 0), (free_tokens, 0), (free_tokens, 0)))
-    shut_BK = jnp.pad(jnp.where(seen_BK, 0.0, HIDDEN_KEY), ((0, 0), (free_tokens, 0)))
-    return time_BHKK + shut_BK[:, None, None, :]
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
@@ -63,23 +50,17 @@ largest.defvjp(_largest_and_where, _to_the_largest)
 def dense(features: int, *, dtype: jnp.dtype, zero: bool = False, name: str | None = None) -> nn.Dense:
     """A linear layer with Xavier weights, or all zero."""
     init = nn.initializers.zeros if zero else nn.initializers.xavier_uniform()
-    return nn.Dense(features, dtype=dtype, kernel_init=init, name=name)
+    return nn.Dense(features, dtype=dtype, kernel_init=init, name=name, dot_general=_rows_times)
+
+
+def _rows_times(x: jax.Array, w: jax.Array, *_: Any, **__: Any) -> jax.Array:
+    """What `nn.Dense` asks of `dot_general`, always with the same settings; on rows, as `Block` has it."""
+    return product(x.reshape(-1, x.shape[-1]), w).reshape(*x.shape[:-1], w.shape[-1])
 
 
 def layer_norm(name: str) -> nn.LayerNorm:
     """Statistics and result in float32, whatever the compute type."""
     return nn.LayerNorm(epsilon=1e-6, dtype=jnp.float32, name=name)
-
-
-def attend(q_BHKd: jax.Array, k_BHKd: jax.Array, v_BHKd: jax.Array, bias_BHKK: jax.Array) -> jax.Array:
-    """softmax(q k' / sqrt(d) + bias) v, softmax in float32.
-
-    Heads stand before tokens: on a CPU the batched products run 2.5 times faster so than through
-    `jax.nn.dot_product_attention` (docs/performance.md).
-    """
-    logits_BHKK = jnp.einsum("bhqd,bhkd->bhqk", q_BHKd * q_BHKd.shape[-1] ** -0.5, k_BHKd)
-    weights_BHKK = jax.nn.softmax(logits_BHKK.astype(jnp.float32) + bias_BHKK)
-    return jnp.einsum("bhqk,bhkd->bhqd", weights_BHKK.astype(v_BHKd.dtype), v_BHKd)
 
 
 def drop_path(key: jax.Array, rate: float, *, depth: int, batch: int) -> jax.Array:
@@ -96,7 +77,6 @@ class Block(nn.Module):
     """Pre-norm attention and MLP. Works as the body of a scan over layers."""
 
     heads: int
-    mlp_ratio: int = 4
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
@@ -120,7 +100,7 @@ class Block(nn.Module):
         h = jnp.transpose(attend(q, k, v, bias_BHKK), (0, 2, 1, 3)).reshape(batch * tokens, width)
         x += kept(dense(width, dtype=self.dtype, name="attention_out")(h))
         h = layer_norm("mlp_norm")(x).astype(self.dtype)
-        h = jax.nn.gelu(dense(self.mlp_ratio * width, dtype=self.dtype, name="mlp_in")(h))
+        h = jax.nn.gelu(dense(MLP_RATIO * width, dtype=self.dtype, name="mlp_in")(h))
         x += kept(dense(width, dtype=self.dtype, name="mlp_out")(h))
         return x.reshape(batch, tokens, width), None
 
@@ -128,7 +108,9 @@ class Block(nn.Module):
 class Stack(nn.Module):
     """`depth` blocks with stacked parameters (leading axis: layer), then a LayerNorm; float32 out.
 
-    `keep_XB` multiplies what each layer adds to each recording, X layers: 0 drops a layer (`drop_path`).
+    Called with `keep_XB`, it multiplies what each layer adds to each recording, X layers: 0 drops a layer
+    (`drop_path`). In training on a CPU all layers are one turn of the scan: what a layer leaves to its
+    gradient is then not copied into an array of all layers and out again (docs/performance.md).
     """
 
     depth: int
@@ -136,7 +118,17 @@ class Stack(nn.Module):
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, x_BKD: jax.Array, bias_BHKK: jax.Array, keep_XB: jax.Array | None = None) -> jax.Array:
+    def __call__(
+        self,
+        x_BKD: jax.Array,
+        bias_BHKK: jax.Array,
+        keep_XB: jax.Array | None = None,
+        *,
+        training: bool = False,
+    ) -> jax.Array:
+        if self.has_variable("params", "layer_0"):
+            return self._apart(x_BKD.astype(self.dtype), bias_BHKK)
+        unrolled = self.depth if training and traced_for_cpu() else min(self.depth, UNROLLED_LAYERS)
         dropping = () if keep_XB is None else (keep_XB,)
         layers = nn.scan(
             Block,
@@ -146,13 +138,28 @@ class Stack(nn.Module):
             length=self.depth,
             # Drawing the parameters is no work to unroll, only more to compile. The check traces each layer
             # once more; which parameters are drawn hangs on it, so it stays there.
-            unroll=1 if self.is_initializing() else min(self.depth, UNROLLED_LAYERS),
+            unroll=1 if self.is_initializing() else unrolled,
             check_constancy_invariants=self.is_initializing(),
         )
         x_BKD, _ = layers(heads=self.heads, dtype=self.dtype, name="layers")(
             x_BKD.astype(self.dtype), bias_BHKK, *dropping
         )
         return layer_norm("norm")(x_BKD)
+
+    def _apart(self, x_BKD: jax.Array, bias_BHKK: jax.Array) -> jax.Array:
+        for number in range(self.depth):
+            x_BKD, _ = Block(heads=self.heads, dtype=self.dtype, name=f"layer_{number}")(x_BKD, bias_BHKK)
+        return layer_norm("norm")(x_BKD)
+
+
+def taken_apart(stack: dict[str, Any]) -> dict[str, Any]:
+    """The parameters of a `Stack` with those of each layer by themselves, as it also takes them.
+
+    XLA copies what a product reads of an array of all layers, which takes a CPU 3 to 6 % of an embedding.
+    """
+    depth = len(jax.tree.leaves(stack["layers"])[0])
+    layers = {f"layer_{n}": jax.tree.map(lambda x, n=n: x[n], stack["layers"]) for n in range(depth)}
+    return {"norm": stack["norm"]} | layers
 
 
 class MLP(nn.Module):

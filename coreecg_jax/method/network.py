@@ -7,11 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
+from coreecg_jax.method.attention import attention_bias
 from coreecg_jax.method.embedding import PatchEmbedding, require_kernels_fit
 from coreecg_jax.method.layers import (
     MLP,
     Stack,
-    attention_bias,
     dense,
     largest,
     layer_norm,
@@ -130,7 +130,7 @@ class CoReECG(nn.Module):
           seen_BK: bool, which of them are real (the others take part in nothing).
           decoded: whether the decoder is run; without it the prediction is 0, the mean of each patch.
         """
-        encoded = self.encode(patches_BSP, kept_BK, seen_BK)
+        encoded = self.encode(patches_BSP, kept_BK, seen_BK, training=True)
         if decoded:
             prediction_BSP = self.decode(encoded, kept_BK, seen_BK, patches_BSP.shape[1] // len(LEADS))
         else:
@@ -143,10 +143,13 @@ class CoReECG(nn.Module):
         kept_BK: jax.Array,
         seen_BK: jax.Array,
         keep_XB: jax.Array | None = None,
+        *,
+        training: bool = False,
     ) -> Encoded:
         """The encoder on the kept tokens alone; tokens not kept or not seen change nothing.
 
-        `keep_XB`, float32[depth, B], drops layers in fine-tuning (`layers.drop_path`).
+        `keep_XB`, float32[depth, B], drops layers in fine-tuning (`layers.drop_path`); `training`: as of
+        `layers.Stack`, it changes no number.
         """
         columns = patches_BSP.shape[1] // len(LEADS)
         x_BKP = jnp.take_along_axis(patches_BSP, kept_BK[:, :, None], axis=1)
@@ -159,7 +162,7 @@ class CoReECG(nn.Module):
         bias = attention_bias(
             kept_BK % columns, seen_BK, heads=self.heads, free_tokens=free, time_bias=self.time_bias
         )
-        x = self.encoder_stack(jnp.concatenate([free_BRD, x_BKD], axis=1), bias, keep_XB)
+        x = self.encoder_stack(jnp.concatenate([free_BRD, x_BKD], axis=1), bias, keep_XB, training=training)
         return Encoded(x[:, 0], x[:, 1:free], x[:, free:], embedded_BKD)
 
     def decode(self, encoded: Encoded, kept_BK: jax.Array, seen_BK: jax.Array, columns: int) -> jax.Array:

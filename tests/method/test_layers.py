@@ -3,7 +3,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from coreecg_jax.method.layers import attend, attention_bias, largest, sin_cos_positions
+from coreecg_jax.method import attention
+from coreecg_jax.method.attention import attend, attention_bias
+from coreecg_jax.method.layers import Stack, largest, sin_cos_positions, taken_apart
+from coreecg_jax.method.machine import portable
+from coreecg_jax.method.products import product
 
 
 def test_the_attention_bias_is_the_slow_transcription():
@@ -61,3 +65,49 @@ def test_the_gradient_of_the_largest_goes_to_the_first_of_them(axis):
     np.put_along_axis(expected, place, np.expand_dims(weight, axis), axis)
     np.testing.assert_array_equal(gradient, expected)
     assert value == pytest.approx((x.max(axis) * weight).sum(), rel=1e-5)
+
+
+@pytest.mark.parametrize(("batch", "heads"), [(1, 3), (2, 1), (2, 3)])
+def test_one_head_at_a_time_is_all_at_once(batch, heads, monkeypatch):
+    """On a CPU many tokens attend so; `bias` of one recording or one head is that of all."""
+    rng = np.random.default_rng(0)
+    q, k, v = rng.normal(size=(3, 2, 3, 7, 4)).astype(np.float32)
+    bias, weight = rng.normal(size=(batch, heads, 7, 7)).astype(np.float32), rng.normal(size=q.shape)
+
+    def value_and_gradients():
+        return jax.value_and_grad(lambda *qkv: (attend(*qkv, bias) * weight).sum(), (0, 1, 2))(q, k, v)
+
+    at_once = value_and_gradients()
+    monkeypatch.setattr(attention, "MANY_TOKENS", 7)
+    assert "while" in jax.jit(attend).lower(q, k, v, bias).as_text()
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5), value_and_gradients(), at_once
+    )
+    with portable():  # a program for any machine
+        assert "while" not in jax.jit(lambda *a: attend(*a)).lower(q, k, v, bias).as_text()
+
+
+@pytest.mark.parametrize("outputs", [3, 9])
+def test_a_product_has_the_gradients_of_a_matrix_product(outputs):
+    rng = np.random.default_rng(0)
+    x, w, weight = (
+        rng.normal(size=shape).astype(np.float32) for shape in ((20, 5), (5, outputs), (20, outputs))
+    )
+
+    def gradients(multiply):
+        return jax.grad(lambda x, w: (multiply(x, w) * weight).sum(), (0, 1))(x, w)
+
+    for ours, plain in zip(gradients(product), gradients(jnp.matmul), strict=True):
+        np.testing.assert_allclose(ours, plain, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(product(x, w), jnp.matmul(x, w))
+    lowered = jax.jit(jax.grad(lambda w: (product(x, w) * weight).sum())).lower(w).as_text()
+    assert "optimization_barrier" in lowered  # else XLA sees through the transpose, and is slow
+
+
+def test_layers_taken_apart_are_those_of_the_stack():
+    rng = np.random.default_rng(0)
+    x, bias = jnp.asarray(rng.normal(size=(2, 5, 8)), jnp.float32), jnp.zeros((2, 2, 5, 5))
+    stack = Stack(depth=3, heads=2)
+    parameters = stack.init(jax.random.key(0), x, bias)["params"]
+    apart = stack.apply({"params": taken_apart(parameters)}, x, bias)
+    np.testing.assert_allclose(apart, stack.apply({"params": parameters}, x, bias), rtol=1e-5, atol=1e-6)
