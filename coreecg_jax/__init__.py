@@ -1,6 +1,7 @@
 """CoRe-ECG: contrastive and reconstructive self-supervised pretraining for 12-lead ECG, in JAX/Flax.
 
-`load(path)` gives the encoder of a bundle that `launch.export` wrote: `coreecg_jax.export.loading`.
+`load(path)` gives the encoder of a bundle that `launch.export` wrote, `load()` the one that comes with the
+package: `coreecg_jax.export.loading`.
 `CoReECGEmbedder` is the same for scikit-learn: `coreecg_jax.export.transformer`.
 """
 

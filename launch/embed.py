@@ -1,6 +1,6 @@
 """Embeds recordings, any number of them, and writes a Parquet file.
 
-python -m launch.embed --bundle=bundles/x --out=embeddings.parquet FILE_OR_FOLDER …
+python -m launch.embed [--bundle=bundles/x] --out=embeddings.parquet FILE_OR_FOLDER …
 FILE: WFDB (.hea, or without suffix), EDF, DICOM, HL7 aECG, GE MUSE, CSV, NPY, HDF5; a FOLDER: all below it.
 What cannot be read or used is a row without embedding that says why. Bad leads are masked and flagged, unless
 refused. Signals that are none of the twelve leads are ignored, and named in the row.
@@ -13,20 +13,22 @@ from pathlib import Path
 
 from absl import flags
 
-from coreecg_jax.export.loading import load
+from coreecg_jax.export.loading import RELEASED, load
 from coreecg_jax.export.recordings import BAD_LEADS
 from coreecg_jax.export.streaming import embedded, write_parquet
 from launch.embedding import Counted, recordings_of
 from launch.shell import run_main
 
-_BUNDLE = flags.DEFINE_string("bundle", None, "Folder that launch.export wrote.", required=True)
+_BUNDLE = flags.DEFINE_string(
+    "bundle", None, "Folder that launch.export wrote; default: the encoder that comes with the package."
+)
 _OUT = flags.DEFINE_string("out", None, "Parquet file; must not be there yet.", required=True)
 _BAD_LEADS = flags.DEFINE_enum("bad_leads", "mask", BAD_LEADS, "What is done with flat or invalid leads.")
 
 
 def main(argv: Sequence[str]) -> None:
     """Writes the file, whole or not at all, and counts what became of the recordings."""
-    out, bundle, named = Path(_OUT.value), load(_BUNDLE.value), recordings_of(argv[1:])
+    out, bundle, named = Path(_OUT.value), load(_BUNDLE.value or RELEASED), recordings_of(argv[1:])
     if out.exists():
         raise FileExistsError(f"--out: {out} is there already: choose another, or remove it")
     out.parent.mkdir(parents=True, exist_ok=True)

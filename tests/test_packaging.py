@@ -10,6 +10,15 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("coreecg_jax", "configs", "launch")
+RELEASED = (
+    "LICENSE",
+    "MODEL_CARD.md",
+    "README.md",
+    "SHA256SUMS",
+    "config.json",
+    "model.safetensors",
+    "test_vectors.npz",
+)
 BESIDE = ("setup.cfg", "pyproject.toml", "README.md", "LICENSE")
 
 
@@ -38,7 +47,8 @@ def test_the_wheel_holds_every_module_and_label_table_and_nothing_else(wheel: Pa
         for pattern in ("*.py", "*.csv")
         for path in (ROOT / package).rglob(pattern)
     }
-    assert held == expected
+    released = {f"coreecg_jax/export/released/{name}" for name in RELEASED}
+    assert held == expected | released
     assert "coreecg_jax/records/labels/ptbxl_superclass.csv" in held
 
 

@@ -12,14 +12,18 @@ from coreecg_jax.export.shapes import network_shapes
 from coreecg_jax.export.tensors import Shapes, nested, read_tensors
 from coreecg_jax.method.views import FDA
 
+RELEASED = Path(__file__).parent / "released"
 
-def load(path: Path | str) -> Bundle:
-    """A bundle that `launch.export` wrote, from its folder or from a model hub.
+
+def load(path: Path | str = RELEASED) -> Bundle:
+    """A bundle that `launch.export` wrote, from its folder or from a model hub; or the released encoder.
 
     Nothing in it is executed; sizes, names, types and shapes are checked before anything is allocated.
 
     Args:
-      path: the folder; or 'hf://ORGANISATION/NAME', with '@REVISION' for one state of it (`hub`).
+      path: the folder; or 'hf://ORGANISATION/NAME', with '@REVISION' for one state of it (`hub`); default:
+        the encoder that comes with the package (docs/export.md says what it was trained on, and what it is
+        worth).
 
     Raises:
       FileNotFoundError: when there is none.

@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_is_fitted
 
 from coreecg_jax.export.bundle import Bundle, Signal
-from coreecg_jax.export.loading import load
+from coreecg_jax.export.loading import RELEASED, load
 from coreecg_jax.records.leads import LEADS
 
 
@@ -17,7 +17,8 @@ class CoReECGEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     """Recordings to embeddings; nothing is learned from the recordings.
 
     Parameters:
-      bundle: folder that launch.export wrote, or what `coreecg_jax.load` gave.
+      bundle: folder that launch.export wrote, or what `coreecg_jax.load` gave; default: the encoder that
+        comes with the package.
       fs: sampling rate of the recordings, Hz.
       leads: names of their rows, any of the twelve in any order.
       bad_leads: 'refuse' a recording with a lead that is flat, saturated or has NaN, or 'mask' it.
@@ -29,7 +30,7 @@ class CoReECGEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
 
     def __init__(
         self,
-        bundle: Bundle | str | Path = "",
+        bundle: Bundle | str | Path | None = None,
         *,
         fs: float = 500.0,
         leads: Sequence[str] = LEADS,
@@ -53,7 +54,8 @@ class CoReECGEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
           FileNotFoundError, ValueError: as `coreecg_jax.load`.
         """
         del X, y
-        self.bundle_ = self.bundle if isinstance(self.bundle, Bundle) else load(self.bundle)
+        bundle = RELEASED if self.bundle is None else self.bundle
+        self.bundle_ = bundle if isinstance(bundle, Bundle) else load(bundle)
         self._n_features_out = self.bundle_.width
         return self
 
