@@ -147,8 +147,9 @@ class Stack(nn.Module):
         return layer_norm("norm")(x_BKD)
 
     def _apart(self, x_BKD: jax.Array, bias_BHKK: jax.Array) -> jax.Array:
+        block = nn.jit(Block)  # traced once for all layers
         for number in range(self.depth):
-            x_BKD, _ = Block(heads=self.heads, dtype=self.dtype, name=f"layer_{number}")(x_BKD, bias_BHKK)
+            x_BKD, _ = block(heads=self.heads, dtype=self.dtype, name=f"layer_{number}")(x_BKD, bias_BHKK)
         return layer_norm("norm")(x_BKD)
 
 
