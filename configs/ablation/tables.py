@@ -1,6 +1,7 @@
 """The tables of launch.sweep: which pretraining rows are asked which questions, by how many seeds.
 
-Reproduces: docs/results.md, "Ablation", as far as it was run. Cost: a pretraining run a row and seed.
+Reproduces: docs/results.md, "Ablation", "Few labels" and "Fewer leads", as far as they were run. Cost: a
+pretraining run a row and seed, and beside the row `full` minutes a question for training from scratch.
 Expected: docs/results.md. Command: python -m launch.sweep --table=ablation --workdir=runs/ablation
 """
 
