@@ -57,7 +57,7 @@ def product_flops(jaxpr):
     return total
 
 
-@pytest.mark.parametrize("decoder", ["lead_wise", "joint"])
+@pytest.mark.parametrize("decoder", [pytest.param("lead_wise", marks=pytest.mark.slow), "joint"])
 def test_flops_of_a_step_against_its_matrix_products(decoder):
     sizes = {"model.width": 96, "model.heads": 3, "model.depth": 3, "model.decoder_width": 32}
     experiment = tiny_experiment({**sizes, "model.decoder": decoder, "model.registers": 3})
