@@ -126,7 +126,7 @@ class Stack(nn.Module):
         *,
         training: bool = False,
     ) -> jax.Array:
-        if self.has_variable("params", "layer_0"):
+        if keep_XB is None and self.has_variable("params", "layer_0"):  # `taken_apart`
             return self._apart(x_BKD.astype(self.dtype), bias_BHKK)
         unrolled = self.depth if training and traced_for_cpu() else min(self.depth, UNROLLED_LAYERS)
         dropping = () if keep_XB is None else (keep_XB,)
@@ -154,7 +154,7 @@ class Stack(nn.Module):
 
 
 def taken_apart(stack: dict[str, Any]) -> dict[str, Any]:
-    """The parameters of a `Stack` with those of each layer by themselves, as it also takes them.
+    """The parameters of a `Stack` with those of each layer by themselves, which it takes without `keep_XB`.
 
     XLA copies what a product reads of an array of all layers, which takes a CPU 3 to 6 % of an embedding.
     """
