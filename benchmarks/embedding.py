@@ -29,13 +29,16 @@ from coreecg_jax.training.state import init_parameters
 NAME = "embed"
 REPEATS = 5
 BATCH = 4  # recordings that a runtime is handed; the bundle divides them as it does a user's
-# What a user's script does, in a process of its own: bundle, file of millivolts [12, T], their rate.
+# What a user's script does, in a process of its own: bundle, file of millivolts [12, T], their rate. The
+# clock is the machine's, so it can be compared with that of the benchmark.
 FIRST = """
 import sys
+import time
 import numpy
 import coreecg_jax
 bundle = coreecg_jax.load(sys.argv[1])
 bundle.embed(numpy.load(sys.argv[2]), fs=float(sys.argv[3]))
+print(time.clock_gettime(time.CLOCK_MONOTONIC))
 """
 
 
@@ -81,14 +84,16 @@ def until_first(name: str) -> Iterator[Row]:
         np.save(signal, microvolts(np.random.default_rng(0), RATE) / 1000)
         command = (sys.executable, "-c", FIRST, str(where), str(signal), str(RATE))
         environment = os.environ | {"JAX_COMPILATION_CACHE_DIR": str(Path(temporary) / "cache")}
-        seconds = []
+        seconds, until_end = [], []
         for _ in range(1 + REPEATS):
-            start = time.perf_counter()
-            subprocess.run(command, env=environment, check=True)
-            seconds.append(time.perf_counter() - start)
+            start = time.clock_gettime(time.CLOCK_MONOTONIC)
+            embedded = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE).stdout
+            until_end.append(time.clock_gettime(time.CLOCK_MONOTONIC) - start)
+            seconds.append(float(embedded) - start)
     about = f"{name}, import, load and first embedding"
     yield measured(NAME, f"{about}, nothing compiled yet", seconds[:1], "s", digits=1)
     yield measured(NAME, f"{about}, compile cache warm", seconds[1:], "s", digits=1)
+    yield measured(NAME, f"{name}, the same until the process has ended", until_end[1:], "s", digits=1)
 
 
 def _described(name: str) -> tuple[Description, dict[str, Any]]:

@@ -8,6 +8,8 @@ package: `coreecg_jax.export.loading`.
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from coreecg_jax.startup import collected_later
+
 if TYPE_CHECKING:
     from coreecg_jax.export.loading import load as load
     from coreecg_jax.export.transformer import CoReECGEmbedder as CoReECGEmbedder
@@ -19,5 +21,6 @@ def __getattr__(name: str) -> Any:
     """Imported when it is first asked for: jax takes a second, which not everybody needs."""
     rooms = {"load": "loading", "CoReECGEmbedder": "transformer"}
     if name in rooms:
-        return getattr(importlib.import_module(f"coreecg_jax.export.{rooms[name]}"), name)
+        with collected_later():
+            return getattr(importlib.import_module(f"coreecg_jax.export.{rooms[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import warnings
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import jax
@@ -18,8 +19,10 @@ from coreecg_jax.export.description import (
 from coreecg_jax.export.recordings import Conditioned, Windows
 from coreecg_jax.method.layers import taken_apart
 from coreecg_jax.method.views import FDA
+from coreecg_jax.records.conditioning import filters_are_imported, import_filters
 from coreecg_jax.records.leads import LEADS
 from coreecg_jax.records.refusals import RecordingRefused
+from coreecg_jax.startup import collected_later
 
 # float[L, T], or float[n, L, T], or a sequence of float[L, T] of any lengths; mV.
 Signal = np.ndarray | Sequence[np.ndarray]
@@ -87,6 +90,8 @@ class Bundle:
           ValueError: when leads, shape, rate or type make no sense.
         """
         several = several_of(signal)
+        if not (conditioned or filters_are_imported()):
+            self._compile_while_importing(several[:AT_ONCE], fs, leads)
         parts = []
         for first in range(0, len(several), AT_ONCE):  # windows of so many are held, not of all
             some = several[first : first + AT_ONCE]
@@ -163,6 +168,25 @@ class Bundle:
         hertz_M = FDA(mode=training.fda_mode).centres(training.crop_samples, rate)
         return Importance(hertz_M, logit_M, float(self.fda["a"]))
 
+    def _program(self, places: tuple[int, ...]) -> Any:
+        network: Any = self.description.network
+        return programs.representation(network, places, self.description.representation.pooling)
+
+    def _compile_while_importing(
+        self, several: Sequence[np.ndarray], fs: float, leads: Sequence[str]
+    ) -> None:
+        """Compiles what these recordings need, if they are as they seem, while their filters are imported."""
+        raw = [recordings.placed(one, fs, leads) for one in several]
+        preprocessing = self.description.preprocessing
+        lengths = [recordings.window_lengths(one.ecg_LT.shape[1], fs, preprocessing) for one in raw]
+        windows = [length for one in lengths for length in one]
+        with collected_later(), ThreadPoolExecutor(1) as beside:
+            beside.submit(import_filters)
+            if windows:  # else all are too short, which `condition` says
+                places = tuple(np.flatnonzero(raw[0].present_L).tolist())
+                shapes = crops.arguments(windows, len(places), self.description.representation)
+                self._program(places).lower(self._placed, *shapes).compile()
+
     @functools.cached_property
     def _placed(self) -> dict[str, Any]:
         """The parameters where they are computed with, as they are computed with: handed over once."""
@@ -211,9 +235,7 @@ class Bundle:
         """
         there_L = np.any([one.available_L for one in prepared], axis=0)
         used = tuple(sorted({*places, *np.flatnonzero(there_L).tolist()}))
-        network: Any = self.description.network
-        compiled = programs.representation(network, used, self.description.representation.pooling)
-        embed = functools.partial(compiled, self._placed)
+        embed = functools.partial(self._program(used), self._placed)
         return crops.embed_recordings(embed, prepared, self.description.representation, used)
 
     def warn_of_unseen(self, done: Sequence[Conditioned]) -> None:

@@ -79,11 +79,30 @@ def embed_recordings(
     def embed_crops(part: Crops) -> Any:
         return embed(cut_crops(ecg_XLW, part, samples), available_RL[part.owner], part.length)
 
-    on_cpu = jax.default_backend() == "cpu"
-    sizes = [windows * representation.crops for windows in (BATCHES_ON_CPU if on_cpu else BATCHES)]
-    size = next((size for size in sizes if size >= len(plan.row)), sizes[-1])
-    side_by_side = SIDE_BY_SIDE_ON_CPU if on_cpu else 1
+    size = _at_once(len(plan.row), representation)
+    side_by_side = SIDE_BY_SIDE_ON_CPU if _on_cpu() else 1
     embeddings = mean_over_crops(embed_crops, plan, batch_size=size, side_by_side=side_by_side)
     if not np.isfinite(embeddings).all():
         raise ValueError("embedding: expected finite numbers: the parameters of this bundle are of no use")
     return embeddings
+
+
+def arguments(
+    lengths: Sequence[int], leads: int, representation: Representation
+) -> tuple[jax.ShapeDtypeStruct, ...]:
+    """What `embed_recordings` gives to `embed` for windows of these lengths, at least one."""
+    samples = representation.crop_samples
+    count = sum(len(crop_starts(length, samples, representation.crops)) for length in lengths)
+    size = _at_once(count, representation)
+    shapes = ((size, leads, samples), np.float32), ((size, leads), bool), ((size,), np.int32)
+    return tuple(jax.ShapeDtypeStruct(*shape) for shape in shapes)
+
+
+def _at_once(count: int, representation: Representation) -> int:
+    """How many of so many crops are computed at once."""
+    sizes = [windows * representation.crops for windows in (BATCHES_ON_CPU if _on_cpu() else BATCHES)]
+    return next((size for size in sizes if size >= count), sizes[-1])
+
+
+def _on_cpu() -> bool:
+    return jax.default_backend() == "cpu"

@@ -66,6 +66,14 @@ def windows_of(recording: Conditioned, preprocessing: Preprocessing) -> Windows:
     return Windows(np.stack(cut).astype(np.float32), lengths, recording.available_L, recording.flags_L)
 
 
+def window_lengths(samples: int, fs: float, preprocessing: Preprocessing) -> list[int]:
+    """Valid samples of each window that will be cut from so many samples at `fs` Hz."""
+    conditioned = conditioning.conditioned_samples(samples, fs, preprocessing.sampling_rate)
+    return [
+        length for *_, length in conditioning.window_spans(conditioned, preprocessing, Settings.max_windows)
+    ]
+
+
 def conditioned_of(
     raw: Recording, preprocessing: Preprocessing, *, bad_leads: str = "refuse", conditioned: bool = False
 ) -> Conditioned:

@@ -5,7 +5,9 @@ window would bend each window's edges.
 """
 
 import functools
+import importlib
 import math
+import sys
 from fractions import Fraction
 
 import numpy as np
@@ -19,6 +21,16 @@ MIN_WINDOW_SECONDS = 7.0  # the shortest recording of a public 12-lead database 
 EDGE_SECONDS = 4.0  # odd extension at both ends; the 0.67 Hz high-pass rings for about that long
 # Ratios of rates are exact up to this denominator; beyond it the error is below 1 us in 10 s.
 MAX_DENOMINATOR = 10_000
+
+
+def filters_are_imported() -> bool:
+    """Whether this process can resample and filter at once."""
+    return "scipy.signal" in sys.modules
+
+
+def import_filters() -> None:
+    """Imports what resamples and filters: a second, during which another thread gets on with other work."""
+    importlib.import_module("scipy.signal")
 
 
 def check_preprocessing(preprocessing: Preprocessing) -> None:
@@ -54,7 +66,7 @@ def resample(ecg_LT: np.ndarray, rate: float, new_rate: float) -> np.ndarray:
     Raises:
       RecordingRefused: with reason UNREADABLE, when it would grow beyond what memory should hold.
     """
-    ratio = Fraction(new_rate / rate).limit_denominator(MAX_DENOMINATOR)
+    ratio = _ratio(rate, new_rate)
     if ratio == 1:
         return ecg_LT
     if ratio > 1:  # what is there was bounded when it was read, or is in the memory of who hands it in
@@ -98,6 +110,15 @@ def _butterworth(order: int, cutoff: float, kind: str, rate: float) -> tuple[np.
     """Second-order sections, and their state under a constant 1; designing them takes as long as running."""
     sos = scipy.signal.butter(order, cutoff, kind, fs=rate, output="sos")
     return sos, scipy.signal.sosfilt_zi(sos)
+
+
+def conditioned_samples(samples: int, rate: float, new_rate: float) -> int:
+    """How many samples `condition` makes of so many."""
+    return math.ceil(samples * _ratio(rate, new_rate))
+
+
+def _ratio(rate: float, new_rate: float) -> Fraction:
+    return Fraction(new_rate / rate).limit_denominator(MAX_DENOMINATOR)
 
 
 def condition(ecg_LT: np.ndarray, rate: float, preprocessing: Preprocessing) -> np.ndarray:

@@ -11,6 +11,7 @@ from made_bundle import CROP, NETWORK, PATCH, RATE, SIX, made_parameters
 
 import coreecg_jax
 from coreecg_jax.downstream.features import crop_features
+from coreecg_jax.export import programs
 from coreecg_jax.export.bundle import UnseenLeads
 from coreecg_jax.export.crops import embed_recordings
 from coreecg_jax.export.description import Representation
@@ -133,6 +134,41 @@ def test_a_cpu_is_given_few_windows_at_once(monkeypatch, backend, windows, expec
     embedding = embed_recordings(embed, made, Representation("lead", CROP, 1))
     assert sizes == expected
     np.testing.assert_array_equal(embedding, ecg[:, 0, :2, 0])
+
+
+@pytest.mark.parametrize(("recordings", "leads"), [(1, LEADS), (3, ("V5", "I", "II"))])
+def test_a_process_that_has_not_filtered_yet_compiles_what_it_will_run(
+    written, ecg, monkeypatch, recordings, leads
+) -> None:
+    """Once: what is compiled while the filters are imported is what the recordings are then given to."""
+    compiled, imported = [], []
+    monkeypatch.setattr("coreecg_jax.export.bundle.filters_are_imported", lambda: False)
+    monkeypatch.setattr("coreecg_jax.export.bundle.import_filters", lambda: imported.append(True))
+    represent = programs.representation.__wrapped__  # as in a new process, none is kept
+    monkeypatch.setattr(programs, "representation", functools.lru_cache(represent))
+
+    def listen(event: str, seconds: float, **_: object) -> None:
+        del seconds
+        if event == "/jax/core/compile/backend_compile_duration":
+            compiled.append(event)
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    try:
+        bundle = coreecg_jax.load(written)
+        several = [rows(ecg, leads)] * recordings
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UnseenLeads)
+            first = bundle.embed(several, fs=500, leads=leads)
+            np.testing.assert_array_equal(bundle.embed(several, fs=500, leads=leads), first)
+    finally:
+        jax.monitoring.unregister_event_duration_listener(listen)
+    assert len(compiled) == 1
+    assert len(imported) == 2  # as often as it was asked
+
+
+def test_what_cannot_be_used_is_refused_before_the_first_filter(bundle, ecg, monkeypatch) -> None:
+    monkeypatch.setattr("coreecg_jax.export.bundle.filters_are_imported", lambda: False)
+    test_what_cannot_be_used_is_refused(bundle, ecg)
 
 
 def test_what_cannot_be_used_is_refused(bundle, ecg) -> None:
