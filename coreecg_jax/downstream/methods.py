@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jax
-
 from coreecg_jax.baselines.random_convolutions import convolution_features, draw_kernels
 from coreecg_jax.downstream.feature_store import FeatureStore
 from coreecg_jax.downstream.features import Extract, crop_features
@@ -16,7 +14,7 @@ from coreecg_jax.downstream.fits import Fit, linear, neighbours, tuned
 from coreecg_jax.downstream.neighbours import NEIGHBOURS
 from coreecg_jax.downstream.provenance import digest_of_code
 from coreecg_jax.method.network import CoReECG
-from coreecg_jax.method.representation import represent
+from coreecg_jax.method.representation import compiled_represent
 from coreecg_jax.records.schema import Preprocessing
 from coreecg_jax.training.identity import FREE_ON_RESUME, differences
 
@@ -218,7 +216,7 @@ def _tuned(encoder: Encoder, parameters: dict[str, Any], settings: Settings) -> 
 
 def _frozen(encoder: Encoder, parameters: dict[str, Any], settings: Protocols, store: Path | None) -> Extract:
     """The representation of an encoder with these parameters."""
-    apply = jax.jit(functools.partial(represent, encoder.network, pooling=encoder.pooling))
+    apply = compiled_represent(encoder.network, pooling=encoder.pooling)
     rule = encoder.pooling, encoder.network.patch, encoder.preprocessing, encoder.crop_seconds
     seconds, crops = frozen_crops(*rule, settings.crops)
     extract = functools.partial(

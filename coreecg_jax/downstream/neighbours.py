@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 
 from coreecg_jax.downstream.cohorts import read_cohort
@@ -14,7 +13,7 @@ from coreecg_jax.downstream.judged import Judged
 from coreecg_jax.downstream.scores import TooFewRecordings, choosing_auroc, macro_auroc, scored_classes
 from coreecg_jax.downstream.tasks import Task
 from coreecg_jax.method.network import CoReECG
-from coreecg_jax.method.representation import represent
+from coreecg_jax.method.representation import compiled_represent
 
 # Numbers of neighbours that are tried.
 NEIGHBOURS = (5, 10, 20, 50)
@@ -42,7 +41,7 @@ def neighbour_score(
     cohort = read_cohort(root, task.train, task.label_set, task.min_likelihood)
     require_neighbours(cohort.groups, neighbours)
     scored_classes(cohort.labels)
-    apply = jax.jit(functools.partial(represent, network))
+    apply = compiled_represent(network)
 
     def score(parameters: dict[str, Any]) -> dict[str, float]:
         one = functools.partial(apply, parameters["network"])

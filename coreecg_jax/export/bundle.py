@@ -18,6 +18,7 @@ from coreecg_jax.export.description import (
 )
 from coreecg_jax.export.recordings import Conditioned, Windows
 from coreecg_jax.method.layers import taken_apart
+from coreecg_jax.method.representation import compiled_represent
 from coreecg_jax.method.views import FDA
 from coreecg_jax.records.conditioning import filters_are_imported, import_filters
 from coreecg_jax.records.leads import LEADS
@@ -169,8 +170,9 @@ class Bundle:
         return Importance(hertz_M, logit_M, float(self.fda["a"]))
 
     def _program(self, places: tuple[int, ...]) -> Any:
-        network: Any = self.description.network
-        return programs.representation(network, places, self.description.representation.pooling)
+        leads = [LEADS[place] for place in places]
+        pooling = self.description.representation.pooling
+        return compiled_represent(self.description.network, leads=leads, pooling=pooling)
 
     def _compile_while_importing(
         self, several: Sequence[np.ndarray], fs: float, leads: Sequence[str]

@@ -12,12 +12,12 @@ import numpy as np
 
 from coreecg_jax.export.parts import PARTS
 from coreecg_jax.export.refusal import BundleRefused
+from coreecg_jax.export.tensors import Shapes
 
 FORMAT = "coreecg-bundle"
 FORMAT_VERSION = 3
 
 Fields = dict[str, Any]
-Shapes = Mapping[str, tuple[int, ...]]
 Tensors = dict[str, np.ndarray]
 
 

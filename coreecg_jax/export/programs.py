@@ -10,16 +10,8 @@ import numpy as np
 from coreecg_jax.export.crops import embed_full_windows
 from coreecg_jax.export.description import Description
 from coreecg_jax.method.network import CoReECG
-from coreecg_jax.method.representation import represent
 from coreecg_jax.method.unmasked import encode_unmasked, read
 from coreecg_jax.records.leads import LEADS
-
-
-@functools.lru_cache(maxsize=64)
-def representation(network: CoReECG, places: tuple[int, ...], pooling: str) -> Callable[..., Any]:
-    """`represent` of the leads at these places, compiled once a process for each shape."""
-    leads = [LEADS[place] for place in places]
-    return jax.jit(functools.partial(represent, network, leads=leads, pooling=pooling))
 
 
 @functools.lru_cache(maxsize=8)

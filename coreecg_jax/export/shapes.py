@@ -1,16 +1,15 @@
 """The shapes of a network's parameters from its settings alone: no tracing, which takes most of a second."""
 
+from coreecg_jax.export.tensors import Shapes
 from coreecg_jax.method.layers import MLP_RATIO
 from coreecg_jax.method.network import CoReECG
 from coreecg_jax.records.leads import LEADS
-
-Shapes = dict[str, tuple[int, ...]]
 
 
 def network_shapes(network: CoReECG) -> Shapes:
     """Name -> shape of every parameter that `network.init` makes, names joined by dots."""
     width, decoder_width = network.width, network.decoder_width
-    shapes: Shapes = {
+    shapes: dict[str, tuple[int, ...]] = {
         "lead_embedding": (len(LEADS), width),
         "free_tokens": (1 + network.registers, width),
         "mask_token": (decoder_width,),
@@ -28,7 +27,7 @@ def network_shapes(network: CoReECG) -> Shapes:
     return shapes | _dense("projector.layer_1", width, network.projection)
 
 
-def _embedding(network: CoReECG) -> Shapes:
+def _embedding(network: CoReECG) -> dict[str, tuple[int, ...]]:
     shapes = _dense("embed.linear", network.patch + 2 * network.kernels, network.width)
     shapes |= _norm("embed.norm", network.width)
     if network.kernels:
@@ -37,7 +36,7 @@ def _embedding(network: CoReECG) -> Shapes:
     return shapes | (_norm("patch_norm", network.patch) if network.normalise_patches else {})
 
 
-def _stack(name: str, depth: int, width: int) -> Shapes:
+def _stack(name: str, depth: int, width: int) -> dict[str, tuple[int, ...]]:
     """Blocks with a leading axis of layers, then a norm."""
     hidden = MLP_RATIO * width
     block = _dense("qkv", width, 3 * width) | _dense("attention_out", width, width)
@@ -47,9 +46,9 @@ def _stack(name: str, depth: int, width: int) -> Shapes:
     return layers | _norm(f"{name}.norm", width)
 
 
-def _dense(name: str, before: int, after: int) -> Shapes:
+def _dense(name: str, before: int, after: int) -> dict[str, tuple[int, ...]]:
     return {f"{name}.kernel": (before, after), f"{name}.bias": (after,)}
 
 
-def _norm(name: str, width: int) -> Shapes:
+def _norm(name: str, width: int) -> dict[str, tuple[int, ...]]:
     return {f"{name}.scale": (width,), f"{name}.bias": (width,)}

@@ -1,7 +1,7 @@
 """What a frozen encoder says of a recording: the global token, tokens pooled by lead, and their rhythm."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -72,6 +72,19 @@ def represent(
     last, embedded = (_by_lead(x, tokens, used) for x in (tokens.tokens_BUND, tokens.embedded_BUND))
     rhythm_BK = autocorrelation(tokens.tokens_BUND, tokens.seen_BUN, SHIFTS * LAG_COLUMNS)
     return jnp.concatenate([tokens.global_BD, *last, *embedded, rhythm_BK], axis=-1)
+
+
+def compiled_represent(
+    network: CoReECG, *, leads: Sequence[str] = LEADS, pooling: str = "rhythm"
+) -> Callable[..., jax.Array]:
+    """`represent` of this network under `jax.jit`, traced once a process for each shape, whoever asks."""
+    hashable: Any = network  # a flax module is, though its type does not say so
+    return _compiled(hashable, tuple(leads), pooling)
+
+
+@functools.lru_cache(maxsize=64)
+def _compiled(network: CoReECG, leads: tuple[str, ...], pooling: str) -> Callable[..., jax.Array]:
+    return jax.jit(functools.partial(represent, network, leads=leads, pooling=pooling))
 
 
 def _pooled_together(tokens: Tokens) -> jax.Array:

@@ -11,12 +11,12 @@ from made_bundle import CROP, NETWORK, PATCH, RATE, SIX, made_parameters
 
 import coreecg_jax
 from coreecg_jax.downstream.features import crop_features
-from coreecg_jax.export import programs
 from coreecg_jax.export.bundle import UnseenLeads
 from coreecg_jax.export.crops import embed_recordings
 from coreecg_jax.export.description import Representation
 from coreecg_jax.export.recordings import Windows
 from coreecg_jax.inputs.reader import Recordings
+from coreecg_jax.method import representation
 from coreecg_jax.method.representation import represent
 from coreecg_jax.records.conditioning import condition, to_int16
 from coreecg_jax.records.formats import limits
@@ -144,8 +144,10 @@ def test_a_process_that_has_not_filtered_yet_compiles_what_it_will_run(
     compiled, imported = [], []
     monkeypatch.setattr("coreecg_jax.export.bundle.filters_are_imported", lambda: False)
     monkeypatch.setattr("coreecg_jax.export.bundle.import_filters", lambda: imported.append(True))
-    represent = programs.representation.__wrapped__  # as in a new process, none is kept
-    monkeypatch.setattr(programs, "representation", functools.lru_cache(represent))
+    # As in a new process, none is kept.
+    monkeypatch.setattr(
+        representation, "_compiled", functools.lru_cache(representation._compiled.__wrapped__)
+    )
 
     def listen(event: str, seconds: float, **_: object) -> None:
         del seconds

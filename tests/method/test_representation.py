@@ -11,7 +11,7 @@ from made_signals import all_available, made_ecg
 
 from coreecg_jax.method.network import patchify, pool
 from coreecg_jax.method.normalisation import TYPICAL_SCALE, normalise
-from coreecg_jax.method.representation import represent
+from coreecg_jax.method.representation import compiled_represent, represent
 from coreecg_jax.records.leads import LEADS
 
 TINY = tiny_network(depth=1)
@@ -128,6 +128,18 @@ def test_voltage_is_seen_unless_the_recordings_own_scale_is_asked_for():
     for network, least, most in ((TINY, 0.05, np.inf), (own_scale, 0.0, 1e-4)):
         one, two = (representation(x, available, LENGTH, network=network) for x in (ecg, 2 * ecg))
         assert least <= np.abs(one - two).max() <= most
+
+
+def test_networks_of_the_same_settings_share_one_program():
+    one, same, deeper = (tiny_network(depth=depth) for depth in (1, 1, 2))
+    assert one is not same
+    assert compiled_represent(one) is compiled_represent(same, leads=list(LEADS), pooling="rhythm")
+    others = (
+        compiled_represent(deeper),
+        compiled_represent(one, leads=LEADS[:6]),
+        compiled_represent(one, pooling="lead"),
+    )
+    assert len({compiled_represent(one), *others}) == 4
 
 
 def test_an_unknown_pooling_is_refused():
