@@ -25,6 +25,7 @@ def get_config() -> ml_collections.ConfigDict:
     attention.layer_decay = 1.0
     attention.weight_decay = 0.05  # of kernels of linear layers
     attention.warmup_epochs, attention.epochs, attention.min_epochs = 2.0, 20, 0
+    attention.min_epoch_steps = 8  # of few recordings each is seen several times an epoch
     attention.patience = 8  # epochs without a better validation macro AUROC
     attention.batch_size = 32  # recordings
     attention.drop_path = 0.0
@@ -37,6 +38,7 @@ def get_config() -> ml_collections.ConfigDict:
     finetune.layer_decay = 0.75  # learning rate of a layer over that of the layer above
     finetune.weight_decay = 0.05
     finetune.warmup_epochs, finetune.epochs, finetune.min_epochs = 2.0, 10, 0
+    finetune.min_epoch_steps = 8
     finetune.patience = 8
     finetune.batch_size = 32
     finetune.drop_path = 0.0  # probability that the last layer is skipped

@@ -50,9 +50,9 @@ def fine_tune(
 ) -> Tuned:
     """Trains a head, and the encoder unless it is frozen, and stops by the validation macro AUROC.
 
-    Each epoch sees every recording once, by a random crop of one of its windows; the last batch is filled
-    up with recordings of the same epoch. From the drawn parameters of `init_parameters` this is supervised
-    training from scratch.
+    Each epoch sees every recording once, or as often as `settings.min_epoch_steps` asks for, by a random crop
+    of one of its windows; the last batch is filled up with recordings of the same epoch. From the drawn
+    parameters of `init_parameters` this is supervised training from scratch.
 
     Args:
       network: the network.
@@ -82,10 +82,10 @@ def fine_tune(
         trained["encoder"] = {name: each for name, each in parameters.items() if name in ENCODER}
     fixed = jax.device_put(fixed)
     run_epoch = functools.partial(_run_epoch, functions.step, fixed, train_recordings, train_labels)
-    rates = _rates(settings, -(-len(train_labels) // settings.batch_size))
+    rates = _rates(settings, epoch_steps(len(train_labels), settings))
     state, history, best = functions.start(trained), [], None
     for number in range(1, settings.epochs + 1):
-        state, loss = run_epoch(state, rates[number - 1], settings.batch_size, seed, number)
+        state, loss = run_epoch(state, rates[number - 1], settings, seed, number)
         if not np.isfinite(loss):
             raise ValueError(
                 f"fine-tuning: the loss is {loss} in epoch {number}; lower learning_rate, got "
@@ -149,23 +149,33 @@ def crop_samples(network: CoReECG, recordings: Recordings, crop_seconds: float) 
     return samples
 
 
-def epoch_rows(owner: np.ndarray, batch_size: int, *, seed: int, epoch: int) -> np.ndarray:
+def epoch_steps(recordings: int, settings: Settings) -> int:
+    """Steps of an epoch of so many recordings."""
+    return max(-(-recordings // settings.batch_size), settings.min_epoch_steps)
+
+
+def epoch_rows(owner: np.ndarray, batch_size: int, *, steps: int, seed: int, epoch: int) -> np.ndarray:
     """The windows of an epoch, int (steps, batch_size): one of each recording, in random order.
 
-    The last batch is filled up from the beginning; there may be less than one batch of recordings.
+    Where that does not fill the steps, all recordings come again, in another order and by windows drawn
+    anew; what the last batch then lacks is taken from the beginning.
 
     Args:
       owner: for each window the number of its recording (`features.recording_rows`).
       batch_size: recordings of a step.
+      steps: at least so many that each recording is seen (`epoch_steps`).
       seed: of the training.
       epoch: its number.
     """
     rng = np.random.default_rng([seed, epoch])
     by_recording, windows = np.argsort(owner, kind="stable"), np.bincount(owner)
-    chosen = np.floor(rng.random(len(windows)) * windows).astype(int)
-    rows = by_recording[np.cumsum(windows) - windows + chosen]
-    steps = -(-len(rows) // batch_size)
-    return np.resize(rng.permutation(rows), (steps, batch_size))
+
+    def once() -> np.ndarray:
+        chosen = np.floor(rng.random(len(windows)) * windows).astype(int)
+        return rng.permutation(by_recording[np.cumsum(windows) - windows + chosen])
+
+    passes = max(1, steps * batch_size // len(windows))
+    return np.resize(np.concatenate([once() for _ in range(passes)]), (steps, batch_size))
 
 
 def _run_epoch(
@@ -175,14 +185,15 @@ def _run_epoch(
     labels: np.ndarray,
     state: TuneState,
     rates: np.ndarray,
-    batch_size: int,
+    settings: Settings,
     seed: int,
     epoch: int,
 ) -> tuple[TuneState, float]:
     owner = recording_rows(recordings)
+    rows_of_steps = epoch_rows(owner, settings.batch_size, steps=len(rates), seed=seed, epoch=epoch)
     unit = np.float32(MILLIVOLTS_PER_STORED_UNIT * recordings.preprocessing.microvolts_per_unit)
     losses = []
-    for rows, rate in zip(epoch_rows(owner, batch_size, seed=seed, epoch=epoch), rates, strict=True):
+    for rows, rate in zip(rows_of_steps, rates, strict=True):
         ecg_BLW, length_B, available_BL, _ = recordings.batch(rows)
         labels_BC = labels[owner[rows]]
         windows = Windows(*map(jnp.asarray, (ecg_BLW, length_B, available_BL, labels_BC)))

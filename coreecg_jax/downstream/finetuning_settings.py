@@ -4,7 +4,15 @@ import dataclasses
 
 from coreecg_jax.downstream.heads import HEADS
 
-_POSITIVE = ("learning_rate", "layer_decay", "epochs", "patience", "batch_size", "evaluate_crops")
+_POSITIVE = (
+    "learning_rate",
+    "layer_decay",
+    "epochs",
+    "min_epoch_steps",
+    "patience",
+    "batch_size",
+    "evaluate_crops",
+)
 _NOT_NEGATIVE = ("warmup_epochs", "min_epochs", "weight_decay", "drop_path", "mixup", "augment")
 
 
@@ -19,7 +27,9 @@ class Settings:
       layer_decay: the learning rate of a layer over that of the layer above it; 1 for equal rates.
       weight_decay: of kernels of linear layers.
       warmup_epochs: in which the learning rate rises from 0; a cosine to 0 at `epochs` follows.
-      epochs: at most; an epoch sees every recording once.
+      epochs: at most; an epoch sees every recording once, but see `min_epoch_steps`.
+      min_epoch_steps: of the optimizer: of few recordings an epoch sees each several times. Else a training
+        of ten epochs would be ten steps where all recordings fit into one batch.
       min_epochs: at least, whatever `patience` says.
       patience: epochs without a better validation macro AUROC after which training ends.
       batch_size: recordings.
@@ -37,6 +47,7 @@ class Settings:
     weight_decay: float = 0.05
     warmup_epochs: float = 2.0
     epochs: int = 30
+    min_epoch_steps: int = 1
     min_epochs: int = 0
     patience: int = 10
     batch_size: int = 32
@@ -77,6 +88,7 @@ class Settings:
             learning_rate=1.0,
             warmup_epochs=0.0,
             epochs=1,
+            min_epoch_steps=1,
             min_epochs=0,
             patience=1,
             batch_size=1,
