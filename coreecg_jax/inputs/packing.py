@@ -11,6 +11,7 @@ import functools
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -82,8 +83,10 @@ def packed(folder: Path | str, windows: TrainingWindows) -> Rows:
 
 
 def _write(folder: Path, windows: TrainingWindows, about: dict[str, Any]) -> None:
-    new = folder.with_name(f"{folder.name}.new.{os.getpid()}")
-    new.mkdir(parents=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    # Not named by the process: in containers all have the number 1, and so had the one that was killed.
+    new = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f"{folder.name}.new."))
+    new.chmod(0o755)  # as any folder is: others may read the corpus
     try:
         shape = tuple(about["shape"])
         rows = np.lib.format.open_memmap(new / ROWS_FILE, mode="w+", dtype=np.int32, shape=shape)

@@ -34,7 +34,7 @@ def train(
     evaluators: Mapping[str, Evaluator] | None = None,
     pictures: Mapping[str, Draw] | None = None,
 ) -> TrainState:
-    """Pretrains, or goes on where the run in `workdir` stopped, to the byte as if it had not.
+    """Pretrains, or goes on where the run in `workdir` stopped, on a CPU to the byte as if it had not.
 
     Order of a start: check the config against the data, build, restore the last whole checkpoint, cut the
     journal back to it, make up for a validation of its step that was stopped, start the batches there.
@@ -84,6 +84,9 @@ def train(
             watch = Watch(validator, others, pictures, journal, checkpoints, interruption)
             if owed:
                 watch(number, state)
+                # Before any step: what is owed to this one could not be made up for after another.
+                if interruption.asked:
+                    raise Stopped(_goes_on(number, run.steps), interruption.signal)
             while number < run.steps:
                 count = _steps_to_go(number, run, feed.most)
                 state, metrics = feed(state, number, count)

@@ -104,6 +104,20 @@ def test_the_file_of_rows_is_written_once_and_read_instead_of_the_shards(data_ro
     np.testing.assert_array_equal(stacked(packed(folder, windows), 3, 40), expected[3:40])
 
 
+def test_what_a_killed_packing_left_is_in_nobodys_way(data_root, tmp_path, monkeypatch):
+    """In containers all processes have one number, also the one before."""
+    monkeypatch.setattr("os.getpid", lambda: 1)
+    monkeypatch.setattr("shutil.rmtree", lambda *_, **__: None)  # a kill tidies nothing
+    windows = windows_of(data_root)
+    with monkeypatch.context() as killed:
+        killed.setattr("os.rename", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            packed(tmp_path / "packed", windows)
+    assert len(list(tmp_path.glob("packed.new.*"))) == 1
+    assert len(stacked(packed(tmp_path / "packed", windows), 0, 42)) == 42
+    assert (tmp_path / "packed").stat().st_mode & 0o777 == 0o755
+
+
 def test_a_file_of_other_windows_is_refused(data_root, tmp_path):
     packed(tmp_path / "packed", windows_of(data_root))
     with pytest.raises(ValueError, match=r"packed holds other windows \(shape, too_short differ\): delete"):

@@ -22,7 +22,7 @@ def run(recipe: str, folder: Path, *arguments: str, status: int = 0) -> tuple[in
             f"exit {status if name == 'srun' else 0}\n"
         )
         program.chmod(0o755)
-    environment = {"PATH": f"{folder}:/usr/bin:/bin", "SLURM_JOB_ID": "7"}
+    environment = {"PATH": f"{folder}:/usr/bin:/bin", "SLURM_JOB_ID": "7", "SLURM_CPUS_PER_TASK": "8"}
     command = ["bash", str(PLACES / recipe), *arguments]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     called = (folder / "called").read_text() if (folder / "called").exists() else ""
@@ -61,7 +61,7 @@ def test_slurm_starts_it_again_after_what_it_goes_on_from(tmp_path: Path, status
     ended, (srun, *others) = run("slurm.sbatch", tmp_path, *FLAGS, status=status)
     assert ended == status
     python = [".venv/bin/python", "-m", "launch.pretrain", "--distributed", *FLAGS]
-    assert srun == ["srun", "--kill-on-bad-exit=0", *python]
+    assert srun == ["srun", "--cpus-per-task=8", "--kill-on-bad-exit=0", *python]
     assert others == ([["scontrol", "requeue", "7"]] if again else [])
 
 

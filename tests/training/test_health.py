@@ -17,6 +17,7 @@ from coreecg_jax.training.health import (
     matrix_rate,
     representation_health,
     step_flops,
+    uniformity,
 )
 from coreecg_jax.training.state import init_state
 from coreecg_jax.training.step import make_train_step
@@ -25,6 +26,18 @@ from coreecg_jax.training.step import make_train_step
 def unit_vectors(seed, count=7, width=5):
     z = np.random.default_rng(seed).normal(size=(count, width)).astype(np.float32)
     return z / np.linalg.norm(z, axis=1, keepdims=True)
+
+
+def test_uniformity_of_many_is_that_of_evenly_spaced_ones(monkeypatch):
+    """All pairs of a validation set of 80,000 would take 83 GB."""
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=(999, 8))
+    z /= np.linalg.norm(z, axis=1, keepdims=True)
+    of_all, of_some = uniformity(z), uniformity(z[::2])
+    assert of_all != of_some
+    monkeypatch.setattr(health, "MOST_COMPARED", 500)
+    assert uniformity(z) == of_some
+    assert of_some == pytest.approx(of_all, rel=0.02)
 
 
 def test_alignment_and_uniformity_by_the_book():

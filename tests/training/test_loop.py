@@ -130,6 +130,45 @@ def test_killed_stopped_and_resumed_is_as_never_stopped(whole, resumed):
         assert_same(ours.parameters, theirs.parameters)
 
 
+class InstantFeed:
+    """Steps that take no time and learn nothing."""
+
+    most = 1
+
+    def __call__(self, state, number, count):
+        one = np.ones(count)
+        names = ("loss", "reconstruction", "contrastive", "gradient_norm")
+        return state.replace(step=state.step + count), {"skipped_in_a_row": 0 * one} | dict.fromkeys(
+            names, one
+        )
+
+
+@pytest.mark.parametrize("steps", [6, 2])  # stopped on the way, and after the last step
+def test_a_validation_that_is_made_up_for_and_stopped_again_is_still_owed(root, tmp_path, monkeypatch, steps):
+    """Else the run took one more step, and the validation was never made."""
+    interrupted = True
+
+    def validator(*_):
+        def validate(parameters, stop):
+            del parameters
+            if interrupted:
+                os.kill(os.getpid(), signal.SIGTERM)
+            return None if stop() else {"loss": 1.0}
+
+        return validate
+
+    monkeypatch.setattr(loop, "_validator", validator)
+    monkeypatch.setattr(loop, "_feed_from", lambda *_: lambda *_: InstantFeed())
+    config = config_of(root, {"run.validate_every": 2, "run.steps": steps, "optimizer.warmup_steps": 1})
+    for _ in range(2):
+        with pytest.raises(Stopped, match=f"stopped at step 2 of {steps}"):
+            train(config, tmp_path)
+    interrupted = False
+    assert int(train(config, tmp_path).step) == steps
+    watched = [row["step"] for row in read_metrics(tmp_path) if "validation/loss" in row]
+    assert watched == list(range(2, steps + 1, 2))
+
+
 def test_the_best_checkpoint_is_that_of_the_lowest_validation_loss(whole):
     losses = {
         row["step"]: row["validation/loss"] for row in read_metrics(whole[0]) if "validation/loss" in row
