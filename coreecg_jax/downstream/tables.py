@@ -174,9 +174,9 @@ def _footnote(numbers: Report) -> str:
 
 
 def _chosen_on(numbers: Report) -> str:
-    if numbers["test"] is None:
+    if numbers["test"] is None and numbers["validation"]:
         return "on the recordings that are scored, so too high"
-    return "on validation" if numbers["task"]["test"] else "in the other folds"
+    return "on validation" if numbers["test"] and numbers["task"]["test"] else "in the other folds"
 
 
 def _row(cells: Sequence[str]) -> str:
