@@ -84,7 +84,7 @@ def predictions_of(evaluation: Evaluation) -> Predictions:
         recordings=cohort.recording_ids,
         patients=cohort.patients,
         groups=asked.groups,
-        fold=asked.fold,
+        folds={name: {run.name: run.asked.fold for run in runs} for name, runs in evaluation.methods.items()},
         labels=asked.labels,
         methods={
             name: {run.name: run.asked.probabilities for run in runs}

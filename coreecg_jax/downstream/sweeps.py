@@ -101,12 +101,16 @@ def _line(
     own = {cell: found[cell] for cell in wanted if cell in found and methods[0] in found[cell].methods}
     others = {cell: cell._replace(row=reference) for cell in own}
     pairs = [(own[cell], found[other]) for cell, other in others.items() if other in found]
-    auroc = _mean(_runs(own.values(), methods[0]), list(own.values()))
+    auroc = _mean(list(own.values()), methods[0])
     difference = None
     if pairs and name != reference:
-        ours, theirs = (_runs(some, method) for some, method in zip(zip(*pairs), methods, strict=True))
+        sides = list(zip(zip(*pairs), methods, strict=True))
+        ours, theirs = (_runs(some, method) for some, method in sides)
+        folds, other_folds = (_folds(some, method) for some, method in sides)
         first = pairs[0][0]
-        difference = paired_difference(ours, theirs, first.labels, _counts(first), strata=first.fold)
+        difference = paired_difference(
+            ours, theirs, first.labels, _counts(first), strata=(folds, other_folds)
+        )
     return Line(name, question, len(own), len(wanted), auroc, difference)
 
 
@@ -115,11 +119,16 @@ def _runs(predictions: Iterable[Predictions], method: str) -> list[np.ndarray]:
     return [probabilities for each in predictions for probabilities in each.methods[method].values()]
 
 
-def _mean(runs: Sequence[np.ndarray], predictions: Sequence[Predictions]) -> Interval | None:
-    if not runs:
+def _folds(predictions: Iterable[Predictions], method: str) -> list[np.ndarray | None]:
+    """Of the same runs: methods of one result may have others, or none."""
+    return [fold for each in predictions for fold in each.folds[method].values()]
+
+
+def _mean(predictions: Sequence[Predictions], method: str) -> Interval | None:
+    if not predictions:
         return None
-    first = predictions[0]
-    return bootstrap_macro(runs, first.labels, _counts(first), strata=first.fold).intervals()[0]
+    first, runs, folds = predictions[0], _runs(predictions, method), _folds(predictions, method)
+    return bootstrap_macro(runs, first.labels, _counts(first), strata=folds).intervals()[0]
 
 
 def _counts(predictions: Predictions) -> np.ndarray:

@@ -73,7 +73,8 @@ def test_report_holds_every_number(ask, tmp_path):
     run = evaluation.methods[RIVAL][1].asked
     np.testing.assert_array_equal(read.methods[RIVAL]["b"], run.probabilities)
     np.testing.assert_array_equal(read.labels, evaluation.test.labels)
-    assert (read.recordings.tolist(), read.fold) == (evaluation.test.recording_ids.tolist(), None)
+    assert read.recordings.tolist() == evaluation.test.recording_ids.tolist()
+    assert read.folds == {PRETRAINED: {"run": None}, RIVAL: {"a": None, "b": None}}
 
 
 def test_labels_that_were_shuffled_are_not_found(data, ask):

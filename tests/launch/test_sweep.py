@@ -15,6 +15,7 @@ from coreecg_jax.downstream.scores import TooFewRecordings
 from launch import sweeping
 from launch.sweeping import Sweep, run_sweep
 
+FOLD = np.arange(60) // 2 % 3
 GROUPS, LABELS = np.arange(60) // 2, np.random.default_rng(0).random((60, 2)) < 0.4
 
 
@@ -42,7 +43,9 @@ def sweep(tmp_path, monkeypatch):
         methods = {PRETRAINED: {"run": predicted(quality[row], int(seed))}}
         for name in asked.beside:  # by two runs each
             methods[BESIDE[name]] = {f"run {n}": predicted(0.2, 10 * n + int(seed)) for n in (1, 2)}
-        everything = Predictions(("a", "b"), names, names, GROUPS, None, LABELS, methods)
+        folds = {name: dict.fromkeys(runs) for name, runs in methods.items()}  # as neighbours have none
+        folds |= {BESIDE[name]: dict.fromkeys(methods[BESIDE[name]], FOLD) for name in asked.beside}
+        everything = Predictions(("a", "b"), names, names, GROUPS, folds, LABELS, methods)
         write_predictions(everything, out.with_suffix(".parquet"))
         out.write_text(json.dumps({"asked": asked.question()}))
 
@@ -87,8 +90,9 @@ def test_what_stands_beside_is_asked_once_and_has_rows(sweep):
     text = run_sweep(sweep)
     assert list(read_predictions(next(sweep.workdir.glob("cells/fda_off*.parquet"))).methods) == [PRETRAINED]
     rival, counts = [predicted(0.2, 10), predicted(0.2, 20)], patient_resamples(GROUPS)
-    (auroc,) = bootstrap_macro(rival, LABELS, counts).intervals()
-    difference = paired_difference(rival, [predicted(1.0, 0)], LABELS, counts)
+    folds = [FOLD, FOLD]
+    (auroc,) = bootstrap_macro(rival, LABELS, counts, strata=folds).intervals()
+    difference = paired_difference(rival, [predicted(1.0, 0)], LABELS, counts, strata=(folds, None))
     assert difference.value < 0
     (row,) = [line for line in text.splitlines() if line.startswith(f"| {RIVAL} |")]
     shown = f"{auroc.value:.3f} [{auroc.low:.3f}, {auroc.high:.3f}] | {difference.value:+.3f} ["
