@@ -11,6 +11,7 @@ import ml_collections
 from coreecg_jax.downstream.division import Subset
 from coreecg_jax.downstream.methods import BESIDE, PRETRAINED
 from coreecg_jax.downstream.openings import FILE
+from coreecg_jax.downstream.results import write_report
 from coreecg_jax.downstream.scores import TooFewRecordings
 from coreecg_jax.downstream.subsets import LEAD_SUBSETS
 from coreecg_jax.downstream.sweeps import Cell, Pretraining, as_csv, lines, markdown
@@ -72,7 +73,7 @@ def run_sweep(sweep: Sweep, *, only: Sequence[str] = (), seeds: Sequence[int] = 
 
     Raises:
       ValueError: when a row or seed is not of the table, a cell that is there was made with other settings,
-        or a test may not be opened.
+        a file of the cells cannot be read, or a test may not be opened.
     """
     for flag, asked, known in (("only", only, sweep.table["rows"]), ("seeds", seeds, sweep.table["seeds"])):
         unknown = [str(each) for each in asked if each not in known]
@@ -104,8 +105,7 @@ def _run_row(sweep: Sweep, row: str, seed: int) -> bool:
     print(f"{row}, seed {seed}", flush=True)
     train(config, run)
     folder.mkdir(parents=True, exist_ok=True)
-    about = json.dumps(_settings(sweep, row, seed), indent=1)
-    (folder / f"{row}_seed{seed}.settings.json").write_text(about + "\n", encoding="utf-8")
+    write_report(_settings(sweep, row, seed), folder / f"{row}_seed{seed}.settings.json")
     encoder = encoder_of(str(run))
     for cell, task, subset in missing:
         try:
@@ -150,7 +150,16 @@ def _require_same_settings(sweep: Sweep, row: str, seed: int) -> None:
 
 
 def _stored(file: Path) -> dict[str, Any] | None:
-    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
+    """What a JSON file of the cells says; None where it is not there."""
+    if not file.is_file():
+        return None
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(
+            f"{file}: expected JSON that launch.sweep wrote, got {error}: it was cut off or changed; remove "
+            "it, with the cells of its row and seed unless you know that they have the settings of this table"
+        ) from error
 
 
 def _require_equal(there: dict[str, Any], now: dict[str, Any], expected: str) -> None:

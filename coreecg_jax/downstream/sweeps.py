@@ -10,6 +10,7 @@ import numpy as np
 
 from coreecg_jax.downstream.bootstrap import Interval, bootstrap_macro, paired_difference, patient_resamples
 from coreecg_jax.downstream.predictions import Predictions, read_predictions
+from coreecg_jax.downstream.scores import TooFewRecordings
 
 RESAMPLES = 1000
 
@@ -44,7 +45,7 @@ class Line(NamedTuple):
     question: str
     cells: int  # that are there
     wanted: int
-    auroc: Interval | None  # mean over the cells that are there; None where none is
+    auroc: Interval | None  # mean over the cells that are there; None where none is, or no class is scored
     difference: Interval | None  # from the reference, over the cells that both have; None where there is none
 
 
@@ -55,7 +56,8 @@ def lines(
 
     Args:
       cells: all that are wanted.
-      folder: of their predictions, `<name>.parquet`.
+      folder: of their results, `<name>.json`, and predictions, `<name>.parquet`. The predictions are written
+        first: a cell without its result was cut off, or could not be scored, and is not there.
       method: the method of the results that is compared.
       reference: the row that others are compared with.
       beside: other methods in the results of the reference row; each is a row by its name.
@@ -64,7 +66,9 @@ def lines(
       ValueError: when cells of one question are of other recordings or labels.
     """
     there = {cell: folder / f"{cell.name}.parquet" for cell in cells}
-    found = {cell: read_predictions(file) for cell, file in there.items() if file.is_file()}
+    found = {
+        cell: read_predictions(file) for cell, file in there.items() if file.with_suffix(".json").is_file()
+    }
     _require_one_test(found)
     keys = list(dict.fromkeys((cell.row, cell.question) for cell in cells))
     results = [_line(row, row, question, cells, found, (method, method), reference) for row, question in keys]
@@ -101,7 +105,10 @@ def _line(
     own = {cell: found[cell] for cell in wanted if cell in found and methods[0] in found[cell].methods}
     others = {cell: cell._replace(row=reference) for cell in own}
     pairs = [(own[cell], found[other]) for cell, other in others.items() if other in found]
-    auroc = _mean(list(own.values()), methods[0])
+    try:
+        auroc = _mean(list(own.values()), methods[0])
+    except TooFewRecordings:  # one line that cannot be scored does not take the table with it
+        return Line(name, question, 0, len(wanted), None, None)
     difference = None
     if pairs and name != reference:
         sides = list(zip(zip(*pairs), methods, strict=True))

@@ -37,8 +37,6 @@ def sweep(tmp_path, monkeypatch):
         row, seed = encoders[0].rsplit("/", 1)[1].rsplit("_", 1)
         assert asked.development
         done.append(("ask", row, int(seed)))
-        if (row, seed) == ("fda_off", "1"):
-            raise TooFewRecordings("too few")
         names = np.array([f"r{number}" for number in range(60)])
         methods = {PRETRAINED: {"run": predicted(quality[row], int(seed))}}
         for name in asked.beside:  # by two runs each
@@ -47,6 +45,8 @@ def sweep(tmp_path, monkeypatch):
         folds |= {BESIDE[name]: dict.fromkeys(methods[BESIDE[name]], FOLD) for name in asked.beside}
         everything = Predictions(("a", "b"), names, names, GROUPS, folds, LABELS, methods)
         write_predictions(everything, out.with_suffix(".parquet"))
+        if (row, seed) == ("fda_off", "1"):  # as launch.evaluating: predicted, then not scored
+            raise TooFewRecordings("too few")
         out.write_text(json.dumps({"asked": asked.question()}))
 
     monkeypatch.setattr(sweeping, "train", train)
@@ -118,6 +118,7 @@ def test_cells_of_other_questions_or_recordings_are_refused(sweep):
     file = next(sweep.workdir.glob("cells/full*.parquet"))
     cell = read_predictions(file)
     second = file.with_name(file.name.replace("seed0", "seed1"))
+    second.with_suffix(".json").write_bytes(file.with_suffix(".json").read_bytes())
     write_predictions(cell._replace(recordings=cell.recordings[::-1]), second)
     with pytest.raises(ValueError, match=r"cell full_.*seed1_repeat0: expected the recordings and labels of"):
         run_sweep(sweep)
@@ -130,6 +131,26 @@ def test_only_too_few_recordings_leave_a_cell_missing(sweep, monkeypatch):
     monkeypatch.setattr(sweeping, "evaluated", refusing)
     with pytest.raises(ValueError, match="opened this test set once before"):
         run_sweep(sweep[0])
+
+
+def test_a_line_without_scores_is_missing_and_leaves_the_others(sweep):
+    sweep, _ = sweep
+    run_sweep(sweep, seeds=[0])
+    file = next(sweep.workdir.glob("cells/fda_off*seed0*.parquet"))
+    for each in sweep.workdir.glob("cells/full*seed0*.parquet"):  # one test: the same for both
+        write_predictions(read_predictions(each)._replace(labels=np.zeros_like(LABELS)), each)
+    write_predictions(read_predictions(file)._replace(labels=np.zeros_like(LABELS)), file)
+    assert run_sweep(sweep, only=["full"], seeds=[0]).count("| 0 of 2 | missing | – |") == 2
+
+
+def test_settings_that_cannot_be_read_are_named(sweep):
+    sweep, done = sweep
+    run_sweep(sweep, only=["full"], seeds=[0])
+    done.clear()
+    sweep.workdir.joinpath("cells", "full_seed0.settings.json").write_text('{"seed"')
+    with pytest.raises(ValueError, match=r"full_seed0\.settings\.json: expected JSON .*; remove it"):
+        run_sweep(sweep)
+    assert not done
 
 
 def test_a_row_that_is_not_there_is_told(sweep):
