@@ -151,14 +151,16 @@ def evaluated(asked: Asked, encoders: Sequence[Encoder], *, out: str | Path | No
       out: JSON file; default: in `EVALUATIONS` of the first encoder's run, or of `root` without one.
 
     Raises:
-      ValueError: when the encoders are not seeds of one configuration, or a result of another question has
-        this file; as `downstream.protocol`.
+      ValueError: when the encoders are not seeds of one configuration, the file does not end in .json, or a
+        result of another question has it; as `downstream.protocol`.
       OSError: as `downstream.protocol`.
     """
     require_one_configuration(encoders)
     home = Path(encoders[0].name) if encoders else asked.root
     name = asked.name(encoders[0].pooling if encoders else Encoder.pooling)
     file = Path(out) if out else home / EVALUATIONS / f"{name}.json"
+    if file.suffix != ".json":  # else `share_0.5` and `share_0.25` had one table, `share_0.parquet`
+        raise ValueError(f"--out: expected a file ending in .json, got {file}: name it {file}.json")
     methods = functools.partial(
         compared_methods,
         encoders,

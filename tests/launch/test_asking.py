@@ -115,6 +115,14 @@ def test_a_source_that_is_done_is_written_and_not_opened_again(held_out, tmp_pat
     assert opened == ["c", *SOURCES]
 
 
+@pytest.mark.parametrize("name", ["share_0.5", "result"])
+def test_a_result_that_is_no_json_file_is_refused_before_anything_is_opened(held_out, tmp_path, name):
+    asked, opened, _ = held_out
+    with pytest.raises(ValueError, match=rf"--out: expected a file ending in \.json, got .*{name}: name it"):
+        evaluated(asked, [], out=tmp_path / name)
+    assert not opened
+
+
 def test_sources_of_another_question_stay(held_out):
     asked, _, _ = held_out
     file = evaluated(asked, []).file
