@@ -31,6 +31,7 @@ from coreecg_jax.downstream.transfer import transfer
 
 RESAMPLES = 1000
 _VERSIONED = ("coreecg-jax", "jax", "flax", "numpy", "scipy", "scikit-learn")
+_UNSCORED = "no_scores"  # of a source: why
 
 Report = dict[str, Any]
 
@@ -247,15 +248,25 @@ def read_report(path: Path | str) -> Report:
     raise _other(path)
 
 
+def unscored(error: ValueError, encoders: Sequence[Encoder]) -> Report:
+    """What stands for a report where a source could not be scored: why, and who was asked."""
+    return {_UNSCORED: str(error), "encoders": [_encoder(encoder) for encoder in encoders]}
+
+
+def scored_only(reports: dict[str, Report | None]) -> dict[str, Report | None]:
+    """The reports of several sources, None for those that could not be scored."""
+    return {source: each if each and _UNSCORED not in each else None for source, each in reports.items()}
+
+
 def read_reports(path: Path | str) -> dict[str, Report | None]:
-    """Those of several sources in one file; None where a source could not be scored.
+    """Those of several sources in one file; where there is none, as `unscored` has it, or None (old files).
 
     Raises:
       FileNotFoundError: when there is no such file.
       ValueError: when it is something else.
     """
     reports = _json(path)
-    if isinstance(reports, dict) and all(each is None or _is_report(each) for each in reports.values()):
+    if isinstance(reports, dict) and all(map(_is_of_source, reports.values())):
         return reports
     raise _other(path)
 
@@ -270,6 +281,10 @@ def _json(path: Path | str) -> Any:
 def _is_report(numbers: Any) -> bool:
     expected = {"task", "protocol", "probe", "train", "test", "methods", "scores"}
     return isinstance(numbers, dict) and expected <= set(numbers)
+
+
+def _is_of_source(numbers: Any) -> bool:
+    return numbers is None or _is_report(numbers) or (isinstance(numbers, dict) and _UNSCORED in numbers)
 
 
 def _other(path: Path | str) -> ValueError:

@@ -17,15 +17,28 @@ from coreecg_jax.downstream.protocol import other_sources
 from coreecg_jax.downstream.tasks import Task
 
 
+def scores(held_out):
+    """Source -> report, None where there are too few recordings."""
+    return {
+        name: None if isinstance(found, ValueError) else results.report(found, [])
+        for name, found in held_out.items()
+    }
+
+
 def test_each_source_is_asked_about_by_the_others(data, seal):
     sets, _ = data
     sets["empty"] = dataclasses.replace(made_recordings(9, first=3000), labels=(("AFIB",),) * 9)
+    sets["few"] = made_recordings(4, first=4000)
     task = Task("made", "ptbxl_superclass", sources=("train", "test", "empty"))
     held_out = dict(other_sources(task, "root", two_methods, Subset(), seal))
-    assert held_out["empty"] is None
+    assert "none of 9 recordings has a label" in str(held_out["empty"])
+    pair = dataclasses.replace(task, sources=("validation", "few"))  # four to be fitted, then to be asked
+    few = dict(other_sources(pair, "root", two_methods, Subset(), seal))
+    assert str(few["validation"]) == "patient folds: expected at least 5 patients, got 4"
+    assert len(few["few"].test) == 4
     assert len(held_out["train"].test) == 120
     assert held_out["train"].task.train == "test, empty"
-    reports = {name: found and results.report(found, []) for name, found in held_out.items()}
+    reports = scores(held_out)
     text = tables.transfer_markdown(reports)
     assert "| empty | too few recordings with a label of the set |" in text
     moved = reports["train"]["methods"][PRETRAINED][0]["transfer"]
@@ -33,9 +46,7 @@ def test_each_source_is_asked_about_by_the_others(data, seal):
     assert f"| {moved['f1']:.3f} | {moved['f1_own']:.3f} |" in text
     retest = dataclasses.replace(seal, allow_retest=True)
     again = dict(other_sources(task, "root", two_methods, Subset(), retest))
-    text = tables.transfer_markdown(
-        {name: found and results.report(found, []) for name, found in again.items()}
-    )
+    text = tables.transfer_markdown(scores(again))
     assert "test: The labels of this test were opened 2 times so far, **2 times by this run**." in text
     with pytest.raises(ValueError, match="expected two or more sources"):
         Task("made", "ptbxl_superclass", sources=("train",))
