@@ -1,6 +1,5 @@
 """What became of a method: predictions of the recordings that are scored, and by what they were chosen."""
 
-import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -26,6 +25,9 @@ class Outcome(NamedTuple):
     asked: Judged  # the recordings that are scored
     thresholds: np.ndarray  # float (n, C), chosen on validation, all rows alike; out of fold, in other folds
     validation: Judged | None  # the recordings it was chosen by; None where nested
+    fitted: tuple[
+        int, ...
+    ] = ()  # recordings that each outer fold was fitted and chosen by; none if not nested
 
 
 def developed(run: Run, train: Cohort, validation: Cohort | None) -> Outcome:
@@ -40,7 +42,7 @@ def developed(run: Run, train: Cohort, validation: Cohort | None) -> Outcome:
     if len(fitted.judged.labels) == len(train):
         found = outcome(run.name, fitted, fitted.judged)
     else:
-        found = _nested_outcome(run.name, run.fit, train, patient_folds(train.groups))
+        found = _nested_outcome(run, train, patient_folds(train.groups))
     return found._replace(thresholds=_thresholds_of_other_folds(found.asked))
 
 
@@ -56,26 +58,27 @@ def nested(
     """
     fold = patient_folds(cohort.groups, seed=OUTER_SEED)
 
-    def fit(run: Run, train: Cohort, validation: None) -> Fitted:
-        return run.fit(part(train), validation)
-
     return {
-        name: tuple(_nested_outcome(run.name, functools.partial(fit, run), cohort, fold) for run in runs)
+        name: tuple(_nested_outcome(run, cohort, fold, part) for run in runs)
         for name, runs in methods.items()
     }
 
 
-def _nested_outcome(name: str, fit: Callable[..., Fitted], cohort: Cohort, fold: np.ndarray) -> Outcome:
+def _nested_outcome(
+    run: Run, cohort: Cohort, fold: np.ndarray, part: Callable[[Cohort], Cohort] = lambda fitted: fitted
+) -> Outcome:
     probabilities = np.empty(cohort.labels.shape)
     thresholds = np.empty(cohort.labels.shape)
-    chosen = []
+    chosen, sizes = [], []
     for held_out in (fold == number for number in np.unique(fold)):
-        fitted = fit(cohort.take(~held_out), None)
+        known = part(cohort.take(~held_out))
+        fitted = run.fit(known, None)
         probabilities[held_out] = fitted.predict(cohort.take(held_out).recordings)
         thresholds[held_out] = _thresholds(fitted)[None]
         chosen.append(fitted.chosen)
+        sizes.append(len(known))
     asked = Judged(probabilities, cohort.labels, cohort.groups, fold)
-    return Outcome(name, tuple(chosen), None, asked, thresholds, None)
+    return Outcome(run.name, tuple(chosen), None, asked, thresholds, None, tuple(sizes))
 
 
 def outcome(name: str, fitted: Fitted, asked: Judged) -> Outcome:

@@ -57,7 +57,7 @@ def report(
         "protocol": _protocol(evaluation),
         "probe": probe,
         "incomplete_without": left_out,
-        "train": _cohort(evaluation.train),
+        "train": _cohort(evaluation.train) | _sizes_fitted(evaluation),
         "validation": None if evaluation.validation is None else _cohort(evaluation.validation),
         "test": None if evaluation.test is None else _cohort(evaluation.test),
         "opening": None if evaluation.opening is None else evaluation.opening._asdict(),
@@ -113,6 +113,13 @@ def _cohort(cohort: Cohort) -> Report:
         "positives": dict(zip(cohort.classes, cohort.labels.sum(axis=0).tolist(), strict=True)),
         "read_with_class_at_any_likelihood": dict(zip(cohort.classes, cohort.any_likelihood, strict=True)),
     }
+
+
+def _sizes_fitted(evaluation: Evaluation) -> Report:
+    """Where nested: recordings that each outer fold was fitted and chosen by, the same for all methods."""
+    if evaluation.test is None or evaluation.task.test is not None:
+        return {}
+    return {"fitted": list(next(iter(evaluation.methods.values()))[0].fitted)}
 
 
 def _label_set(cohort: Cohort, min_likelihood: float) -> Report:

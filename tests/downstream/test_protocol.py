@@ -20,6 +20,7 @@ from coreecg_jax.downstream.provenance import Overlap
 from coreecg_jax.downstream.tasks import Task
 from coreecg_jax.downstream.thresholds import best_f1_thresholds
 from coreecg_jax.records.label_sets import CODES
+from coreecg_jax.records.leads import LEADS
 
 
 def test_patients_and_signals_of_the_test_leave_the_training_set(data, ask):
@@ -203,11 +204,17 @@ def test_a_fraction_of_the_labels_leaves_what_is_asked_about_as_it_is(ask):
         runs = {PRETRAINED: (Run("run", counting),)}
         evaluation = ask(NESTED, make_methods=lambda preprocessing: runs, subset=Subset(fraction=fraction))
         assert len(evaluation.test) == len(evaluation.methods[PRETRAINED][0].asked.labels) == 120
+        numbers, sizes = results.report(evaluation, []), [len(each) for each in fitted]
+        assert (numbers["train"]["recordings"], numbers["train"]["fitted"]) == (120, sizes)
+        assert f"fitted in each outer fold: {', '.join(map(str, sizes))}." in tables.markdown(numbers)
         return evaluation.methods[PRETRAINED][0].asked.fold, [set(each.recording_ids) for each in fitted]
 
     fold, whole = asked_with(1.0)
     same, quarter = asked_with(0.25)
     _, tenth = asked_with(0.1)
+    heading = {"task": {"name": "made"}, "probe": "linear", "protocol": "nested"}
+    few = tables.heading(heading | {"subset": {"leads": LEADS, "fraction": 0.005, "repeat": 0}})
+    assert few.endswith(", 0.5% of the labels (repeat 0)")
     np.testing.assert_array_equal(fold, same)
     assert [len(each) for each in quarter] == [24] * 5
     assert all(one < other < most for one, other, most in zip(tenth, quarter, whole, strict=True))
