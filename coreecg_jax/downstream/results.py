@@ -247,11 +247,17 @@ def read_report(path: Path | str) -> Report:
 
     Raises:
       FileNotFoundError: when there is no such file.
-      ValueError: when it is not what `write_report` writes.
+      ValueError: when it is not what `write_report` writes, or holds those of several sources.
     """
     numbers = _json(path)
     if _is_report(numbers):
         return numbers
+    if numbers and _are_of_sources(numbers):
+        there = ", ".join(f"{source}.json" for source, each in scored_only(numbers).items() if each)
+        raise ValueError(
+            f"{path}: expected one result, got those of several sources: name that of one, in "
+            f"{Path(path).with_suffix('')}: {there or 'none has scores'}"
+        )
     raise _other(path)
 
 
@@ -273,7 +279,7 @@ def read_reports(path: Path | str) -> dict[str, Report | None]:
       ValueError: when it is something else.
     """
     reports = _json(path)
-    if isinstance(reports, dict) and all(map(_is_of_source, reports.values())):
+    if _are_of_sources(reports):
         return reports
     raise _other(path)
 
@@ -290,8 +296,11 @@ def _is_report(numbers: Any) -> bool:
     return isinstance(numbers, dict) and expected <= set(numbers)
 
 
-def _is_of_source(numbers: Any) -> bool:
-    return numbers is None or _is_report(numbers) or (isinstance(numbers, dict) and _UNSCORED in numbers)
+def _are_of_sources(reports: Any) -> bool:
+    return isinstance(reports, dict) and all(
+        each is None or _is_report(each) or (isinstance(each, dict) and _UNSCORED in each)
+        for each in reports.values()
+    )
 
 
 def _other(path: Path | str) -> ValueError:

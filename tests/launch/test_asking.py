@@ -109,6 +109,8 @@ def test_a_source_that_is_done_is_written_and_not_opened_again(held_out, tmp_pat
     assert opened == ["c"]
     assert done.text == "a, b, c"
     assert list(read_reports(file)) == list(SOURCES)
+    with pytest.raises(ValueError, match=r"several sources: name that of one, in .*made_linear: a\.json, c"):
+        read_report(file)
     evaluated(asked, [])
     assert opened == ["c"]
     evaluated(dataclasses.replace(asked, allow_retest=True), [])
