@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from coreecg_jax.downstream.cohorts import Cohort, read_cohort
-from coreecg_jax.downstream.division import Subset, divided, labelled_part, unlabelled
+from coreecg_jax.downstream.division import Subset, divided, fitted_part, unlabelled, with_leads
 from coreecg_jax.downstream.fits import Fitted
 from coreecg_jax.downstream.judged import Judged
 from coreecg_jax.downstream.label_order import require_label_set
@@ -153,11 +153,12 @@ def _nested(
 ) -> Evaluation:
     """All of the data is test: fits see the labels of the other folds, and the scores are an opening.
 
-    A fraction of the labels is one of the other folds': all recordings are asked about, whatever it is.
+    A fraction of the labels is one of the other folds': all recordings are asked about, whatever it is; those
+    without signal in the leads, too.
     """
-    cohort, _ = divided(root, task, dataclasses.replace(subset, fraction=1.0), None)
+    cohort, _ = divided(root, task, subset, None, with_leads)
     preprocessing = cohort.recordings.preprocessing
-    outcomes = nested(make_methods(preprocessing), cohort, functools.partial(labelled_part, subset=subset))
+    outcomes = nested(make_methods(preprocessing), cohort, functools.partial(fitted_part, subset=subset))
     final = [each.asked.probabilities for runs in outcomes.values() for each in runs]
     opening = _open(seal, task, task.train, final)
     return Evaluation(task, subset, preprocessing, cohort, None, cohort, outcomes, opening, seen)

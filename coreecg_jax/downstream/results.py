@@ -27,6 +27,7 @@ from coreecg_jax.downstream.predictions import Predictions
 from coreecg_jax.downstream.protocol import Evaluation
 from coreecg_jax.downstream.provenance import code, digest_of_data, digest_of_names
 from coreecg_jax.downstream.scores import MIN_POSITIVES, scored_classes
+from coreecg_jax.downstream.subsets import has_signal
 from coreecg_jax.downstream.transfer import transfer
 
 RESAMPLES = 1000
@@ -110,6 +111,8 @@ def _cohort(cohort: Cohort) -> Report:
         "patients": len(np.unique(cohort.groups)),
         "dropped_without_label": cohort.unlabelled,
         "dropped_shared_with_test": cohort.shared,
+        "dropped_without_signal": cohort.leadless,
+        "without_signal": int((~has_signal(cohort.recordings)).sum()),  # asked about, never fitted
         "positives": dict(zip(cohort.classes, cohort.labels.sum(axis=0).tolist(), strict=True)),
         "read_with_class_at_any_likelihood": dict(zip(cohort.classes, cohort.any_likelihood, strict=True)),
     }

@@ -113,6 +113,10 @@ def _cohort_text(cohort: Report) -> str:
     text = f"{cohort['recordings']} recordings of {cohort['patients']} patients"
     text += f" ({cohort['dropped_without_label']} without a label dropped"
     text += f", {cohort['dropped_shared_with_test']} shared with what is asked about dropped)"
+    if dropped := cohort.get("dropped_without_signal"):
+        text += f"; {dropped} without signal in any of the leads dropped"
+    if blank := cohort.get("without_signal"):
+        text += f"; **{blank} have no signal in any of the leads**: asked about all the same, never fitted"
     if fitted := cohort.get("fitted"):
         text += f"; fitted in each outer fold: {', '.join(map(str, fitted))}"
     return text

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 from made_cohorts import made_recordings
-from made_tasks import TASK, two_methods
+from made_tasks import NESTED, TASK, two_methods
 
 from coreecg_jax.downstream import results, tables
 from coreecg_jax.downstream.comparison import compared, read_pair
@@ -15,6 +15,7 @@ from coreecg_jax.downstream.methods import PRETRAINED, RIVAL
 from coreecg_jax.downstream.predictions import read_predictions, write_predictions
 from coreecg_jax.downstream.protocol import other_sources
 from coreecg_jax.downstream.tasks import Task
+from coreecg_jax.records.schema import LeadFlag
 
 
 def scores(held_out):
@@ -129,9 +130,28 @@ def test_the_table_shows_classes_out_of_the_macro_in_brackets(data, ask):
 
 
 def test_fewer_labels_and_leads_are_fitted(data, ask):
+    sets, _ = data
     few = ask(TASK, subset=Subset(fraction=0.5, repeat=1))
     assert len(few.train) == 60
     assert len(few.test) == 80
+    for name in ("train", "test"):
+        sets[name].quality[:3, 7] |= LeadFlag.FLAT
+    for task, dropped in ((TASK, 3), (NESTED, 0)):  # what is asked about is not dropped, but told
+        numbers = results.report(ask(task, subset=Subset(leads=("V2",))), [])
+        assert (numbers["train"]["recordings"], numbers["train"]["dropped_without_signal"]) == (
+            120 - dropped,
+            dropped,
+        )
+        assert numbers["test"]["without_signal"] == 3
+        text = tables.markdown(numbers)
+        assert "**3 have no signal in any of the leads**: asked about all the same" in text
+        assert ("; 3 without signal in any of the leads dropped" in text) == bool(dropped)
+        assert sum(numbers["train"].get("fitted", [])) in (0, 4 * 117)
+    sets["train"].quality[:, 7] |= LeadFlag.FLAT
+    with pytest.raises(
+        ValueError, match="--leads: expected recordings with signal in V2, but none of the 120"
+    ):
+        ask(TASK, subset=Subset(leads=("V2",)))
     limbs = ask(TASK, subset=Subset(leads=("I", "II")))
     for cohort in (limbs.train, limbs.test):
         assert cohort.recordings.available.sum(axis=1).max() == 2
