@@ -25,6 +25,8 @@ from launch.evaluating import Asked, evaluated
 from launch.known_tasks import known_tasks
 from launch.restored import encoder_of
 
+_MISSING = ".missing.json"  # beside the cells: why one could not be scored
+
 
 @dataclasses.dataclass(frozen=True)
 class Sweep:
@@ -98,7 +100,7 @@ def _run_row(sweep: Sweep, row: str, seed: int) -> bool:
     missing = [
         (Cell(row, name, seed, subset.repeat), task, subset)
         for name, task, subset in sweep.questions()
-        if not (folder / f"{Cell(row, name, seed, subset.repeat).name}.json").is_file()
+        if _is_left(sweep, folder / Cell(row, name, seed, subset.repeat).name)
     ]
     if not missing:
         return False
@@ -112,7 +114,15 @@ def _run_row(sweep: Sweep, row: str, seed: int) -> bool:
             evaluated(_asked(sweep, row, task, subset), [encoder], out=folder / f"{cell.name}.json")
         except TooFewRecordings as error:  # the cell stays missing, and says why
             print(f"missing: {cell.name}: {error}", flush=True)
+            write_report({"missing": str(error)}, folder / f"{cell.name}{_MISSING}")
     return True
+
+
+def _is_left(sweep: Sweep, cell: Path) -> bool:
+    """Whether a cell is to be asked. A test that was opened and could not be scored is not opened again."""
+    asked_before = cell.with_name(cell.name + _MISSING).is_file()
+    closed = asked_before and not (sweep.table["development"] or sweep.allow_retest)
+    return not (closed or cell.with_name(f"{cell.name}.json").is_file())
 
 
 def _asked(sweep: Sweep, row: str, task: Task, subset: Subset) -> Asked:

@@ -133,6 +133,22 @@ def test_only_too_few_recordings_leave_a_cell_missing(sweep, monkeypatch):
         run_sweep(sweep[0])
 
 
+def test_a_test_that_could_not_be_scored_is_not_opened_again(sweep, monkeypatch):
+    sweep, done = sweep
+
+    def evaluated(asked, encoders, *, out):
+        done.append("opened")
+        raise TooFewRecordings("too few")
+
+    monkeypatch.setattr(sweeping, "evaluated", evaluated)
+    sweep = dataclasses.replace(sweep, table=sweep.table | {"development": False, "seeds": (0,)})
+    assert run_sweep(sweep).count("| 0 of 1 | missing |") == 2
+    run_sweep(sweep)
+    assert done.count("opened") == 2
+    run_sweep(dataclasses.replace(sweep, allow_retest=True))
+    assert done.count("opened") == 4
+
+
 def test_a_line_without_scores_is_missing_and_leaves_the_others(sweep):
     sweep, _ = sweep
     run_sweep(sweep, seeds=[0])
