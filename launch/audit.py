@@ -34,6 +34,8 @@ _OVERLAP = 4
 def main(argv: Sequence[str]) -> None:
     """Reads, compares, prints the tables."""
     del argv
+    if _OUT.value:  # now: comparing takes long
+        Path(_OUT.value).parent.mkdir(parents=True, exist_ok=True)
     data = {}
     for name, (root, spec) in sides(_DATA_ROOT.value, _DATA.value).items():
         with tqdm(total=select(root, spec).num_examples, unit="window", desc=name) as bar:

@@ -28,6 +28,8 @@ from coreecg_jax.downstream.results import (
     read_report,
     read_reports,
     report,
+    scored_only,
+    unscored,
     write_report,
 )
 from coreecg_jax.downstream.scores import TooFewRecordings
@@ -151,14 +153,16 @@ def evaluated(asked: Asked, encoders: Sequence[Encoder], *, out: str | Path | No
       out: JSON file; default: in `EVALUATIONS` of the first encoder's run, or of `root` without one.
 
     Raises:
-      ValueError: when the encoders are not seeds of one configuration, or a result of another question has
-        this file; as `downstream.protocol`.
+      ValueError: when the encoders are not seeds of one configuration, the file does not end in .json, or a
+        result of another question has it; as `downstream.protocol`.
       OSError: as `downstream.protocol`.
     """
     require_one_configuration(encoders)
     home = Path(encoders[0].name) if encoders else asked.root
     name = asked.name(encoders[0].pooling if encoders else Encoder.pooling)
     file = Path(out) if out else home / EVALUATIONS / f"{name}.json"
+    if file.suffix != ".json":  # else `share_0.5` and `share_0.25` had one table, `share_0.parquet`
+        raise ValueError(f"--out: expected a file ending in .json, got {file}: name it {file}.json")
     methods = functools.partial(
         compared_methods,
         encoders,
@@ -223,11 +227,11 @@ def _written(found: Evaluation, encoders: Sequence[Encoder], asked: Asked, file:
 def _sources_there(file: Path, encoders: Sequence[Encoder], asked: Asked) -> dict[str, Report | None]:
     """Sources that were done when this question was cut off: their tests need not be opened again."""
     reports = read_reports(file) if file.is_file() else {}
-    scored = next((each for each in reports.values() if each), None)
-    if scored is None or "asked" not in scored:  # results of before do not say it
+    done = next((each for each in reports.values() if each and "asked" in each), None)
+    if done is None:  # results of before do not say it
         return {}
-    _require_same_question(file, scored, asked, encoders)
-    same = [each["digest"] for each in scored["encoders"]] == [encoder.digest for encoder in encoders]
+    _require_same_question(file, done, asked, encoders)
+    same = [each["digest"] for each in done["encoders"]] == [encoder.digest for encoder in encoders]
     if asked.allow_retest or not same:
         return {}
     print(f"was there already: {', '.join(reports)} in {file}", flush=True)
@@ -235,7 +239,7 @@ def _sources_there(file: Path, encoders: Sequence[Encoder], asked: Asked) -> dic
 
 
 def _sources_written(
-    held_out: Iterator[tuple[str, Evaluation | None]],
+    held_out: Iterator[tuple[str, Evaluation | TooFewRecordings]],
     there: dict[str, Report | None],
     encoders: Sequence[Encoder],
     asked: Asked,
@@ -244,11 +248,15 @@ def _sources_written(
     """One file of all sources, and one of each; without enough of any class there are no scores."""
     reports, folder = dict(there), file.with_suffix("")
     for source, found in held_out:
-        reports[source] = None
         try:
-            if found is not None:
-                reports[source] = _written(found, encoders, asked, folder / f"{source}.json").numbers
-        except TooFewRecordings as error:  # said, not hidden
+            if isinstance(found, TooFewRecordings):
+                raise found
+            reports[source] = _written(found, encoders, asked, folder / f"{source}.json").numbers
+        except (
+            TooFewRecordings
+        ) as error:  # said, not hidden; its test may have been opened: it counts as done
             print(f"{source}: no scores: {error}", flush=True)
+            reports[source] = unscored(error, encoders) | {"asked": asked.question()}
         write_report(reports, file)  # a source that is done is not lost with those that follow
-    return Done(file, folder, transfer_markdown(reports), reports)
+    scored = scored_only(reports)
+    return Done(file, folder, transfer_markdown(scored), scored)

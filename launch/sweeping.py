@@ -11,6 +11,7 @@ import ml_collections
 from coreecg_jax.downstream.division import Subset
 from coreecg_jax.downstream.methods import BESIDE, PRETRAINED
 from coreecg_jax.downstream.openings import FILE
+from coreecg_jax.downstream.results import write_report
 from coreecg_jax.downstream.scores import TooFewRecordings
 from coreecg_jax.downstream.subsets import LEAD_SUBSETS
 from coreecg_jax.downstream.sweeps import Cell, Pretraining, as_csv, lines, markdown
@@ -23,6 +24,8 @@ from coreecg_jax.training.loop import train
 from launch.evaluating import Asked, evaluated
 from launch.known_tasks import known_tasks
 from launch.restored import encoder_of
+
+_MISSING = ".missing.json"  # beside the cells: why one could not be scored
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +75,7 @@ def run_sweep(sweep: Sweep, *, only: Sequence[str] = (), seeds: Sequence[int] = 
 
     Raises:
       ValueError: when a row or seed is not of the table, a cell that is there was made with other settings,
-        or a test may not be opened.
+        a file of the cells cannot be read, or a test may not be opened.
     """
     for flag, asked, known in (("only", only, sweep.table["rows"]), ("seeds", seeds, sweep.table["seeds"])):
         unknown = [str(each) for each in asked if each not in known]
@@ -97,22 +100,29 @@ def _run_row(sweep: Sweep, row: str, seed: int) -> bool:
     missing = [
         (Cell(row, name, seed, subset.repeat), task, subset)
         for name, task, subset in sweep.questions()
-        if not (folder / f"{Cell(row, name, seed, subset.repeat).name}.json").is_file()
+        if _is_left(sweep, folder / Cell(row, name, seed, subset.repeat).name)
     ]
     if not missing:
         return False
     print(f"{row}, seed {seed}", flush=True)
     train(config, run)
     folder.mkdir(parents=True, exist_ok=True)
-    about = json.dumps(_settings(sweep, row, seed), indent=1)
-    (folder / f"{row}_seed{seed}.settings.json").write_text(about + "\n", encoding="utf-8")
+    write_report(_settings(sweep, row, seed), folder / f"{row}_seed{seed}.settings.json")
     encoder = encoder_of(str(run))
     for cell, task, subset in missing:
         try:
             evaluated(_asked(sweep, row, task, subset), [encoder], out=folder / f"{cell.name}.json")
         except TooFewRecordings as error:  # the cell stays missing, and says why
             print(f"missing: {cell.name}: {error}", flush=True)
+            write_report({"missing": str(error)}, folder / f"{cell.name}{_MISSING}")
     return True
+
+
+def _is_left(sweep: Sweep, cell: Path) -> bool:
+    """Whether a cell is to be asked. A test that was opened and could not be scored is not opened again."""
+    asked_before = cell.with_name(cell.name + _MISSING).is_file()
+    closed = asked_before and not (sweep.table["development"] or sweep.allow_retest)
+    return not (closed or cell.with_name(f"{cell.name}.json").is_file())
 
 
 def _asked(sweep: Sweep, row: str, task: Task, subset: Subset) -> Asked:
@@ -150,7 +160,16 @@ def _require_same_settings(sweep: Sweep, row: str, seed: int) -> None:
 
 
 def _stored(file: Path) -> dict[str, Any] | None:
-    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
+    """What a JSON file of the cells says; None where it is not there."""
+    if not file.is_file():
+        return None
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(
+            f"{file}: expected JSON that launch.sweep wrote, got {error}: it was cut off or changed; remove "
+            "it, with the cells of its row and seed unless you know that they have the settings of this table"
+        ) from error
 
 
 def _require_equal(there: dict[str, Any], now: dict[str, Any], expected: str) -> None:

@@ -199,16 +199,20 @@ def bootstrap_macro(
     labels: np.ndarray,
     counts: np.ndarray,
     *,
-    strata: np.ndarray | None = None,
+    strata: Sequence[np.ndarray | None] | None = None,
     min_positives: int = MIN_POSITIVES,
 ) -> Resampled:
     """Macro AUROC, averaged over the runs (seeds) of one method; a scalar value.
 
     The classes are those of `scored_classes` on the whole test set. In a resample that lacks a label of one
     of them, that class does not count. Averages scores of runs, not their predictions: no ensemble.
+    `strata`: (n,) of each run; None: of none.
     """
     scored = scored_classes(labels, min_positives)
-    each = [bootstrap_aurocs(run[:, scored], labels[:, scored], counts, strata) for run in runs]
+    each = [
+        bootstrap_aurocs(run[:, scored], labels[:, scored], counts, fold)
+        for run, fold in zip(runs, strata or [None] * len(runs), strict=True)
+    ]
     value = np.mean([mean_of_known(run.value[None]) for run in each])
     return Resampled(value, np.mean([mean_of_known(run.resamples) for run in each], axis=0))
 
@@ -219,13 +223,13 @@ def paired_difference(
     labels: np.ndarray,
     counts: np.ndarray,
     *,
-    strata: np.ndarray | None = None,
+    strata: tuple[Sequence[np.ndarray | None] | None, Sequence[np.ndarray | None] | None] = (None, None),
     min_positives: int = MIN_POSITIVES,
 ) -> Interval:
-    """Macro AUROC of one method minus that of another, on the same resamples."""
+    """Macro AUROC of one method minus that of another on the same resamples; `strata` of the runs of both."""
     ours, theirs = (
-        bootstrap_macro(each, labels, counts, strata=strata, min_positives=min_positives)
-        for each in (runs, other_runs)
+        bootstrap_macro(each, labels, counts, strata=folds, min_positives=min_positives)
+        for each, folds in zip((runs, other_runs), strata, strict=True)
     )
     return _interval(float(ours.value - theirs.value), ours.resamples - theirs.resamples)
 

@@ -36,6 +36,7 @@ class Cohort:
     label_set: LabelSet
     any_likelihood: tuple[int, ...]  # of all that were read, recordings of each class at any likelihood
     shared: int = 0  # recordings dropped because their patient or signal is in the test set
+    leadless: int = 0  # recordings dropped because none of the leads that are used carries signal
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -92,7 +92,10 @@ def _by_recording(predictions: Predictions) -> Predictions:
         recordings=predictions.recordings[order],
         patients=predictions.patients[order],
         groups=predictions.groups[order],
-        fold=None if predictions.fold is None else predictions.fold[order],
+        folds={
+            name: {run: None if fold is None else fold[order] for run, fold in runs.items()}
+            for name, runs in predictions.folds.items()
+        },
         labels=predictions.labels[order],
         methods=ordered(predictions.methods),
         thresholds=predictions.thresholds and ordered(predictions.thresholds),
@@ -129,10 +132,11 @@ def compared(first: Result, second: Result, *, resamples: int = RESAMPLES, seed:
 
 def _metrics(result: Result, counts: np.ndarray, with_f1: bool) -> Metrics:
     known = result.predictions
+    folds = known.folds[result.method]
     thresholds = known.thresholds[result.method] if with_f1 and known.thresholds else {}
     return mean_of_runs(
         [
-            bootstrap_metrics(probabilities, known.labels, counts, thresholds.get(run), strata=known.fold)
+            bootstrap_metrics(probabilities, known.labels, counts, thresholds.get(run), strata=folds[run])
             for run, probabilities in known.methods[result.method].items()
         ]
     )

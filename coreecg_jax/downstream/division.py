@@ -1,11 +1,13 @@
 """What of a task's data is fitted, chosen by and asked about; nothing is in two of them."""
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 from coreecg_jax.downstream.cohorts import Cohort, read_cohort, without_shared
 from coreecg_jax.downstream.provenance import require_no_recording_twice
-from coreecg_jax.downstream.subsets import nested_fractions, only_leads
+from coreecg_jax.downstream.scores import TooFewRecordings
+from coreecg_jax.downstream.subsets import has_signal, nested_fractions, only_leads
 from coreecg_jax.downstream.tasks import Task
 from coreecg_jax.inputs.reader import Recordings
 from coreecg_jax.records.leads import LEADS
@@ -21,9 +23,18 @@ class Subset:
 
 
 def divided(
-    root: Path | str, task: Task, subset: Subset, asked: Recordings | None
+    root: Path | str,
+    task: Task,
+    subset: Subset,
+    asked: Recordings | None,
+    part: Callable[[Cohort, Subset], Cohort] | None = None,
 ) -> tuple[Cohort, Cohort | None]:
-    """What is fitted, and what it is chosen by: less what is asked about, and as little as `subset` says."""
+    """What is fitted, and what it is chosen by: less what is asked about, and the `part` that `subset` says.
+
+    Raises:
+      TooFewRecordings: when no recording has signal in the leads.
+    """
+    part = part or fitted_part
     train = read_cohort(root, task.train, task.label_set, task.min_likelihood)
     validation = None
     if task.validation:
@@ -38,11 +49,29 @@ def divided(
         validation = validation and without_shared(validation, asked)
     if validation is not None:
         train = without_shared(train, validation.recordings)
-    return _part(train, subset), validation and _part(validation, subset)
+    return part(train, subset), validation and part(validation, subset)
 
 
-def _part(cohort: Cohort, subset: Subset) -> Cohort:
-    cohort = labelled_part(cohort, subset)
+def fitted_part(cohort: Cohort, subset: Subset) -> Cohort:
+    """The leads of a fraction of the labels, without recordings that have no signal in any of the leads.
+
+    Raises:
+      TooFewRecordings: when none has.
+    """
+    cohort = with_leads(labelled_part(cohort, subset), subset)
+    known = has_signal(cohort.recordings)
+    if not known.any():
+        raise TooFewRecordings(
+            f"--leads: expected recordings with signal in {', '.join(subset.leads)}, but none of the "
+            f"{len(known)} to be fitted has any there: name other leads"
+        )
+    if known.all():
+        return cohort
+    return dataclasses.replace(cohort.take(known), leadless=int((~known).sum()))
+
+
+def with_leads(cohort: Cohort, subset: Subset) -> Cohort:
+    """All of the recordings, by the leads of the subset alone."""
     return dataclasses.replace(cohort, recordings=only_leads(cohort.recordings, subset.leads))
 
 

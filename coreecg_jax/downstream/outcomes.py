@@ -1,6 +1,5 @@
 """What became of a method: predictions of the recordings that are scored, and by what they were chosen."""
 
-import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -24,16 +23,27 @@ class Outcome(NamedTuple):
     chosen: tuple[dict[str, float], ...]  # by validation; one an outer fold where nested
     validation_score: float | None  # macro AUROC on the recordings it was chosen by; None where nested
     asked: Judged  # the recordings that are scored
-    thresholds: np.ndarray  # float (n, C), chosen on validation: in every row, but where nested, the same
+    thresholds: np.ndarray  # float (n, C), chosen on validation, all rows alike; out of fold, in other folds
     validation: Judged | None  # the recordings it was chosen by; None where nested
+    fitted: tuple[
+        int, ...
+    ] = ()  # recordings that each outer fold was fitted and chosen by; none if not nested
 
 
 def developed(run: Run, train: Cohort, validation: Cohort | None) -> Outcome:
-    """On validation, or out of fold in the training set; all methods on the same recordings."""
+    """On validation, or out of fold in the training set; all methods on the same recordings.
+
+    Out of fold, the F1 thresholds of a fold are chosen on the predictions of the others, whatever the method:
+    were one scored where its thresholds were chosen and another not, their F1 would differ by that alone.
+    """
     fitted = run.fit(train, validation)
-    if len(fitted.judged.labels) == len(validation or train):
+    if validation is not None:
         return outcome(run.name, fitted, fitted.judged)
-    return _nested_outcome(run.name, run.fit, train, patient_folds(train.groups))
+    if len(fitted.judged.labels) == len(train):
+        found = outcome(run.name, fitted, fitted.judged)
+    else:
+        found = _nested_outcome(run, train, patient_folds(train.groups))
+    return found._replace(thresholds=_thresholds_of_other_folds(found.asked))
 
 
 def nested(
@@ -48,26 +58,27 @@ def nested(
     """
     fold = patient_folds(cohort.groups, seed=OUTER_SEED)
 
-    def fit(run: Run, train: Cohort, validation: None) -> Fitted:
-        return run.fit(part(train), validation)
-
     return {
-        name: tuple(_nested_outcome(run.name, functools.partial(fit, run), cohort, fold) for run in runs)
+        name: tuple(_nested_outcome(run, cohort, fold, part) for run in runs)
         for name, runs in methods.items()
     }
 
 
-def _nested_outcome(name: str, fit: Callable[..., Fitted], cohort: Cohort, fold: np.ndarray) -> Outcome:
+def _nested_outcome(
+    run: Run, cohort: Cohort, fold: np.ndarray, part: Callable[[Cohort], Cohort] = lambda fitted: fitted
+) -> Outcome:
     probabilities = np.empty(cohort.labels.shape)
     thresholds = np.empty(cohort.labels.shape)
-    chosen = []
+    chosen, sizes = [], []
     for held_out in (fold == number for number in np.unique(fold)):
-        fitted = fit(cohort.take(~held_out), None)
+        known = part(cohort.take(~held_out))
+        fitted = run.fit(known, None)
         probabilities[held_out] = fitted.predict(cohort.take(held_out).recordings)
         thresholds[held_out] = _thresholds(fitted)[None]
         chosen.append(fitted.chosen)
+        sizes.append(len(known))
     asked = Judged(probabilities, cohort.labels, cohort.groups, fold)
-    return Outcome(name, tuple(chosen), None, asked, thresholds, None)
+    return Outcome(run.name, tuple(chosen), None, asked, thresholds, None, tuple(sizes))
 
 
 def outcome(name: str, fitted: Fitted, asked: Judged) -> Outcome:
@@ -76,6 +87,15 @@ def outcome(name: str, fitted: Fitted, asked: Judged) -> Outcome:
     score = choosing_auroc(judged.probabilities, judged.labels, strata=judged.fold)
     thresholds = np.repeat(_thresholds(fitted)[None], len(asked.labels), axis=0)
     return Outcome(name, (fitted.chosen,), score, asked, thresholds, judged)
+
+
+def _thresholds_of_other_folds(asked: Judged) -> np.ndarray:
+    """Float (n, C). Where each recording was left out alone there are no folds: patients are dealt anew."""
+    fold = patient_folds(asked.groups) if asked.fold is None else asked.fold
+    thresholds = np.empty(asked.labels.shape)
+    for held_out in (fold == number for number in np.unique(fold)):
+        thresholds[held_out] = best_f1_thresholds(asked.probabilities[~held_out], asked.labels[~held_out])
+    return thresholds
 
 
 def _thresholds(fitted: Fitted) -> np.ndarray:

@@ -26,7 +26,7 @@ class Predictions(NamedTuple):
     recordings: np.ndarray  # str (n,), source and id
     patients: np.ndarray  # str (n,)
     groups: np.ndarray  # int (n,), equal for recordings of one patient
-    fold: np.ndarray | None  # int (n,), where predictions are out of fold
+    folds: Mapping[str, Mapping[str, np.ndarray | None]]  # as `methods`: int (n,), None where not out of fold
     labels: np.ndarray  # bool (n, C)
     methods: Mapping[str, Mapping[str, np.ndarray]]  # method -> run -> float (n, C)
     label_set: str = ""  # name and version; classes are in its order
@@ -70,19 +70,21 @@ def read_predictions(path: Path) -> Predictions:
         first = table.filter(pa.array((method == keys[0][0]) & (run == keys[0][1])))
         methods: dict[str, dict[str, np.ndarray]] = {}
         thresholds: dict[str, dict[str, np.ndarray]] = {}
+        folds: dict[str, dict[str, np.ndarray | None]] = {}
         has_thresholds = any(name.startswith(_THRESHOLD) for name in table.column_names)
         for name, seed in keys:
             rows = table.filter(pa.array((method == name) & (run == seed)))
             methods.setdefault(name, {})[seed] = _matrix(rows, _PROBABILITY, classes)
+            fold = rows["fold"].to_numpy()
+            folds.setdefault(name, {})[seed] = None if (fold < 0).all() else fold
             if has_thresholds:
                 thresholds.setdefault(name, {})[seed] = _matrix(rows, _THRESHOLD, classes)
-        fold = first["fold"].to_numpy()
         return Predictions(
             classes=tuple(classes),
             recordings=np.array(first["recording"].to_pylist()),
             patients=np.array(first["patient"].to_pylist()),
             groups=first["group"].to_numpy(),
-            fold=None if (fold < 0).all() else fold,
+            folds=folds,
             labels=_matrix(first, _LABEL, classes).astype(bool),
             methods=methods,
             label_set=(table.schema.metadata or {}).get(_LABEL_SET, b"").decode(),
@@ -95,12 +97,12 @@ def read_predictions(path: Path) -> Predictions:
 
 
 def _table(predictions: Predictions, method: str, run: str, probabilities: np.ndarray) -> pa.Table:
-    count = len(predictions.recordings)
+    count, fold = len(predictions.recordings), predictions.folds[method][run]
     columns = {
         "recording": predictions.recordings,
         "patient": predictions.patients,
         "group": predictions.groups,
-        "fold": np.full(count, -1) if predictions.fold is None else predictions.fold,
+        "fold": np.full(count, -1) if fold is None else fold,
         "method": [method] * count,
         "run": [run] * count,
     }

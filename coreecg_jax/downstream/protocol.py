@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from coreecg_jax.downstream.cohorts import Cohort, NothingLabelled, read_cohort
-from coreecg_jax.downstream.division import Subset, divided, labelled_part, unlabelled
+from coreecg_jax.downstream.cohorts import Cohort, read_cohort
+from coreecg_jax.downstream.division import Subset, divided, fitted_part, unlabelled, with_leads
 from coreecg_jax.downstream.fits import Fitted
 from coreecg_jax.downstream.judged import Judged
 from coreecg_jax.downstream.label_order import require_label_set
@@ -18,6 +18,7 @@ from coreecg_jax.downstream.openings import Opening, Sealed, open_once, require_
 from coreecg_jax.downstream.outcomes import Outcome, developed, nested, outcome
 from coreecg_jax.downstream.pretrained_on import Seen, require_unseen, seen_in_pretraining
 from coreecg_jax.downstream.provenance import digest_of_array
+from coreecg_jax.downstream.scores import TooFewRecordings
 from coreecg_jax.downstream.subsets import only_leads
 from coreecg_jax.downstream.tasks import Task
 from coreecg_jax.inputs.reader import Recordings, read_recordings
@@ -152,11 +153,12 @@ def _nested(
 ) -> Evaluation:
     """All of the data is test: fits see the labels of the other folds, and the scores are an opening.
 
-    A fraction of the labels is one of the other folds': all recordings are asked about, whatever it is.
+    A fraction of the labels is one of the other folds': all recordings are asked about, whatever it is; those
+    without signal in the leads, too.
     """
-    cohort, _ = divided(root, task, dataclasses.replace(subset, fraction=1.0), None)
+    cohort, _ = divided(root, task, subset, None, with_leads)
     preprocessing = cohort.recordings.preprocessing
-    outcomes = nested(make_methods(preprocessing), cohort, functools.partial(labelled_part, subset=subset))
+    outcomes = nested(make_methods(preprocessing), cohort, functools.partial(fitted_part, subset=subset))
     final = [each.asked.probabilities for runs in outcomes.values() for each in runs]
     opening = _open(seal, task, task.train, final)
     return Evaluation(task, subset, preprocessing, cohort, None, cohort, outcomes, opening, seen)
@@ -171,8 +173,8 @@ def other_sources(
     encoders: Sequence[Encoder] = (),
     *,
     sources: Sequence[str] | None = None,
-) -> Iterator[tuple[str, Evaluation | None]]:
-    """Each source of the task as the test of a fit to all others; None where it has no label of the set.
+) -> Iterator[tuple[str, Evaluation | TooFewRecordings]]:
+    """Each source of the task as the test of a fit to all others; or why not, of too few recordings.
 
     A source is opened when it is its turn, so that what was asked before can be written down.
 
@@ -186,11 +188,11 @@ def other_sources(
     tasks = {source: _holding_out(task, source) for source in (task.sources if sources is None else sources)}
     seen = {source: _admitted(one, root, seal, encoders) for source, one in tasks.items()}
 
-    def answer(source: str) -> Evaluation | None:
+    def answer(source: str) -> Evaluation | TooFewRecordings:
         try:
             return _asked(tasks[source], root, make_methods, subset, seal, seen[source])
-        except NothingLabelled:
-            return None
+        except TooFewRecordings as error:  # to be fitted or asked about: no reason to leave out the others
+            return error
 
     return ((source, answer(source)) for source in tasks)
 

@@ -27,10 +27,12 @@ from coreecg_jax.downstream.predictions import Predictions
 from coreecg_jax.downstream.protocol import Evaluation
 from coreecg_jax.downstream.provenance import code, digest_of_data, digest_of_names
 from coreecg_jax.downstream.scores import MIN_POSITIVES, scored_classes
+from coreecg_jax.downstream.subsets import has_signal
 from coreecg_jax.downstream.transfer import transfer
 
 RESAMPLES = 1000
 _VERSIONED = ("coreecg-jax", "jax", "flax", "numpy", "scipy", "scikit-learn")
+_UNSCORED = "no_scores"  # of a source: why
 
 Report = dict[str, Any]
 
@@ -56,7 +58,7 @@ def report(
         "protocol": _protocol(evaluation),
         "probe": probe,
         "incomplete_without": left_out,
-        "train": _cohort(evaluation.train),
+        "train": _cohort(evaluation.train) | _sizes_fitted(evaluation),
         "validation": None if evaluation.validation is None else _cohort(evaluation.validation),
         "test": None if evaluation.test is None else _cohort(evaluation.test),
         "opening": None if evaluation.opening is None else evaluation.opening._asdict(),
@@ -84,7 +86,7 @@ def predictions_of(evaluation: Evaluation) -> Predictions:
         recordings=cohort.recording_ids,
         patients=cohort.patients,
         groups=asked.groups,
-        fold=asked.fold,
+        folds={name: {run.name: run.asked.fold for run in runs} for name, runs in evaluation.methods.items()},
         labels=asked.labels,
         methods={
             name: {run.name: run.asked.probabilities for run in runs}
@@ -109,9 +111,18 @@ def _cohort(cohort: Cohort) -> Report:
         "patients": len(np.unique(cohort.groups)),
         "dropped_without_label": cohort.unlabelled,
         "dropped_shared_with_test": cohort.shared,
+        "dropped_without_signal": cohort.leadless,
+        "without_signal": int((~has_signal(cohort.recordings)).sum()),  # asked about, never fitted
         "positives": dict(zip(cohort.classes, cohort.labels.sum(axis=0).tolist(), strict=True)),
         "read_with_class_at_any_likelihood": dict(zip(cohort.classes, cohort.any_likelihood, strict=True)),
     }
+
+
+def _sizes_fitted(evaluation: Evaluation) -> Report:
+    """Where nested: recordings that each outer fold was fitted and chosen by, the same for all methods."""
+    if evaluation.test is None or evaluation.task.test is not None:
+        return {}
+    return {"fitted": list(next(iter(evaluation.methods.values()))[0].fitted)}
 
 
 def _label_set(cohort: Cohort, min_likelihood: float) -> Report:
@@ -239,23 +250,39 @@ def read_report(path: Path | str) -> Report:
 
     Raises:
       FileNotFoundError: when there is no such file.
-      ValueError: when it is not what `write_report` writes.
+      ValueError: when it is not what `write_report` writes, or holds those of several sources.
     """
     numbers = _json(path)
     if _is_report(numbers):
         return numbers
+    if numbers and _are_of_sources(numbers):
+        there = ", ".join(f"{source}.json" for source, each in scored_only(numbers).items() if each)
+        raise ValueError(
+            f"{path}: expected one result, got those of several sources: name that of one, in "
+            f"{Path(path).with_suffix('')}: {there or 'none has scores'}"
+        )
     raise _other(path)
 
 
+def unscored(error: ValueError, encoders: Sequence[Encoder]) -> Report:
+    """What stands for a report where a source could not be scored: why, and who was asked."""
+    return {_UNSCORED: str(error), "encoders": [_encoder(encoder) for encoder in encoders]}
+
+
+def scored_only(reports: dict[str, Report | None]) -> dict[str, Report | None]:
+    """The reports of several sources, None for those that could not be scored."""
+    return {source: each if each and _UNSCORED not in each else None for source, each in reports.items()}
+
+
 def read_reports(path: Path | str) -> dict[str, Report | None]:
-    """Those of several sources in one file; None where a source could not be scored.
+    """Those of several sources in one file; where there is none, as `unscored` has it, or None (old files).
 
     Raises:
       FileNotFoundError: when there is no such file.
       ValueError: when it is something else.
     """
     reports = _json(path)
-    if isinstance(reports, dict) and all(each is None or _is_report(each) for each in reports.values()):
+    if _are_of_sources(reports):
         return reports
     raise _other(path)
 
@@ -270,6 +297,13 @@ def _json(path: Path | str) -> Any:
 def _is_report(numbers: Any) -> bool:
     expected = {"task", "protocol", "probe", "train", "test", "methods", "scores"}
     return isinstance(numbers, dict) and expected <= set(numbers)
+
+
+def _are_of_sources(reports: Any) -> bool:
+    return isinstance(reports, dict) and all(
+        each is None or _is_report(each) or (isinstance(each, dict) and _UNSCORED in each)
+        for each in reports.values()
+    )
 
 
 def _other(path: Path | str) -> ValueError:

@@ -194,7 +194,7 @@ def scored_classes(labels: np.ndarray, min_positives: int = MIN_POSITIVES) -> np
     if not scored.any():
         raise TooFewRecordings(
             f"macro AUROC: no class has {min_positives} positives and as many negatives among {len(labels)} "
-            f"recordings (positives: {positives.tolist()}); use more recordings or a smaller min_positives"
+            f"recordings (positives: {positives.tolist()}); use more recordings"
         )
     return scored
 

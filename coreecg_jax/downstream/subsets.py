@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from coreecg_jax.downstream.features import recording_rows
 from coreecg_jax.inputs.reader import Recordings
 from coreecg_jax.records.leads import LEADS, LIMB_LEADS, lead_indices
 from coreecg_jax.records.schema import LeadFlag
@@ -39,6 +40,12 @@ def only_leads(recordings: Recordings, leads: Sequence[str]) -> Recordings:
     ecg[:, removed] = 0
     quality[:, removed] |= LeadFlag.MISSING
     return dataclasses.replace(recordings, ecg=ecg, quality=quality)
+
+
+def has_signal(recordings: Recordings) -> np.ndarray:
+    """Whether a recording has a window with a lead that carries signal; bool (R,), by first appearance."""
+    rows = recording_rows(recordings)
+    return np.bincount(rows, weights=recordings.available.any(axis=1)) > 0
 
 
 def nested_fractions(labels: np.ndarray, groups: np.ndarray, fraction: float, seed: int) -> np.ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 
 from coreecg_jax.downstream.bootstrap import Interval, bootstrap_macro, paired_difference, patient_resamples
 from coreecg_jax.downstream.predictions import Predictions, read_predictions
+from coreecg_jax.downstream.scores import TooFewRecordings
 
 RESAMPLES = 1000
 
@@ -44,7 +45,7 @@ class Line(NamedTuple):
     question: str
     cells: int  # that are there
     wanted: int
-    auroc: Interval | None  # mean over the cells that are there; None where none is
+    auroc: Interval | None  # mean over the cells that are there; None where none is, or no class is scored
     difference: Interval | None  # from the reference, over the cells that both have; None where there is none
 
 
@@ -55,7 +56,8 @@ def lines(
 
     Args:
       cells: all that are wanted.
-      folder: of their predictions, `<name>.parquet`.
+      folder: of their results, `<name>.json`, and predictions, `<name>.parquet`. The predictions are written
+        first: a cell without its result was cut off, or could not be scored, and is not there.
       method: the method of the results that is compared.
       reference: the row that others are compared with.
       beside: other methods in the results of the reference row; each is a row by its name.
@@ -64,7 +66,9 @@ def lines(
       ValueError: when cells of one question are of other recordings or labels.
     """
     there = {cell: folder / f"{cell.name}.parquet" for cell in cells}
-    found = {cell: read_predictions(file) for cell, file in there.items() if file.is_file()}
+    found = {
+        cell: read_predictions(file) for cell, file in there.items() if file.with_suffix(".json").is_file()
+    }
     _require_one_test(found)
     keys = list(dict.fromkeys((cell.row, cell.question) for cell in cells))
     results = [_line(row, row, question, cells, found, (method, method), reference) for row, question in keys]
@@ -101,12 +105,19 @@ def _line(
     own = {cell: found[cell] for cell in wanted if cell in found and methods[0] in found[cell].methods}
     others = {cell: cell._replace(row=reference) for cell in own}
     pairs = [(own[cell], found[other]) for cell, other in others.items() if other in found]
-    auroc = _mean(_runs(own.values(), methods[0]), list(own.values()))
+    try:
+        auroc = _mean(list(own.values()), methods[0])
+    except TooFewRecordings:  # one line that cannot be scored does not take the table with it
+        return Line(name, question, 0, len(wanted), None, None)
     difference = None
     if pairs and name != reference:
-        ours, theirs = (_runs(some, method) for some, method in zip(zip(*pairs), methods, strict=True))
+        sides = list(zip(zip(*pairs), methods, strict=True))
+        ours, theirs = (_runs(some, method) for some, method in sides)
+        folds, other_folds = (_folds(some, method) for some, method in sides)
         first = pairs[0][0]
-        difference = paired_difference(ours, theirs, first.labels, _counts(first), strata=first.fold)
+        difference = paired_difference(
+            ours, theirs, first.labels, _counts(first), strata=(folds, other_folds)
+        )
     return Line(name, question, len(own), len(wanted), auroc, difference)
 
 
@@ -115,11 +126,16 @@ def _runs(predictions: Iterable[Predictions], method: str) -> list[np.ndarray]:
     return [probabilities for each in predictions for probabilities in each.methods[method].values()]
 
 
-def _mean(runs: Sequence[np.ndarray], predictions: Sequence[Predictions]) -> Interval | None:
-    if not runs:
+def _folds(predictions: Iterable[Predictions], method: str) -> list[np.ndarray | None]:
+    """Of the same runs: methods of one result may have others, or none."""
+    return [fold for each in predictions for fold in each.folds[method].values()]
+
+
+def _mean(predictions: Sequence[Predictions], method: str) -> Interval | None:
+    if not predictions:
         return None
-    first = predictions[0]
-    return bootstrap_macro(runs, first.labels, _counts(first), strata=first.fold).intervals()[0]
+    first, runs, folds = predictions[0], _runs(predictions, method), _folds(predictions, method)
+    return bootstrap_macro(runs, first.labels, _counts(first), strata=folds).intervals()[0]
 
 
 def _counts(predictions: Predictions) -> np.ndarray:

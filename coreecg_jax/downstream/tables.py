@@ -69,7 +69,7 @@ def heading(numbers: Report) -> str:
     if len(subset["leads"]) < 12:
         text += f", leads {' '.join(subset['leads'])}"
     if subset["fraction"] < 1:
-        text += f", {subset['fraction']:.0%} of the labels (repeat {subset['repeat']})"
+        text += f", {100 * subset['fraction']:g}% of the labels (repeat {subset['repeat']})"
     return text
 
 
@@ -112,7 +112,14 @@ def marks(numbers: Report) -> list[str]:
 def _cohort_text(cohort: Report) -> str:
     text = f"{cohort['recordings']} recordings of {cohort['patients']} patients"
     text += f" ({cohort['dropped_without_label']} without a label dropped"
-    return text + f", {cohort['dropped_shared_with_test']} shared with what is asked about dropped)"
+    text += f", {cohort['dropped_shared_with_test']} shared with what is asked about dropped)"
+    if dropped := cohort.get("dropped_without_signal"):
+        text += f"; {dropped} without signal in any of the leads dropped"
+    if blank := cohort.get("without_signal"):
+        text += f"; **{blank} have no signal in any of the leads**: asked about all the same, never fitted"
+    if fitted := cohort.get("fitted"):
+        text += f"; fitted in each outer fold: {', '.join(map(str, fitted))}"
+    return text
 
 
 def _method_table(numbers: Report) -> str:
@@ -174,9 +181,9 @@ def _footnote(numbers: Report) -> str:
 
 
 def _chosen_on(numbers: Report) -> str:
-    if numbers["test"] is None:
+    if numbers["test"] is None and numbers["validation"]:
         return "on the recordings that are scored, so too high"
-    return "on validation" if numbers["task"]["test"] else "in the other folds"
+    return "on validation" if numbers["test"] and numbers["task"]["test"] else "in the other folds"
 
 
 def _row(cells: Sequence[str]) -> str:

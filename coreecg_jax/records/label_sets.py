@@ -94,15 +94,20 @@ def load_label_set(name: str) -> LabelSet:
 def codes_as_classes(labels: Sequence[Sequence[str]], least: int) -> LabelSet:
     """Each code of a data set as a class of its own, where enough recordings have it and enough do not.
 
+    A recording without any code is unknown, no negative: it is neither counted nor fitted.
+
     Raises:
-      ValueError: when no code is in `least` recordings or more, and absent from as many.
+      ValueError: when no code is in `least` recordings or more, and absent from as many that have another.
     """
     counts = collections.Counter(code for codes in labels for code in set(codes))
-    classes = tuple(sorted(code for code, n in counts.items() if least <= n <= len(labels) - least))
+    coded = sum(bool(codes) for codes in labels)
+    classes = tuple(sorted(code for code, n in counts.items() if least <= n <= coded - least))
     if not classes:
         raise ValueError(
-            f"codes as classes: expected a code that at least {least} of {len(labels)} recordings have and "
-            f"as many have not, got {dict(counts.most_common(3)) or 'no code at all'}"
+            f"codes as classes: expected a code that at least {least} of {coded} recordings with a code have "
+            f"and as many have not, got {dict(counts.most_common(3)) or 'no code at all'}; a recording "
+            f"without a code ({len(labels) - coded} of {len(labels)}) is unknown: give negatives a code of "
+            "their own, such as none"
         )
     return LabelSet(CODES, classes, {code: (code,) for code in classes}, "the data set's own codes", "")
 

@@ -10,6 +10,7 @@ from coreecg_jax.downstream import comparison
 from coreecg_jax.downstream.bootstrap import paired_difference, patient_resamples
 from coreecg_jax.downstream.methods import PRETRAINED, RIVAL
 from coreecg_jax.downstream.predictions import Predictions, write_predictions
+from coreecg_jax.downstream.scores import macro_auroc
 
 CLASSES = ("NORM", "MI", "HYP")
 GROUPS = np.arange(80) // 2
@@ -38,7 +39,8 @@ def made_predictions():
     methods = {PRETRAINED: runs(0.8), RIVAL: runs(0.2, 0.3)}
     thresholds = {name: {run: np.full((80, 3), 0.5) for run in each} for name, each in methods.items()}
     names = np.array([f"made/r{number}" for number in range(80)])
-    return Predictions(CLASSES, names, names, GROUPS, None, labels, methods, "made 1", thresholds)
+    folds = {name: dict.fromkeys(each) for name, each in methods.items()}
+    return Predictions(CLASSES, names, names, GROUPS, folds, labels, methods, "made 1", thresholds)
 
 
 @pytest.fixture
@@ -93,6 +95,21 @@ def test_differences_are_on_the_same_resamples_whatever_the_order_of_rows(result
 def test_a_result_is_not_better_than_itself(result):
     found = compare(result("a"), result("b")).difference
     assert all(not each.resamples.any() for each in found.macro.values())
+
+
+def test_auroc_compares_within_the_folds_of_its_own_method(result):
+    fold = np.arange(80) % 4
+
+    def folded(predictions):  # neighbours have no folds, the linear rival has
+        return predictions._replace(
+            folds=predictions.folds | {RIVAL: dict.fromkeys(("run 0", "run 1"), fold)}
+        )
+
+    file = result("a", folded)
+    found, made = compare(file, file, methods=(PRETRAINED, RIVAL)), made_predictions()
+    for metrics, method, strata in zip(found.metrics, (PRETRAINED, RIVAL), (None, fold), strict=True):
+        each = [macro_auroc(p, made.labels, strata=strata) for p in made.methods[method].values()]
+        assert metrics.macro["auroc"].value == pytest.approx(np.mean(each), abs=1e-12)
 
 
 def without_thresholds(predictions):

@@ -139,7 +139,7 @@ def test_every_known_pair_of_the_real_recordings_is_found_and_no_other(real_ecg:
 def test_the_launcher_says_what_two_data_sets_share(tmp_path: Path) -> None:
     for seed in (5, 6):
         prepare(simulated.list_recordings(6, seed=seed, name=f"made{seed}"), tmp_path, Settings(BAND))
-    out = tmp_path / "audit.json"
+    out = tmp_path / "new" / "audit.json"
     command = [sys.executable, "-m", "launch.audit", f"--data_root={tmp_path}", f"--out={out}"]
     command += ["--data=made5", "--data=made6, made5", "--data=made6", "--fail_on_overlap"]
     root = Path(__file__).parents[2]

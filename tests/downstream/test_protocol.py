@@ -11,14 +11,16 @@ from made_tasks import NESTED, TASK, VALIDATED, joined, lead_powers, two_methods
 from coreecg_jax.downstream import cohorts, fits, protocol, results, tables
 from coreecg_jax.downstream.cohorts import read_cohort, without_shared
 from coreecg_jax.downstream.division import Subset
-from coreecg_jax.downstream.fits import Fitted, linear
+from coreecg_jax.downstream.fits import Fitted, linear, neighbours
 from coreecg_jax.downstream.judged import Judged
-from coreecg_jax.downstream.methods import PRETRAINED, RIVAL, UNTRAINED, Run
+from coreecg_jax.downstream.methods import PRETRAINED, RIVAL, SCRATCH, UNTRAINED, Run
 from coreecg_jax.downstream.probes import patient_folds
 from coreecg_jax.downstream.protocol import develop, evaluate, other_sources
 from coreecg_jax.downstream.provenance import Overlap
 from coreecg_jax.downstream.tasks import Task
+from coreecg_jax.downstream.thresholds import best_f1_thresholds
 from coreecg_jax.records.label_sets import CODES
+from coreecg_jax.records.leads import LEADS
 
 
 def test_patients_and_signals_of_the_test_leave_the_training_set(data, ask):
@@ -123,12 +125,14 @@ def test_development_never_opens_the_test(data, seal):
     numbers = results.report(evaluation, [])
     text = tables.markdown(numbers)
     assert "test not read" in text
-    assert "thresholds chosen on the recordings that are scored, so too high" in text
+    assert "thresholds chosen in the other folds." in text
     assert "What the encoders saw of these recordings in pretraining was not looked at." in text
     assert numbers["scores"][PRETRAINED]["macro_auroc"]["value"] > 0.9
     assert not seal.log.exists()
     validated = results.report(develop(VALIDATED, "root", two_methods, Subset()), [])
     assert validated["protocol"].startswith("development: on validation")
+    said = "thresholds chosen on the recordings that are scored, so too high"
+    assert said in tables.markdown(validated)
     assert sum(validated["validation"]["positives"].values()) == 60
     with pytest.raises(ValueError, match="all of it is test"):
         develop(NESTED, "root", two_methods, Subset())
@@ -144,16 +148,29 @@ def test_in_development_what_holds_recordings_out_is_scored_on_the_same_ones(dat
         return linear([lead_powers])(train.take(~held_out), train.take(held_out))
 
     def methods_of(preprocessing):
-        return {**two_methods(preprocessing), UNTRAINED: (Run("held out", holding_out),)}
+        others = {
+            UNTRAINED: (Run("held out", holding_out),),
+            SCRATCH: (Run("near", neighbours(lead_powers)),),
+        }
+        return {**two_methods(preprocessing), **others}
 
     evaluation = develop(TASK, "root", methods_of, Subset())
     outcome, whole = evaluation.methods[UNTRAINED][0], evaluation.methods[PRETRAINED][0]
     np.testing.assert_array_equal(outcome.asked.labels, whole.asked.labels)
     np.testing.assert_array_equal(outcome.asked.fold, whole.asked.fold)
     assert len(outcome.chosen) == 5
+    fold = whole.asked.fold
+    for name, (run, *_) in evaluation.methods.items():  # of none on what is scored, nor of one otherwise
+        for held_out in (fold == number for number in range(5)):
+            known = run.asked.probabilities[~held_out], run.asked.labels[~held_out]
+            expected = np.tile(best_f1_thresholds(*known), (held_out.sum(), 1))
+            np.testing.assert_array_equal(run.thresholds[held_out], expected, err_msg=name)
+    folds = results.predictions_of(evaluation).folds
+    assert folds[SCRATCH] == {"near": None}  # each recording was left out alone
+    np.testing.assert_array_equal(folds[PRETRAINED]["run"], fold)
     differences = results.report(evaluation, [])["differences"]
     pairs = [(each["method"], each["reference"]) for each in differences]
-    assert pairs == [(PRETRAINED, UNTRAINED), (PRETRAINED, RIVAL)]
+    assert pairs == [(PRETRAINED, UNTRAINED), (PRETRAINED, SCRATCH), (PRETRAINED, RIVAL)]
 
 
 def test_nested_predictions_do_not_see_their_fold(data, ask):
@@ -187,11 +204,17 @@ def test_a_fraction_of_the_labels_leaves_what_is_asked_about_as_it_is(ask):
         runs = {PRETRAINED: (Run("run", counting),)}
         evaluation = ask(NESTED, make_methods=lambda preprocessing: runs, subset=Subset(fraction=fraction))
         assert len(evaluation.test) == len(evaluation.methods[PRETRAINED][0].asked.labels) == 120
+        numbers, sizes = results.report(evaluation, []), [len(each) for each in fitted]
+        assert (numbers["train"]["recordings"], numbers["train"]["fitted"]) == (120, sizes)
+        assert f"fitted in each outer fold: {', '.join(map(str, sizes))}." in tables.markdown(numbers)
         return evaluation.methods[PRETRAINED][0].asked.fold, [set(each.recording_ids) for each in fitted]
 
     fold, whole = asked_with(1.0)
     same, quarter = asked_with(0.25)
     _, tenth = asked_with(0.1)
+    heading = {"task": {"name": "made"}, "probe": "linear", "protocol": "nested"}
+    few = tables.heading(heading | {"subset": {"leads": LEADS, "fraction": 0.005, "repeat": 0}})
+    assert few.endswith(", 0.5% of the labels (repeat 0)")
     np.testing.assert_array_equal(fold, same)
     assert [len(each) for each in quarter] == [24] * 5
     assert all(one < other < most for one, other, most in zip(tenth, quarter, whole, strict=True))

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 from made_cohorts import made_recordings
-from made_tasks import TASK, two_methods
+from made_tasks import NESTED, TASK, two_methods
 
 from coreecg_jax.downstream import results, tables
 from coreecg_jax.downstream.comparison import compared, read_pair
@@ -15,17 +15,31 @@ from coreecg_jax.downstream.methods import PRETRAINED, RIVAL
 from coreecg_jax.downstream.predictions import read_predictions, write_predictions
 from coreecg_jax.downstream.protocol import other_sources
 from coreecg_jax.downstream.tasks import Task
+from coreecg_jax.records.schema import LeadFlag
+
+
+def scores(held_out):
+    """Source -> report, None where there are too few recordings."""
+    return {
+        name: None if isinstance(found, ValueError) else results.report(found, [])
+        for name, found in held_out.items()
+    }
 
 
 def test_each_source_is_asked_about_by_the_others(data, seal):
     sets, _ = data
     sets["empty"] = dataclasses.replace(made_recordings(9, first=3000), labels=(("AFIB",),) * 9)
+    sets["few"] = made_recordings(4, first=4000)
     task = Task("made", "ptbxl_superclass", sources=("train", "test", "empty"))
     held_out = dict(other_sources(task, "root", two_methods, Subset(), seal))
-    assert held_out["empty"] is None
+    assert "none of 9 recordings has a label" in str(held_out["empty"])
+    pair = dataclasses.replace(task, sources=("validation", "few"))  # four to be fitted, then to be asked
+    few = dict(other_sources(pair, "root", two_methods, Subset(), seal))
+    assert str(few["validation"]) == "patient folds: expected at least 5 patients, got 4"
+    assert len(few["few"].test) == 4
     assert len(held_out["train"].test) == 120
     assert held_out["train"].task.train == "test, empty"
-    reports = {name: found and results.report(found, []) for name, found in held_out.items()}
+    reports = scores(held_out)
     text = tables.transfer_markdown(reports)
     assert "| empty | too few recordings with a label of the set |" in text
     moved = reports["train"]["methods"][PRETRAINED][0]["transfer"]
@@ -33,9 +47,7 @@ def test_each_source_is_asked_about_by_the_others(data, seal):
     assert f"| {moved['f1']:.3f} | {moved['f1_own']:.3f} |" in text
     retest = dataclasses.replace(seal, allow_retest=True)
     again = dict(other_sources(task, "root", two_methods, Subset(), retest))
-    text = tables.transfer_markdown(
-        {name: found and results.report(found, []) for name, found in again.items()}
-    )
+    text = tables.transfer_markdown(scores(again))
     assert "test: The labels of this test were opened 2 times so far, **2 times by this run**." in text
     with pytest.raises(ValueError, match="expected two or more sources"):
         Task("made", "ptbxl_superclass", sources=("train",))
@@ -73,7 +85,8 @@ def test_report_holds_every_number(ask, tmp_path):
     run = evaluation.methods[RIVAL][1].asked
     np.testing.assert_array_equal(read.methods[RIVAL]["b"], run.probabilities)
     np.testing.assert_array_equal(read.labels, evaluation.test.labels)
-    assert (read.recordings.tolist(), read.fold) == (evaluation.test.recording_ids.tolist(), None)
+    assert read.recordings.tolist() == evaluation.test.recording_ids.tolist()
+    assert read.folds == {PRETRAINED: {"run": None}, RIVAL: {"a": None, "b": None}}
 
 
 def test_labels_that_were_shuffled_are_not_found(data, ask):
@@ -117,9 +130,28 @@ def test_the_table_shows_classes_out_of_the_macro_in_brackets(data, ask):
 
 
 def test_fewer_labels_and_leads_are_fitted(data, ask):
+    sets, _ = data
     few = ask(TASK, subset=Subset(fraction=0.5, repeat=1))
     assert len(few.train) == 60
     assert len(few.test) == 80
+    for name in ("train", "test"):
+        sets[name].quality[:3, 7] |= LeadFlag.FLAT
+    for task, dropped in ((TASK, 3), (NESTED, 0)):  # what is asked about is not dropped, but told
+        numbers = results.report(ask(task, subset=Subset(leads=("V2",))), [])
+        assert (numbers["train"]["recordings"], numbers["train"]["dropped_without_signal"]) == (
+            120 - dropped,
+            dropped,
+        )
+        assert numbers["test"]["without_signal"] == 3
+        text = tables.markdown(numbers)
+        assert "**3 have no signal in any of the leads**: asked about all the same" in text
+        assert ("; 3 without signal in any of the leads dropped" in text) == bool(dropped)
+        assert sum(numbers["train"].get("fitted", [])) in (0, 4 * 117)
+    sets["train"].quality[:, 7] |= LeadFlag.FLAT
+    with pytest.raises(
+        ValueError, match="--leads: expected recordings with signal in V2, but none of the 120"
+    ):
+        ask(TASK, subset=Subset(leads=("V2",)))
     limbs = ask(TASK, subset=Subset(leads=("I", "II")))
     for cohort in (limbs.train, limbs.test):
         assert cohort.recordings.available.sum(axis=1).max() == 2

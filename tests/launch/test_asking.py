@@ -8,7 +8,7 @@ import pytest
 from configs.downstream import protocols
 from coreecg_jax.downstream.division import Subset
 from coreecg_jax.downstream.methods import BESIDE
-from coreecg_jax.downstream.results import read_report, read_reports
+from coreecg_jax.downstream.results import read_report, read_reports, scored_only
 from coreecg_jax.downstream.scores import TooFewRecordings
 from coreecg_jax.downstream.tasks import Task
 from launch import evaluating
@@ -97,7 +97,7 @@ def test_a_source_that_is_done_is_written_and_not_opened_again(held_out, tmp_pat
     with pytest.raises(KeyboardInterrupt):
         evaluated(asked, [])
     file = tmp_path / "evaluations" / "made_linear.json"
-    assert {name: each and each["source"] for name, each in read_reports(file).items()} == {
+    assert {name: each and each["source"] for name, each in scored_only(read_reports(file)).items()} == {
         "a": "a",
         "b": None,
     }
@@ -109,10 +109,41 @@ def test_a_source_that_is_done_is_written_and_not_opened_again(held_out, tmp_pat
     assert opened == ["c"]
     assert done.text == "a, b, c"
     assert list(read_reports(file)) == list(SOURCES)
+    with pytest.raises(ValueError, match=r"several sources: name that of one, in .*made_linear: a\.json, c"):
+        read_report(file)
     evaluated(asked, [])
     assert opened == ["c"]
     evaluated(dataclasses.replace(asked, allow_retest=True), [])
     assert opened == ["c", *SOURCES]
+
+
+@pytest.mark.parametrize("name", ["share_0.5", "result"])
+def test_a_result_that_is_no_json_file_is_refused_before_anything_is_opened(held_out, tmp_path, name):
+    asked, opened, _ = held_out
+    with pytest.raises(ValueError, match=rf"--out: expected a file ending in \.json, got .*{name}: name it"):
+        evaluated(asked, [], out=tmp_path / name)
+    assert not opened
+
+
+def test_sources_that_could_not_be_scored_are_done(held_out, monkeypatch):
+    asked, opened, stops = held_out
+    monkeypatch.setattr(evaluating, "report", without_scores)
+    stops.append("b")
+    with pytest.raises(KeyboardInterrupt):
+        evaluated(asked, [])
+    assert opened == ["a", "b"]
+    stops.clear()
+    done = evaluated(asked, [])
+    assert opened == list(SOURCES)
+    assert done.numbers == dict.fromkeys(SOURCES)
+    assert {each["no_scores"] for each in read_reports(done.file).values()} == {"too few"}
+    done.file.write_text(json.dumps(dict.fromkeys(SOURCES)))  # of before: it does not say who was asked what
+    evaluated(asked, [])
+    assert opened == [*SOURCES, *SOURCES]
+
+
+def without_scores(found, encoders, probe):
+    raise TooFewRecordings("too few")
 
 
 def test_sources_of_another_question_stay(held_out):

@@ -66,7 +66,10 @@ def test_a_demo_probes_what_its_recordings_allow(root):
     # Every made recording has the same code: nothing to tell apart.
     unlabelled = choose(str(root), ["made"], simulated=False)
     assert unlabelled.task is None
-    assert "No probe: codes as classes: expected a code that at least 10 of 16" in unlabelled.remark
+    assert (
+        "No probe: codes as classes: expected a code that at least 10 of 10 recordings with a code"
+        in unlabelled.remark
+    )
 
 
 def test_published_folds_are_used_where_all_are_there(tmp_path):

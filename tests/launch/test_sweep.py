@@ -15,6 +15,7 @@ from coreecg_jax.downstream.scores import TooFewRecordings
 from launch import sweeping
 from launch.sweeping import Sweep, run_sweep
 
+FOLD = np.arange(60) // 2 % 3
 GROUPS, LABELS = np.arange(60) // 2, np.random.default_rng(0).random((60, 2)) < 0.4
 
 
@@ -36,14 +37,16 @@ def sweep(tmp_path, monkeypatch):
         row, seed = encoders[0].rsplit("/", 1)[1].rsplit("_", 1)
         assert asked.development
         done.append(("ask", row, int(seed)))
-        if (row, seed) == ("fda_off", "1"):
-            raise TooFewRecordings("too few")
         names = np.array([f"r{number}" for number in range(60)])
         methods = {PRETRAINED: {"run": predicted(quality[row], int(seed))}}
         for name in asked.beside:  # by two runs each
             methods[BESIDE[name]] = {f"run {n}": predicted(0.2, 10 * n + int(seed)) for n in (1, 2)}
-        everything = Predictions(("a", "b"), names, names, GROUPS, None, LABELS, methods)
+        folds = {name: dict.fromkeys(runs) for name, runs in methods.items()}  # as neighbours have none
+        folds |= {BESIDE[name]: dict.fromkeys(methods[BESIDE[name]], FOLD) for name in asked.beside}
+        everything = Predictions(("a", "b"), names, names, GROUPS, folds, LABELS, methods)
         write_predictions(everything, out.with_suffix(".parquet"))
+        if (row, seed) == ("fda_off", "1"):  # as launch.evaluating: predicted, then not scored
+            raise TooFewRecordings("too few")
         out.write_text(json.dumps({"asked": asked.question()}))
 
     monkeypatch.setattr(sweeping, "train", train)
@@ -87,8 +90,9 @@ def test_what_stands_beside_is_asked_once_and_has_rows(sweep):
     text = run_sweep(sweep)
     assert list(read_predictions(next(sweep.workdir.glob("cells/fda_off*.parquet"))).methods) == [PRETRAINED]
     rival, counts = [predicted(0.2, 10), predicted(0.2, 20)], patient_resamples(GROUPS)
-    (auroc,) = bootstrap_macro(rival, LABELS, counts).intervals()
-    difference = paired_difference(rival, [predicted(1.0, 0)], LABELS, counts)
+    folds = [FOLD, FOLD]
+    (auroc,) = bootstrap_macro(rival, LABELS, counts, strata=folds).intervals()
+    difference = paired_difference(rival, [predicted(1.0, 0)], LABELS, counts, strata=(folds, None))
     assert difference.value < 0
     (row,) = [line for line in text.splitlines() if line.startswith(f"| {RIVAL} |")]
     shown = f"{auroc.value:.3f} [{auroc.low:.3f}, {auroc.high:.3f}] | {difference.value:+.3f} ["
@@ -114,6 +118,7 @@ def test_cells_of_other_questions_or_recordings_are_refused(sweep):
     file = next(sweep.workdir.glob("cells/full*.parquet"))
     cell = read_predictions(file)
     second = file.with_name(file.name.replace("seed0", "seed1"))
+    second.with_suffix(".json").write_bytes(file.with_suffix(".json").read_bytes())
     write_predictions(cell._replace(recordings=cell.recordings[::-1]), second)
     with pytest.raises(ValueError, match=r"cell full_.*seed1_repeat0: expected the recordings and labels of"):
         run_sweep(sweep)
@@ -126,6 +131,42 @@ def test_only_too_few_recordings_leave_a_cell_missing(sweep, monkeypatch):
     monkeypatch.setattr(sweeping, "evaluated", refusing)
     with pytest.raises(ValueError, match="opened this test set once before"):
         run_sweep(sweep[0])
+
+
+def test_a_test_that_could_not_be_scored_is_not_opened_again(sweep, monkeypatch):
+    sweep, done = sweep
+
+    def evaluated(asked, encoders, *, out):
+        done.append("opened")
+        raise TooFewRecordings("too few")
+
+    monkeypatch.setattr(sweeping, "evaluated", evaluated)
+    sweep = dataclasses.replace(sweep, table=sweep.table | {"development": False, "seeds": (0,)})
+    assert run_sweep(sweep).count("| 0 of 1 | missing |") == 2
+    run_sweep(sweep)
+    assert done.count("opened") == 2
+    run_sweep(dataclasses.replace(sweep, allow_retest=True))
+    assert done.count("opened") == 4
+
+
+def test_a_line_without_scores_is_missing_and_leaves_the_others(sweep):
+    sweep, _ = sweep
+    run_sweep(sweep, seeds=[0])
+    file = next(sweep.workdir.glob("cells/fda_off*seed0*.parquet"))
+    for each in sweep.workdir.glob("cells/full*seed0*.parquet"):  # one test: the same for both
+        write_predictions(read_predictions(each)._replace(labels=np.zeros_like(LABELS)), each)
+    write_predictions(read_predictions(file)._replace(labels=np.zeros_like(LABELS)), file)
+    assert run_sweep(sweep, only=["full"], seeds=[0]).count("| 0 of 2 | missing | – |") == 2
+
+
+def test_settings_that_cannot_be_read_are_named(sweep):
+    sweep, done = sweep
+    run_sweep(sweep, only=["full"], seeds=[0])
+    done.clear()
+    sweep.workdir.joinpath("cells", "full_seed0.settings.json").write_text('{"seed"')
+    with pytest.raises(ValueError, match=r"full_seed0\.settings\.json: expected JSON .*; remove it"):
+        run_sweep(sweep)
+    assert not done
 
 
 def test_a_row_that_is_not_there_is_told(sweep):

@@ -211,5 +211,12 @@ def test_codes_of_a_data_set_are_classes_where_they_are_neither_rare_nor_everywh
     known = codes_as_classes(codes, 2)
     assert known.classes == ("a", "c")
     np.testing.assert_array_equal(label_matrix(known, codes)[:, 0], [1, 1, 0, 0, 0, 0])
-    with pytest.raises(ValueError, match="at least 3 of 6 recordings have"):
+    with pytest.raises(ValueError, match="at least 3 of 6 recordings with a code have"):
         codes_as_classes(codes, 3)
+
+
+def test_a_recording_without_a_code_is_no_negative() -> None:
+    said = r"got \{'AF': 2\}; a recording without a code \(2 of 4\) is unknown: give negatives a code"
+    with pytest.raises(ValueError, match=said):
+        codes_as_classes([["AF"], ["AF"], [], []], 2)
+    assert codes_as_classes([["AF"], ["AF"], ["none"], ["none"]], 2).classes == ("AF", "none")
