@@ -252,9 +252,7 @@ def _sources_written(
             if isinstance(found, TooFewRecordings):
                 raise found
             reports[source] = _written(found, encoders, asked, folder / f"{source}.json").numbers
-        except (
-            TooFewRecordings
-        ) as error:  # said, not hidden; its test may have been opened: it counts as done
+        except TooFewRecordings as error:  # said, not hidden; its test may have been opened, so it is done
             print(f"{source}: no scores: {error}", flush=True)
             reports[source] = unscored(error, encoders) | {"asked": asked.question()}
         write_report(reports, file)  # a source that is done is not lost with those that follow

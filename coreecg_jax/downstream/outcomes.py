@@ -25,9 +25,7 @@ class Outcome(NamedTuple):
     asked: Judged  # the recordings that are scored
     thresholds: np.ndarray  # float (n, C), chosen on validation, all rows alike; out of fold, in other folds
     validation: Judged | None  # the recordings it was chosen by; None where nested
-    fitted: tuple[
-        int, ...
-    ] = ()  # recordings that each outer fold was fitted and chosen by; none if not nested
+    fitted: tuple[int, ...] = ()  # recordings that each outer fold was fitted on; empty if not nested
 
 
 def developed(run: Run, train: Cohort, validation: Cohort | None) -> Outcome:
