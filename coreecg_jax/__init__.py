@@ -22,5 +22,7 @@ def __getattr__(name: str) -> Any:
     rooms = {"load": "loading", "CoReECGEmbedder": "transformer"}
     if name in rooms:
         with collected_later():
-            return getattr(importlib.import_module(f"coreecg_jax.export.{rooms[name]}"), name)
+            found = getattr(importlib.import_module(f"coreecg_jax.export.{rooms[name]}"), name)
+        globals()[name] = found  # it is asked for once
+        return found
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

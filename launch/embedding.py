@@ -8,6 +8,7 @@ from typing import NamedTuple
 import tqdm
 
 from coreecg_jax.export.streaming import Row
+from coreecg_jax.records.databases.folder import TABLE
 from coreecg_jax.records.formats.files import SUFFIXES, read_recording, recordings_below
 from coreecg_jax.records.recording import Recording
 
@@ -43,7 +44,8 @@ def recordings_of(names: Sequence[str]) -> list[Named]:
     for name in names:
         path = Path(name)
         if path.is_dir():
-            here = [Named(file, path) for file in recordings_below(path)]
+            # The table of a folder that an ecg.yaml describes looks like a recording; preparing skips it too.
+            here = [Named(file, path) for file in recordings_below(path) if file.name != TABLE]
         else:
             file = path if path.suffix.lower() in SUFFIXES else Path(f"{name}.hea")
             here = [Named(file, file.parent)] if file.is_file() else []

@@ -2,8 +2,9 @@
 
 import dataclasses
 import functools
+import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -27,7 +28,7 @@ from coreecg_jax.startup import collected_later
 
 # float[L, T], or float[n, L, T], or a sequence of float[L, T] of any lengths; mV.
 Signal = np.ndarray | Sequence[np.ndarray]
-AT_ONCE = 64  # recordings whose windows are in memory
+AT_ONCE = 64  # recordings whose windows are in memory; of the recordings themselves one or two are
 
 
 class UnseenLeads(UserWarning):
@@ -97,10 +98,11 @@ class Bundle:
         for first in range(0, len(several), AT_ONCE):  # windows of so many are held, not of all
             some = several[first : first + AT_ONCE]
             asked: Any = {"fs": fs, "leads": leads, "bad_leads": bad_leads, "conditioned": conditioned}
-            done = self.condition(some, **asked, first=first)
-            self.warn_of_unseen(done)
             preprocessing = self.description.preprocessing
-            parts.append(self.embed_windows([recordings.windows_of(one, preprocessing) for one in done]))
+            done = self._each_conditioned(some, **asked, first=first)
+            cut = [recordings.windows_of(one, preprocessing) for one in done]
+            self.warn_of_unseen(cut)
+            parts.append(self.embed_windows(cut))
         return np.concatenate(parts)
 
     def tokens(
@@ -178,14 +180,11 @@ class Bundle:
         self, several: Sequence[np.ndarray], fs: float, leads: Sequence[str]
     ) -> None:
         """Compiles what these recordings need, if they are as they seem, while their filters are imported."""
-        raw = [recordings.placed(one, fs, leads) for one in several]
         preprocessing = self.description.preprocessing
-        lengths = [recordings.window_lengths(one.ecg_LT.shape[1], fs, preprocessing) for one in raw]
-        windows = [length for one in lengths for length in one]
+        places, windows = recordings.expected_windows(several, fs, leads, preprocessing)
         with collected_later(), ThreadPoolExecutor(1) as beside:
             beside.submit(import_filters)
-            if windows:  # else all are too short, which `condition` says
-                places = tuple(np.flatnonzero(raw[0].present_L).tolist())
+            if windows:  # else all are too short or odd, which conditioning says
                 shapes = crops.arguments(windows, len(places), self.description.representation)
                 self._program(places).lower(self._placed, *shapes).compile()
 
@@ -210,25 +209,37 @@ class Bundle:
         leads: Sequence[str],
         bad_leads: str,
         conditioned: bool,
-        first: int = 0,
     ) -> list[Conditioned]:
-        """Each recording at the bundle's rate and band; arguments and errors as of `embed`.
+        """Each recording at the bundle's rate and band; arguments and errors as of `embed`."""
+        asked: Any = {"fs": fs, "leads": leads, "bad_leads": bad_leads, "conditioned": conditioned}
+        return list(self._each_conditioned(several_of(signal), **asked))
 
-        `first` is the number that errors give to the first recording.
-        """
-        done = []
-        for number, one in enumerate(several_of(signal), first):
-            raw = recordings.placed(one, fs, leads)
+    def _each_conditioned(
+        self,
+        several: Sequence[np.ndarray],
+        *,
+        fs: float,
+        leads: Sequence[str],
+        bad_leads: str,
+        conditioned: bool,
+        first: int = 0,
+    ) -> Iterator[Conditioned]:
+        """As `condition`, one after the other; `first` is the number that errors give to the first."""
+        recordings.places_of(leads), recordings.hertz_of(fs)  # wrong for all: no recording is to be named
+        preprocessing = self.description.preprocessing
+        alone = first == 0 and len(several) == 1
+        for number, one in enumerate(several, first):
             try:
-                done.append(
-                    recordings.conditioned_of(
-                        raw, self.description.preprocessing, bad_leads=bad_leads, conditioned=conditioned
-                    )
+                raw = recordings.placed(one, fs, leads)
+            except ValueError as error:
+                raise ValueError(str(error) if alone else f"recording {number}: {error}") from None
+            try:
+                yield recordings.conditioned_of(
+                    raw, preprocessing, bad_leads=bad_leads, conditioned=conditioned
                 )
             except RecordingRefused as refusal:
                 which = f"recording {number}: {refusal.sentence}"
                 raise RecordingRefused(refusal.reason, which) from None
-        return done
 
     def embed_windows(self, prepared: Sequence[Windows], places: Sequence[int] = ()) -> np.ndarray:
         """Embeddings float32[n, F] of recordings that were prepared; says nothing of unseen leads.
@@ -240,7 +251,7 @@ class Bundle:
         embed = functools.partial(self._program(used), self._placed)
         return crops.embed_recordings(embed, prepared, self.description.representation, used)
 
-    def warn_of_unseen(self, done: Sequence[Conditioned]) -> None:
+    def warn_of_unseen(self, done: Sequence[Conditioned | Windows]) -> None:
         """Warns of every set of leads that is smaller than any that the encoder saw in training."""
         sets = {tuple(one.available_L.tolist()) for one in done}
         for available in sorted(sets):
@@ -257,7 +268,8 @@ class Bundle:
         """What is known of the accuracy with these leads, those that limb leads determine counted."""
         there_L = recordings.leads_named(leads)
         known = [
-            f"{one.task}, {one.probe}: macro AUROC {one.macro_auroc:.3f} ({one.low:.3f} to {one.high:.3f})"
+            f"{one.task}, {one.probe}, leads {', '.join(one.leads)}: macro AUROC {one.macro_auroc:.3f} "
+            f"({one.low:.3f} to {one.high:.3f})"
             for one in self.description.accuracy
             if recordings.same_leads(recordings.leads_named(one.leads), there_L)
         ]
@@ -273,20 +285,54 @@ class Bundle:
         self, done: Sequence[Conditioned], start: float, samples: int
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """One crop of each recording: float32[B, 12, T], bool[B, 12] and its valid samples int32[B]."""
-        first = round(start * self.description.preprocessing.sampling_rate)
+        rate, patch = self.description.preprocessing.sampling_rate, self.description.network.patch
+        first = round(start * rate) if math.isfinite(start) else -1
         for number, one in enumerate(done):
-            if not 0 <= first < one.ecg_LT.shape[1]:
-                last = one.ecg_LT.shape[1] / self.description.preprocessing.sampling_rate
-                raise ValueError(f"start: expected 0 to {last:g} s in recording {number}, got {start:g} s")
+            last = one.ecg_LT.shape[1] - patch  # the encoder reads whole patches only
+            if not 0 <= first <= last:
+                raise ValueError(
+                    f"start: expected 0 to {last / rate:g} s in recording {number}, got {start:g} s"
+                )
         rest = [one.ecg_LT[:, first : first + samples] for one in done]
         ecg_BLT = np.stack([np.pad(x, ((0, 0), (0, samples - x.shape[1]))) for x in rest])
         length_B = np.array([x.shape[1] for x in rest], np.int32)
         return ecg_BLT.astype(np.float32), np.stack([one.available_L for one in done]), length_B
 
 
-def several_of(signal: Signal) -> list[np.ndarray]:
-    """The recordings of what `embed` is given."""
-    several = [signal] if isinstance(signal, np.ndarray) and signal.ndim == 2 else list(signal)
+def several_of(signal: Any) -> list[np.ndarray]:
+    """The recordings of what `embed` is given: two dimensions, of whatever kind, are one recording.
+
+    Raises:
+      ValueError: when there is none, or no more than one dimension.
+    """
+    if hasattr(signal, "shape") and not isinstance(signal, np.ndarray):
+        signal = np.asarray(signal)  # of jax, pandas or torch: their rows are no recordings
+    if isinstance(signal, np.ndarray) and signal.ndim == 2:
+        return [signal]
+    several = list(signal) if isinstance(signal, Iterable) and getattr(signal, "ndim", 1) else [signal]
     if not several:
         raise ValueError("signal: expected at least one recording, got none")
-    return several
+    dimensions = _dimensions(several[0])
+    if dimensions == 0:
+        raise ValueError(
+            "signal: expected [leads, samples], or several of these, got "
+            f"{type(signal).__name__} of {type(several[0]).__name__}: one lead alone is signal[None]"
+        )
+    return [_joined(several)] if dimensions == 1 else several
+
+
+def _joined(rows: Sequence[Any]) -> np.ndarray:
+    """One recording of rows that came one by one, masked or not."""
+    try:
+        return np.ma.stack(rows)
+    except ValueError as error:
+        raise ValueError(
+            f"signal: expected rows of one recording, all as long, got others ({error})"
+        ) from None
+
+
+def _dimensions(one: Any) -> int:
+    try:
+        return np.ndim(one)
+    except ValueError:  # of rows of other lengths, which conditioning refuses with its number
+        return 2

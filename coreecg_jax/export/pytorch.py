@@ -158,12 +158,14 @@ class Encoder(nn.Module):
                 f"expected ecg [B, 12, {samples} or more] and available [B, 12], got {tuple(ecg.shape)} and "
                 f"{tuple(available.shape)}"
             )
+        finite = torch.where(available[..., None], ecg, 0.0).isfinite().flatten(1).all(1)
+        usable = available.any(1) & finite
+        # Read as zeros: NaN would reach every gradient, even where the loss leaves the row out (0 * NaN).
+        ecg = torch.where(usable[:, None, None], ecg, 0.0)
         starts = np.unique(np.linspace(0, room, self.made["crops"]).round().astype(int))
         crops = torch.cat([ecg[..., start : start + samples] for start in starts])
         embedding = self.represent(crops, available.repeat(len(starts), 1))
-        finite = torch.where(available[..., None], ecg, 0.0).isfinite().flatten(1).all(1)
-        usable = (available.any(1) & finite)[:, None]
-        return torch.where(usable, embedding.reshape(len(starts), len(ecg), -1).mean(0), torch.nan)
+        return torch.where(usable[:, None], embedding.reshape(len(starts), len(ecg), -1).mean(0), torch.nan)
 
     def represent(self, ecg: Tensor, available: Tensor) -> Tensor:
         """The representation of crops, all of whose samples are valid."""

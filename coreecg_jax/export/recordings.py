@@ -1,7 +1,8 @@
 """From what a user has, some leads at some rate, to windows as those that the encoder was trained on."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -36,25 +37,89 @@ class Windows(NamedTuple):
 def placed(signal_LT: np.ndarray, fs: float, leads: Sequence[str]) -> Recording:
     """A signal with its rows at the places of the leads that they are said to be.
 
+    Samples that numpy masks are NaN: what stands below a mask was never measured.
+
     Raises:
       UnknownLeadError, ValueError: when the leads are not rows of the signal, or it is no signal.
     """
-    places = lead_indices(leads)
-    signal_LT = np.asarray(signal_LT)
-    if signal_LT.ndim != 2 or len(signal_LT) != len(places):
-        raise ValueError(
-            f"signal: expected shape ({len(places)} leads, samples) for leads {', '.join(leads)}, got "
-            f"{signal_LT.shape}: name the rows with leads="
-        )
-    if not (np.issubdtype(signal_LT.dtype, np.floating) and fs > 0):
-        raise ValueError(
-            f"expected a signal of floating-point mV and fs > 0 Hz, got {signal_LT.dtype} and {fs:g} Hz: "
-            "stored integers are no mV until they are divided by the gain"
-        )
-    ecg_LT = np.full((len(LEADS), signal_LT.shape[1]), np.nan)
-    ecg_LT[list(places)] = signal_LT
+    places, rate = places_of(leads), hertz_of(fs)
+    rows_LT = _rows(signal_LT, leads)
+    rows_LT = rows_LT.filled(np.nan) if isinstance(rows_LT, np.ma.MaskedArray) else rows_LT
+    ecg_LT = np.full((len(LEADS), rows_LT.shape[1]), np.nan)
+    ecg_LT[list(places)] = rows_LT
     present_L = np.isin(np.arange(len(LEADS)), places)
-    return Recording(invalid_as_nan(ecg_LT), present_L, float(fs), (), ())
+    return Recording(invalid_as_nan(ecg_LT), present_L, rate, (), ())
+
+
+def places_of(leads: Sequence[str]) -> tuple[int, ...]:
+    """Positions in LEADS of the leads that a user names.
+
+    Raises:
+      UnknownLeadError, ValueError: when they are no names, none of the twelve, or one comes twice.
+    """
+    if isinstance(leads, str):
+        names = tuple(name.strip() for name in leads.split(","))
+        raise ValueError(f"leads: expected several names, got the text {leads!r}: write leads={names!r}")
+    listed = list(leads) if isinstance(leads, Iterable) else [leads]
+    if not all(isinstance(name, str) for name in listed):
+        raise ValueError(
+            f"leads: expected names of the signal's rows, got {leads!r:.100}: leave leads out where the rows "
+            f"are {', '.join(LEADS)}"
+        )
+    return lead_indices(listed)
+
+
+def hertz_of(fs: Any) -> float:
+    """A sampling rate that a user gives.
+
+    Raises:
+      ValueError: when it is no number above 0.
+    """
+    try:
+        rate = math.nan if isinstance(fs, (str, bytes, bool)) or np.ndim(fs) else float(fs)
+    except (TypeError, ValueError):
+        rate = math.nan
+    if not 0 < rate < math.inf:
+        raise ValueError(f"fs: expected the sampling rate, a number of Hz above 0, got {fs!r:.100}")
+    return rate
+
+
+def expected_windows(
+    several: Sequence[np.ndarray], fs: float, leads: Sequence[str], preprocessing: Preprocessing
+) -> tuple[tuple[int, ...], list[int]]:
+    """Places of the leads, and valid samples of each window that will be cut, if all is as it seems.
+
+    Shapes alone are looked at. Nothing where something is odd: `placed` and `conditioned_of` say what.
+    """
+    try:
+        places, rate = places_of(leads), hertz_of(fs)
+        samples = [_rows(one, leads).shape[1] for one in several]
+        lengths = [length for each in samples for length in window_lengths(each, rate, preprocessing)]
+    except (ValueError, ArithmeticError, RecordingRefused):
+        return (), []
+    return tuple(sorted(places)), lengths
+
+
+def _rows(signal: Any, leads: Sequence[str]) -> np.ndarray:
+    """A signal as it is, when it is one: [leads, samples] of floating-point numbers."""
+    try:
+        signal_LT = signal if isinstance(signal, np.ndarray) else np.asarray(signal)
+    except ValueError as error:
+        raise ValueError(
+            "signal: expected as many samples of each lead, got rows of other lengths"
+        ) from error
+    if signal_LT.ndim != 2 or len(signal_LT) != len(leads):
+        lying = signal_LT.ndim == 2 and signal_LT.shape[1] == len(leads)
+        raise ValueError(
+            f"signal: expected shape ({len(leads)} leads, samples) for leads {', '.join(leads)}, got "
+            f"{signal_LT.shape}: {'transpose it, signal.T' if lying else 'name the rows with leads='}"
+        )
+    if not np.issubdtype(signal_LT.dtype, np.floating):
+        raise ValueError(
+            f"signal: expected floating-point mV, got {signal_LT.dtype}: stored integers are no mV until "
+            "they are divided by the gain"
+        )
+    return signal_LT
 
 
 def windows_of(recording: Conditioned, preprocessing: Preprocessing) -> Windows:
@@ -132,7 +197,7 @@ def same_leads(one_L: np.ndarray, other_L: np.ndarray) -> bool:
 
 def leads_named(leads: Sequence[str]) -> np.ndarray:
     """bool[12]: the leads that are named."""
-    return np.isin(np.arange(len(LEADS)), lead_indices(leads))
+    return np.isin(np.arange(len(LEADS)), places_of(leads))
 
 
 def _too_large(conditioned_LT: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:

@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from coreecg_jax.export.bundle import Bundle, Signal
 from coreecg_jax.export.loading import RELEASED, load
+from coreecg_jax.export.recordings import hertz_of
 from coreecg_jax.records.leads import LEADS
 
 
@@ -19,7 +20,7 @@ class CoReECGEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     Parameters:
       bundle: folder that launch.export wrote, or what `coreecg_jax.load` gave; default: the encoder that
         comes with the package.
-      fs: sampling rate of the recordings, Hz.
+      fs: sampling rate of the recordings, Hz. It must be given: a wrong one gives wrong numbers.
       leads: names of their rows, any of the twelve in any order.
       bad_leads: 'refuse' a recording with a lead that is flat, saturated or has NaN, or 'mask' it.
       conditioned: the recordings have the bundle's rate and were filtered already.
@@ -32,7 +33,7 @@ class CoReECGEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         self,
         bundle: Bundle | str | Path | None = None,
         *,
-        fs: float = 500.0,
+        fs: float | None = None,
         leads: Sequence[str] = LEADS,
         bad_leads: str = "refuse",
         conditioned: bool = False,
@@ -52,8 +53,12 @@ class CoReECGEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
 
         Raises:
           FileNotFoundError, ValueError: as `coreecg_jax.load`.
+          ValueError: when no sampling rate was given.
         """
         del X, y
+        if self.fs is None:
+            raise ValueError("fs: expected the sampling rate of the recordings in Hz, got none: fs=500, say")
+        hertz_of(self.fs)
         bundle = RELEASED if self.bundle is None else self.bundle
         self.bundle_ = bundle if isinstance(bundle, Bundle) else load(bundle)
         self._n_features_out = self.bundle_.width
@@ -63,7 +68,7 @@ class CoReECGEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         """Embeddings float32[n, F]; arguments and errors as `Bundle.embed`."""
         check_is_fitted(self)
         return self.bundle_.embed(
-            X, fs=self.fs, leads=self.leads, bad_leads=self.bad_leads, conditioned=self.conditioned
+            X, fs=hertz_of(self.fs), leads=self.leads, bad_leads=self.bad_leads, conditioned=self.conditioned
         )
 
     def __sklearn_tags__(self) -> Any:

@@ -19,7 +19,8 @@ from coreecg_jax.records.schema import Preprocessing
 
 MIN_WINDOW_SECONDS = 7.0  # the shortest recording of a public 12-lead database (CODE-15%) is 7.3 s
 EDGE_SECONDS = 4.0  # odd extension at both ends; the 0.67 Hz high-pass rings for about that long
-# Ratios of rates are exact up to this denominator; beyond it the error is below 1 us in 10 s.
+# Ratios of rates are exact up to this denominator. Others, as of a measured rate, are taken for the nearest:
+# 499.975 Hz for 500, off by 500 us in 10 s, a quarter of a sample; hardly any by more.
 MAX_DENOMINATOR = 10_000
 
 

@@ -55,10 +55,14 @@ def has_no_splits(listing: Listing) -> bool:
 
 def _with_abouts(listing: Listing, source: Path) -> tuple[Listed, ...]:
     """The recordings with what their files say, which preparing would find too, where no table did."""
-    return tuple(
-        one if one.about else dataclasses.replace(one, about=_about(source, one.file, listing.read))
-        for one in listing.recordings
-    )
+    return tuple(_with_about(one, source, listing.read) for one in listing.recordings)
+
+
+def _with_about(one: Listed, source: Path, read: Read) -> Listed:
+    """A file is not opened where all that folds hang on, patient and labels, is known without it."""
+    if one.about and one.about.patient_id and one.about.labels:
+        return one
+    return dataclasses.replace(one, about=one.known(lambda: _about(source, one.file, read)))
 
 
 def _about(source: Path, file: str, read: Read) -> About:

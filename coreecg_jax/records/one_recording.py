@@ -121,7 +121,7 @@ def _examples(
     units_LT = conditioning.to_int16(conditioned_LT, p.microvolts_per_unit)
     n_samples = units_LT.shape[1]
     spans = conditioning.window_spans(n_samples, p, settings.max_windows)
-    about = listed.about if listed.about is not None else parse_comments(raw.comments)
+    about = listed.known(lambda: parse_comments(raw.comments))
     patient = about.patient_id or schema.unknown_patient(listed.recording_id)
     recording = {
         "quality": masked_L,

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import warnings
+import weakref
 
 import jax
 import numpy as np
@@ -21,6 +22,7 @@ from coreecg_jax.method.representation import represent
 from coreecg_jax.records.conditioning import condition, to_int16
 from coreecg_jax.records.formats import limits
 from coreecg_jax.records.leads import LEADS, UnknownLeadError
+from coreecg_jax.records.recording import Recording
 from coreecg_jax.records.refusals import RecordingRefused
 from coreecg_jax.records.schema import Preprocessing
 
@@ -82,12 +84,12 @@ def test_missing_leads_are_masked_and_told(bundle, ecg, embedding) -> None:
         masked = bundle.embed(lost, fs=500, bad_leads="mask")
     np.testing.assert_allclose(masked, three, atol=1e-5)
     assert np.abs(three - embedding).max() > 0.1
-    with pytest.warns(UnseenLeads, match=r"made_task, linear: macro AUROC 0.800 \(0.750 to 0.850\)"):
+    with pytest.warns(UnseenLeads, match=r"linear, leads I, .*: macro AUROC 0.800 \(0.750 to 0.850\)"):
         bundle.embed(rows(ecg, SIX), fs=500, leads=SIX)
 
 
 def test_accuracy_is_known_of_what_leads_determine(bundle) -> None:
-    known = "made_task, linear: macro AUROC 0.800 (0.750 to 0.850)"
+    known = f"made_task, linear, leads {', '.join(SIX)}: macro AUROC 0.800 (0.750 to 0.850)"
     for leads in (SIX, SIX[::-1], ("I", "II"), ("aVF", "III"), SIX[1:]):
         assert bundle.known_accuracy(leads) == known, leads
     for leads in (("I",), ("I", "V1"), (*SIX, "V1"), LEADS):
@@ -184,7 +186,7 @@ def test_what_cannot_be_used_is_refused(bundle, ecg) -> None:
         ((ecg, 500, ("I", *LEADS[:11])), ValueError, "expected each lead once"),
         ((ecg[:1], 500, ("MLII",)), UnknownLeadError, "unknown lead 'MLII'"),
         ((np.int16(ecg * 1000), 500, LEADS), ValueError, "divided by the gain"),
-        ((ecg, 0, LEADS), ValueError, "fs > 0"),
+        ((ecg, 0, LEADS), ValueError, "fs: expected the sampling rate, .* got 0"),
         (([], 500, LEADS), ValueError, "at least one recording"),
     ):
         signal, fs, leads = arguments
@@ -192,6 +194,62 @@ def test_what_cannot_be_used_is_refused(bundle, ecg) -> None:
             bundle.embed(signal, fs=fs, leads=leads)
     with pytest.raises(ValueError, match="bad_leads: expected one of refuse, mask"):
         bundle.embed(ecg, fs=500, bad_leads="zero")
+
+
+def test_common_slips_are_told_with_the_way_out(bundle, ecg) -> None:
+    """Of several recordings the number of the wrong one."""
+    ragged = [row[: 4000 + place].tolist() for place, row in enumerate(ecg)]
+    for arguments, said in (
+        (([ecg] * 65 + [ecg[:11]], 500, LEADS), r"recording 65: signal: expected shape .* got \(11, 5000\)"),
+        (([ecg, np.int16(ecg * 1000)], 500, LEADS), "recording 1: .* divided by the gain"),
+        (([ecg, ragged], 500, LEADS), "recording 1: signal: expected as many samples of each lead"),
+        ((ragged, 500, LEADS), "signal: expected rows of one recording, all as long"),
+        ((ecg.T, 500, LEADS), r"^signal: .* got \(5000, 12\): transpose it, signal\.T"),
+        ((ecg[0], 500, ("I",)), r"expected \[leads, samples\].* one lead alone is signal\[None\]"),
+        ((None, 500, LEADS), "got NoneType"),
+        ((ecg[1:2], 500, "II"), r"got the text 'II': write leads=\('II',\)"),
+        ((ecg, 500, None), "got None: leave leads out"),
+        ((ecg, 500, range(12)), r"got range\(0, 12\): leave leads out"),
+        *(((ecg, fs, LEADS), "fs: expected .* number of Hz") for fs in ("500", None, [500], np.nan, np.inf)),
+    ):
+        signal, fs, leads = arguments
+        with pytest.raises(ValueError, match=said):
+            bundle.embed(signal, fs=fs, leads=leads)
+
+
+def test_two_dimensions_of_any_kind_are_one_recording(bundle, ecg, embedding) -> None:
+    pandas = pytest.importorskip("pandas")
+    for one in (pandas.DataFrame(ecg), jax.numpy.asarray(ecg), ecg.tolist(), list(ecg)):
+        np.testing.assert_allclose(bundle.embed(one, fs=np.float32(500)), embedding, atol=1e-4)
+    both = bundle.embed([ecg.tolist(), pandas.DataFrame(ecg)], fs=np.int64(500))
+    np.testing.assert_allclose(both, np.repeat(embedding, 2, 0), atol=1e-4)
+
+
+def test_what_numpy_masks_is_not_read(bundle, ecg) -> None:
+    masked = np.ma.masked_array(ecg, mask=False)
+    masked[8, 100:400] = np.ma.masked
+    masked.data[8, 100:400] = 3.0
+    for one in (masked, masked[None], list(masked)):
+        with pytest.raises(RecordingRefused, match=r"nan: .*V3: leave these leads out"):
+            bundle.embed(one, fs=500)
+    expected = bundle.embed(np.where(masked.mask, np.nan, ecg), fs=500, bad_leads="mask")
+    np.testing.assert_array_equal(bundle.embed(masked, fs=500, bad_leads="mask"), expected)
+
+
+def test_recordings_are_held_one_after_the_other(bundle, ecg, monkeypatch) -> None:
+    """As float64 at their own rate they are many times as large as their windows."""
+    made, alive = [], []
+
+    def placed(*arguments):
+        made.append(weakref.ref(one := Recording(*arguments)))
+        alive.append(sum(each() is not None for each in made))
+        return one
+
+    monkeypatch.setattr("coreecg_jax.export.recordings.Recording", placed)
+    monkeypatch.setattr("coreecg_jax.export.bundle.filters_are_imported", lambda: False)
+    bundle.embed([ecg] * 4, fs=500)
+    assert len(made) == 4  # none to know what to compile
+    assert max(alive) <= 2
 
 
 @pytest.mark.parametrize("sample", [np.inf, -np.inf, 1e30, -1e300, np.nan])
@@ -233,8 +291,11 @@ def test_tokens_are_those_that_the_embedding_pools(bundle, ecg) -> None:
     means = tokens.tokens_BLND[0].mean(1).reshape(-1)
     np.testing.assert_allclose(means, expected[16 : 16 + 12 * 16], atol=1e-5)
     assert tokens.seen_BLN.all()
-    with pytest.raises(ValueError, match="start: expected 0 to 16 s in recording 0, got 17 s"):
-        bundle.tokens(full, fs=RATE, conditioned=True, start=17.0)
+    last = 16.0 - PATCH / RATE
+    assert bundle.tokens(full, fs=RATE, conditioned=True, start=last).seen_BLN.sum() == 12
+    for start in (last + 0.01, 17.0, -1.0, np.nan, np.inf):  # no whole patch is left of nothing
+        with pytest.raises(ValueError, match=rf"start: expected 0 to {last:g} s in .* 0, got {start:g} s"):
+            bundle.tokens(full, fs=RATE, conditioned=True, start=start)
 
 
 def test_importance_has_mean_zero_and_deviation_one(bundle) -> None:

@@ -63,6 +63,21 @@ def test_a_row_that_cannot_be_used_is_nan_as_in_onnx(made) -> None:
     np.testing.assert_allclose(embedding[3], vectors.embedding[3], atol=TOLERANCE)
 
 
+def test_a_row_that_cannot_be_used_leaves_the_gradients_of_the_others(made) -> None:
+    vectors, encoder = read_vectors(made / folder.VECTORS), pytorch.load(made)
+    ecg, available = torch.tensor(vectors.ecg), torch.tensor(vectors.available)
+    gradients = []
+    for bad in (False, True):
+        encoder.zero_grad()
+        if bad:
+            ecg[0, 3, 500], ecg[1, 0, 500], available[2] = torch.nan, -torch.inf, False
+        encoder(ecg, available)[3:].square().mean().backward()
+        gradients.append({name: part.grad for name, part in encoder.parts.items() if part.grad is not None})
+    assert gradients[0].keys() == gradients[1].keys()
+    for name, expected in gradients[0].items():
+        torch.testing.assert_close(gradients[1][name], expected, atol=1e-5, rtol=1e-3, msg=name)
+
+
 def test_another_shape_is_refused(made) -> None:
     encoder = pytorch.load(made)
     with pytest.raises(ValueError, match=r"expected ecg \[B, 12, 400 or more\]"):

@@ -39,6 +39,13 @@ def test_check_estimator_has_nothing_more_to_say() -> None:
         estimator_checks.check_estimator(CoReECGEmbedder())
 
 
+def test_a_rate_that_was_forgotten_is_not_guessed(bundle, ecg) -> None:
+    with pytest.raises(ValueError, match="fs: expected the sampling rate of the recordings in Hz, got none"):
+        CoReECGEmbedder(bundle).fit([ecg])
+    with pytest.raises(ValueError, match="number of Hz above 0, got 'fast'"):
+        CoReECGEmbedder(bundle, fs="fast").fit([ecg])
+
+
 def test_a_probe_is_three_lines(written, ecg) -> None:
     recordings = np.stack([ecg, 1.5 * ecg, ecg[:, ::-1], 0.7 * ecg[:, ::-1]])
     probe = make_pipeline(coreecg_jax.CoReECGEmbedder(written, fs=500), LogisticRegression())

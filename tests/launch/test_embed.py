@@ -231,3 +231,10 @@ def test_what_the_file_holds_besides_is_named(bundle: Path, tmp_path: Path) -> N
     assert "got 50 Hz" in rows["c_slow"].sentence
     assert rows["c_slow"].flags == [0] * 12
     assert rows["c_slow"].embedding is None
+
+
+def test_the_table_of_a_described_folder_is_no_recording(tmp_path: Path) -> None:
+    (tmp_path / "ecg.yaml").write_text(f"sampling_rate: 250\nunit: mV\nleads: [{', '.join(LEADS)}]\n")
+    np.save(tmp_path / "a.npy", simulated())
+    (tmp_path / "recordings.csv").write_text("file,labels\na.npy,AF\n")
+    assert [one.path.name for one in recordings_of([str(tmp_path)])] == ["a.npy"]

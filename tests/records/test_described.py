@@ -7,7 +7,31 @@ import pytest
 from made_formats import (
     refused,
 )
-from made_recordings import made_ecg
+from made_recordings import LEADS, made_ecg
+
+from coreecg_jax.records.formats.files import read_recording
+from coreecg_jax.records.refusals import Reason
+
+
+def test_numbers_are_read_as_python_reads_them(tmp_path: Path) -> None:
+    """YAML 1.1 takes 1e-3 for text."""
+    named = f"leads: [{', '.join(LEADS)}]\n"
+    np.save(tmp_path / "r.npy", np.rint(made_ecg() * 1000))
+    (tmp_path / "ecg.yaml").write_text(f"sampling_rate: 5e2\nmillivolts_per_unit: 1e-3\n{named}")
+    recording = read_recording(tmp_path / "r.npy")
+    assert recording.sampling_rate == 500.0
+    np.testing.assert_allclose(recording.ecg_LT, made_ecg(), atol=1e-3)
+    for text in ("1e-3 mV", "nan", "inf", "-1e-3"):
+        (tmp_path / "ecg.yaml").write_text(f"sampling_rate: 500\nmillivolts_per_unit: {text}\n{named}")
+        assert refused(tmp_path / "r.npy").reason == Reason.UNKNOWN_UNIT
+
+
+def test_leads_that_nobody_names_are_told(tmp_path: Path) -> None:
+    (tmp_path / "ecg.yaml").write_text("sampling_rate: 500\nunit: mV\n")
+    np.save(tmp_path / "r.npy", made_ecg())
+    np.savetxt(tmp_path / "r.csv", made_ecg().T, delimiter=",")
+    for suffix in ("npy", "csv"):
+        assert "lacks leads: [I, II, …], the names" in refused(tmp_path / f"r.{suffix}").sentence
 
 
 @pytest.mark.parametrize(

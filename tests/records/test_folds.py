@@ -16,7 +16,7 @@ from coreecg_jax.records import schema
 from coreecg_jax.records.databases import folder, simulated, wfdb_folder
 from coreecg_jax.records.databases.listing import About, Listed, Listing
 from coreecg_jax.records.folds import in_folds
-from coreecg_jax.records.one_recording import Settings
+from coreecg_jax.records.one_recording import Settings, process
 from coreecg_jax.records.prepare import prepare
 
 SETTINGS = Settings(schema.Preprocessing(sampling_rate=100.0))
@@ -172,3 +172,23 @@ def test_a_data_set_of_before_there_were_folds_has_none(tmp_path: Path) -> None:
     assert prepare(listing, tmp_path, SETTINGS).was_there
     with pytest.raises(schema.OtherSettings, match="folds is 0, asked for 2"):
         prepare(in_folds(listing, 2), tmp_path, SETTINGS)
+
+
+def test_files_are_asked_what_a_table_leaves_empty(tmp_path: Path) -> None:
+    """A table of labels alone tells nobody's patient: patients stay whole, examples have what both say."""
+    for number in range(12):
+        comments = [f"patient_id: p{number % 6}", "Age: 60", "Sex: Male", "Dx: 1"]
+        write_record(tmp_path, f"r{number:02}", made_ecg(rate=100), 100, comments=comments)
+    rows = [{"file": f"r{number:02}.hea", "age": "", "labels": f"L{number}"} for number in range(11)]
+    write_table(tmp_path / "recordings.csv", [rows[0] | {"age": "70"}, *rows[1:]])
+    divided = in_folds(folder.list_recordings(tmp_path, "made"), 4, source=tmp_path)
+    splits = fold_of(divided)
+    assert all(splits[f"r{number:02}"] == splits[f"r{number + 6:02}"] for number in range(6))
+    first, *_, last = sorted(divided.recordings, key=lambda one: one.recording_id)
+    for one, age, labels in ((first, 70.0, ["L0"]), (last, 60.0, ["1"])):
+        (example,) = process(one, divided.read, "made", SETTINGS).examples
+        told = {key: example[key] for key in ("age", "sex", "labels")}
+        assert told == {"age": age, "sex": "M", "labels": labels}
+    undivided = folder.list_recordings(tmp_path, "made")
+    (example,) = process(undivided.recordings[1], undivided.read, "made", SETTINGS).examples
+    assert (example["patient_id"], example["age"], example["labels"]) == ("p1", 60.0, ["L1"])

@@ -1,11 +1,13 @@
 """One's own recordings: a tree of WFDB, EDF, DICOM, HL7 aECG, GE MUSE, CSV, NPY and HDF5 files, also mixed.
 
-What is known of patients is what the files say, or `recordings.csv` in the folder: a column `file` (relative
-to the folder) and any of `patient_id`, `age`, `sex` (F, M), `labels` (`;` between them).
+What is known of patients is what `recordings.csv` in the folder says: a column `file` (relative to the
+folder) and any of `patient_id`, `age`, `sex` (F, M), `labels` (`;` between them); what it leaves
+empty the files say.
 """
 
 import collections
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from coreecg_jax.records.databases.header_comments import parse_age
@@ -16,6 +18,7 @@ from coreecg_jax.records.databases.wfdb_folder import check_name
 from coreecg_jax.records.formats.files import SUFFIXES, folder_reader, recordings_below
 
 TABLE = "recordings.csv"
+COLUMNS = ("file", "patient_id", "age", "sex", "labels")
 _SEX = {"f": "F", "female": "F", "m": "M", "male": "M"}
 
 
@@ -30,11 +33,10 @@ def list_recordings(source: Path, name: str | None = None) -> Listing:
 
     Raises:
       FileNotFoundError: when the folder is not there or holds no recording.
-      ValueError: when the name cannot be a data set's, or the table cannot be read.
+      ValueError: when the name cannot be a data set's, or the table cannot be read or is of other files.
     """
     if not source.is_dir():
         raise FileNotFoundError(f"expected a folder of recordings, {source} is none: check --source")
-    told = _table(source / TABLE) if (source / TABLE).is_file() else {}
     found = [path.relative_to(source).as_posix() for path in recordings_below(source)]
     files = [file for file in found if Path(file).name != TABLE]
     if not files:
@@ -42,28 +44,65 @@ def list_recordings(source: Path, name: str | None = None) -> Listing:
             f"expected files of {', '.join(SUFFIXES)} below {source} (arrays and tables with an ecg.yaml), "
             "found none: check --source"
         )
-    stems = [re.sub(r"\.[^./]+$", "", file) for file in files]
-    times = collections.Counter(stems)
-    ids = [file if times[stem] > 1 else stem for file, stem in zip(files, stems)]
-    recordings = tuple(Listed(one, file, SPLIT, told.get(file)) for one, file in zip(ids, files))
+    told = _table(source / TABLE, files) if (source / TABLE).is_file() else {}
+    times = collections.Counter(map(_stem, files))
+    ids = [file if times[_stem(file)] > 1 else _stem(file) for file in files]
+    recordings = tuple(Listed(one, file, SPLIT, told.get(file), True) for one, file in zip(ids, files))
     missing = tuple(sorted(set(told) - set(files)))
-    return Listing(check_name(name or source.resolve().name), folder_reader(source), recordings, missing)
+    named, reader = check_name(name or source.resolve().name), folder_reader(source)
+    return Listing(named, reader, recordings, missing, note=_note(told, files))
 
 
-def _table(table: Path) -> dict[str, About]:
-    """File -> what is told of it."""
+def _table(table: Path, files: Sequence[str]) -> dict[str, About]:
+    """File -> what is told of it; as the table names it where it is none of `files`."""
     told: dict[str, About] = {}
-    for row in read_table(table, ("file",)):
-        file = row["file"].strip()
+    meant = _by_stem(files) | {file: file for file in files}
+    for row in read_table(table, ("file",), only=COLUMNS):
+        file = _file(row["file"].strip(), meant)
         if file in told:
             raise ValueError(f"{TABLE}: expected each file once, {file} stands there twice")
-        texts = {key: (row.get(key) or "").strip() for key in ("patient_id", "age", "sex", "labels")}
-        labels = tuple(dict.fromkeys(label.strip() for label in texts["labels"].split(";") if label.strip()))
-        told[file] = About(
-            patient_id=texts["patient_id"] or None,
-            labels=labels,
-            likelihoods=(float("nan"),) * len(labels),
-            age=parse_age(texts["age"]),
-            sex=_SEX.get(texts["sex"].lower(), ""),
+        told[file] = _about(row)
+    if told and not set(told) & set(files):
+        raise ValueError(
+            f"{TABLE}: expected file to name files below {table.parent}, such as {files[0]!r}; none of its "
+            f"{len(told)} rows does, the first says {next(iter(told))[:200]!r}"
         )
     return told
+
+
+def _about(row: Mapping[str, str]) -> About:
+    texts = {key: (row.get(key) or "").strip() for key in COLUMNS[1:]}
+    labels = tuple(dict.fromkeys(label.strip() for label in texts["labels"].split(";") if label.strip()))
+    return About(
+        patient_id=texts["patient_id"] or None,
+        labels=labels,
+        likelihoods=(float("nan"),) * len(labels),
+        age=parse_age(texts["age"]),
+        sex=_SEX.get(texts["sex"].lower(), ""),
+    )
+
+
+def _stem(file: str) -> str:
+    return re.sub(r"\.[^./]+$", "", file)
+
+
+def _by_stem(files: Sequence[str]) -> dict[str, str]:
+    """Name without suffix -> file, where only one file has it."""
+    times = collections.Counter(map(_stem, files))
+    return {_stem(file): file for file in files if times[_stem(file)] == 1}
+
+
+def _file(named: str, meant: Mapping[str, str]) -> str:
+    r"""The file that is meant: also without its suffix, as WFDB names records, or with Windows' `\`."""
+    return meant.get(named) or meant.get(named.replace("\\", "/").removeprefix("./"), named)
+
+
+def _note(told: Mapping[str, About], files: Sequence[str]) -> str:
+    """What a table says of files that are not there, while there are some of which it says nothing."""
+    astray, silent = sorted(set(told) - set(files)), sorted(set(files) - set(told))
+    if not (astray and silent):
+        return ""
+    return (
+        f"{TABLE}: {len(astray)} of {len(told)} rows name no file that is there (the first: {astray[0]!r}), "
+        f"and {len(silent)} files have no row (the first: {silent[0]!r}): check the column file"
+    )

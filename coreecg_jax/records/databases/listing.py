@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import math
 from collections.abc import Callable
 
 from coreecg_jax.records.recording import Recording
@@ -24,6 +25,18 @@ class About:
     age: float = float("nan")  # years
     sex: str = ""  # 'F', 'M' or ''
 
+    def completed(self, other: "About") -> "About":
+        """With what `other` knows where this knows nothing."""
+        labelled = self if self.labels else other
+        return About(
+            patient_id=self.patient_id or other.patient_id,
+            fold=self.fold or other.fold,
+            labels=labelled.labels,
+            likelihoods=labelled.likelihoods,
+            age=other.age if math.isnan(self.age) else self.age,
+            sex=self.sex or other.sex,
+        )
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Listed:
@@ -32,7 +45,14 @@ class Listed:
     recording_id: str
     file: str  # what the reader of the source is given: mostly a file, relative to the folder
     split: str
-    about: About | None = None  # None: what the header's comments say
+    about: About | None = None  # None: what the file says
+    completed_by_file: bool = False  # what the table leaves empty is what the file says
+
+    def known(self, of_file: Callable[[], About]) -> About:
+        """What table and file say of it together; `of_file` is asked where the file has a say."""
+        if self.about is None:
+            return of_file()
+        return self.about.completed(of_file()) if self.completed_by_file else self.about
 
 
 @dataclasses.dataclass(frozen=True)

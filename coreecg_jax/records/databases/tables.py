@@ -1,6 +1,7 @@
 """Tables that come with a database: CSV, read row by row, with the columns that are needed."""
 
 import csv
+import difflib
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,18 +12,27 @@ _BELOW = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)*", re.ASCII)
 _LONGEST = 200  # characters: no file system has files of longer names
 
 
-def read_table(table: Path, columns: Sequence[str]) -> Iterator[dict[str, str]]:
+def read_table(table: Path, columns: Sequence[str], only: Sequence[str] = ()) -> Iterator[dict[str, str]]:
     """The rows of a CSV file with a header line, as they come.
+
+    Args:
+      table: the file.
+      columns: that it must have.
+      only: of a table that users write, all that it may have: another name is mostly a slip, which would
+        leave a column unread, and so is a field too many. Nothing: what a publisher adds is left alone.
 
     Raises:
       FileNotFoundError: when the table is not there.
-      ValueError: when it lacks a column, a row is cut short, or it is no CSV in UTF-8.
+      ValueError: when it lacks a column or has one that it may not, a row is cut short or too long, or it is
+        no CSV in UTF-8.
     """
     if not table.is_file():
         raise FileNotFoundError(f"expected {table.name} in {table.parent}, it is not there: check --source")
     with table.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file)
         try:
+            if only:
+                _check_names(table.name, reader.fieldnames or (), only)
             lacking = [column for column in columns if column not in (reader.fieldnames or ())]
             if lacking:
                 raise ValueError(
@@ -33,9 +43,32 @@ def read_table(table: Path, columns: Sequence[str]) -> Iterator[dict[str, str]]:
                     raise ValueError(
                         f"{table.name}, row {number}: expected a field in every column; copy the table again"
                     )
+                if only and any(row.get(None, ())):
+                    raise ValueError(
+                        f"{table.name}, line {reader.line_num}: expected {len(reader.fieldnames or ())} "
+                        "fields, got more: put a field with a comma in it between double quotes"
+                    )
                 yield row
         except (csv.Error, UnicodeDecodeError) as error:
             raise ValueError(f"{table.name}, line {reader.line_num}: {error}") from error
+
+
+def _check_names(table: str, names: Sequence[str], known: Sequence[str]) -> None:
+    """Refuses columns that are not known, with the known one that may be meant, and those named twice."""
+    odd = [name for name in names if name not in known or names.count(name) > 1]
+    if odd:
+        raise ValueError(
+            f"{table}: expected columns {', '.join(known)}, each once and commas between them, got "
+            f"{', '.join(_with_guess(name, known) for name in odd[:20])}: rename these or take them out"
+        )
+
+
+def _with_guess(name: str, known: Sequence[str]) -> str:
+    """A column's name, and the known one that it is nearest to, whatever the case and '_'."""
+    plain = {re.sub(r"[\W_]", "", one.lower()): one for one in known}
+    near = difflib.get_close_matches(re.sub(r"[\W_]", "", name.lower()), plain, n=1)
+    meant = f" ({plain[near[0]]}?)" if near and plain[near[0]] != name else ""
+    return f"{name[:_LONGEST]!r}{meant}"
 
 
 def below(table: str, column: str, text: str, example: str) -> str:

@@ -78,6 +78,7 @@ def read_csv(path: Path, top: Path | None = None) -> Recording:
         raise
     except Exception as error:  # not UTF-8, or what numpy stumbles over
         raise RecordingRefused(Reason.UNREADABLE, f"{path.name}: {type(error).__name__}: {error}") from error
+    _require_leads(path.name, about)
     if table_TS.shape[1] != len(about.leads):
         raise RecordingRefused(
             Reason.UNREADABLE,
@@ -99,6 +100,7 @@ def _named(name: str, header: list[str], about: Description) -> Description:
 
 
 def _recording(name: str, numbers: np.ndarray, about: Description) -> Recording:
+    _require_leads(name, about)
     rows, columns = (length == len(about.leads) for length in numbers.shape)
     if rows == columns:
         raise RecordingRefused(
@@ -107,6 +109,15 @@ def _recording(name: str, numbers: np.ndarray, about: Description) -> Recording:
             f"{numbers.shape}",
         )
     return _placed(name, numbers if rows else numbers.T, about)
+
+
+def _require_leads(name: str, about: Description) -> None:
+    if not about.leads:
+        raise RecordingRefused(
+            Reason.UNREADABLE,
+            f"{name}: its description lacks leads: [I, II, …], the names of its signals in their order (of "
+            "a CSV file's columns, where it has no header line)",
+        )
 
 
 def _placed(name: str, signals_ST: np.ndarray, about: Description) -> Recording:

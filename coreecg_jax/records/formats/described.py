@@ -20,6 +20,7 @@ from coreecg_jax.records.refusals import Reason, RecordingRefused
 
 FILE = "ecg.yaml"
 _MAX_BYTES, _MAX_BRACKETS = 1 << 14, 20  # yaml takes seconds for a few thousand brackets
+_NUMBERS = ("sampling_rate", "millivolts_per_unit")
 _KEYS = ("sampling_rate", "unit", "millivolts_per_unit", "leads", "dataset")
 
 
@@ -75,6 +76,8 @@ def read_description(path: Path) -> Description:
         said = yaml.safe_load(text)
     except Exception as error:  # yaml's own errors, and numbers or depths that Python refuses
         raise RecordingRefused(Reason.UNREADABLE, f"{path.name}: no YAML ({type(error).__name__})") from error
+    if isinstance(said, dict):
+        said = {key: _as_number(value) if key in _NUMBERS else value for key, value in said.items()}
     if not isinstance(said, dict) or not set(said) <= set(_KEYS) or not _number(said.get("sampling_rate")):
         raise RecordingRefused(
             Reason.UNREADABLE, f"{path.name}: expected sampling_rate and some of {', '.join(_KEYS[1:])}"
@@ -99,6 +102,14 @@ def _millivolts(name: str, said: dict[str, Any]) -> float:
     raise RecordingRefused(
         Reason.UNKNOWN_UNIT, f"{name}: expected unit: mV (uV, V), or millivolts_per_unit: a number above 0"
     )
+
+
+def _as_number(value: Any) -> Any:
+    """A number also where YAML 1.1 reads text: it knows 1.0e-3, and not 1e-3."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
 
 
 def _number(value: Any) -> bool:
