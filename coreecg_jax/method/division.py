@@ -41,12 +41,21 @@ def whole(x: jax.Array) -> jax.Array:
     return jax.lax.with_sharding_constraint(x, NamedSharding(divided.mesh, PartitionSpec()))
 
 
-def each_its_own(function: Callable[[jax.Array], jax.Array]) -> Callable[[jax.Array], jax.Array]:
-    """A function that treats every row of its argument alike and alone: each device calls it on its rows."""
+def each_its_own(function: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
+    """A function that treats every row of its arguments alike and alone: each device calls it on its rows.
+
+    An argument of one row is there for all rows of the others.
+    """
     divided = _DIVIDED.get()
     if divided is None:
         return function
-    return jax.shard_map(function, mesh=divided.mesh, in_specs=divided.spec, out_specs=divided.spec)
+
+    def divided_call(*arguments: jax.Array) -> jax.Array:
+        rows = divided.spec
+        specs = tuple(PartitionSpec() if x.shape[0] == 1 else rows for x in arguments)
+        return jax.shard_map(function, mesh=divided.mesh, in_specs=specs, out_specs=rows)(*arguments)
+
+    return divided_call
 
 
 def joined(first: jax.Array, second: jax.Array) -> jax.Array:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from made_runs import placement_of
 
+from coreecg_jax.method.attention import MANY_TOKENS, attend
 from coreecg_jax.method.division import dividing, each_its_own, joined
 
 
@@ -57,3 +58,23 @@ def test_each_device_calls_a_function_on_its_rows():
     np.testing.assert_array_equal(jax.jit(call, in_shardings=divided)(x), 2 * x)
     assert set(seen) == {(2, 2)}
     assert each_its_own(doubled) is doubled
+
+
+@pytest.mark.parametrize("biases", [1, 8])
+def test_long_attention_is_the_same_divided(biases):
+    divided = placement_of(8).divided
+    rng = np.random.default_rng(0)
+    q, k, v = rng.normal(size=(3, 8, 2, MANY_TOKENS, 2)).astype(np.float32)
+    bias = rng.normal(size=(biases, 2, MANY_TOKENS, MANY_TOKENS)).astype(np.float32)
+
+    def squares(qkv):
+        return (attend(*qkv, bias) ** 2).sum()
+
+    def divided_squares(qkv):
+        with dividing(divided):
+            return squares(qkv)
+
+    expected = jax.jit(jax.grad(squares))((q, k, v))
+    gradient = jax.jit(jax.grad(divided_squares), in_shardings=divided)((q, k, v))
+    for one, other in zip(gradient, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
