@@ -15,6 +15,7 @@ def product(x_MK: jax.Array, w_KN: jax.Array) -> jax.Array:
 def _forward(x_MK: jax.Array, w_KN: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
     x_MK = by_rows(x_MK)
     # Of weights that are divided a device keeps its part for the gradient; they are gathered again for it.
+    # Not so where they were cast before (bfloat16): then jit keeps what was gathered.
     return by_rows(x_MK @ whole(w_KN)), (x_MK, w_KN)
 
 
