@@ -10,6 +10,7 @@ import numpy as np
 from flax import linen as nn
 
 from coreecg_jax.method.attention import attend
+from coreecg_jax.method.division import by_rows
 from coreecg_jax.method.machine import traced_for_cpu
 from coreecg_jax.method.products import product
 
@@ -142,7 +143,7 @@ class Stack(nn.Module):
             check_constancy_invariants=self.is_initializing(),
         )
         x_BKD, _ = layers(heads=self.heads, dtype=self.dtype, name="layers")(
-            x_BKD.astype(self.dtype), bias_BHKK, *dropping
+            by_rows(x_BKD.astype(self.dtype)), bias_BHKK, *dropping
         )
         return layer_norm("norm")(x_BKD)
 

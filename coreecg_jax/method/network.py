@@ -170,8 +170,14 @@ class CoReECG(nn.Module):
         batch, leads = len(kept_BK), len(LEADS)
         seen_BK1 = seen_BK[:, :, None]
         tokens_BKD = jnp.where(seen_BK1, self.decoder_in(encoded.tokens_BKD), self.mask_token[None, None])
-        x_BSD = jnp.broadcast_to(self.mask_token, (batch, leads * columns, self.decoder_width))
-        x_BSD = x_BSD.at[jnp.arange(batch)[:, None], kept_BK].set(tokens_BKD.astype(x_BSD.dtype))
+        hidden_SD = jnp.broadcast_to(self.mask_token, (leads * columns, self.decoder_width))
+
+        # A recording's own scatter: one with the recording among its indices is gathered, whole, on every
+        # device of several. The indices of a recording are distinct, those of unseen tokens too.
+        def at_their_places(tokens_KD: jax.Array, kept_K: jax.Array) -> jax.Array:
+            return hidden_SD.at[kept_K].set(tokens_KD.astype(hidden_SD.dtype), unique_indices=True)
+
+        x_BSD = jax.vmap(at_their_places)(tokens_BKD, kept_BK)
         x_BLND = x_BSD.reshape(batch, leads, columns, -1)
         x_BLND += sin_cos_positions(columns, self.decoder_width)[None, None]
         x_BLND += self.decoder_lead_embedding[None, :, None]

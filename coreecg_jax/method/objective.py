@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from coreecg_jax.method.division import by_rows, joined
 from coreecg_jax.method.losses import (
     Metrics,
     fda_metrics,
@@ -130,13 +131,13 @@ class Objective:
         crops = self.crops(crop_key, ecg, length, available)
         augmented = self.augmented(augment_key, crops)
         view, other = self.views(parameters["fda"], fda_key, augmented)
-        scale_B = jnp.concatenate([one.scale_B for one in augmented])
-        views_BLT = jnp.concatenate([view.ecg_BLT, other.ecg_BLT])
+        scale_B = joined(*(one.scale_B for one in augmented))
+        views_BLT = joined(view.ecg_BLT, other.ecg_BLT)
         read_BLT = as_read(views_BLT, scale_B, millivolts=self.network.voltage)
         seen_BLT = self.jitter(jitter_key, read_BLT)
-        clean_BLT = jnp.concatenate([one.ecg_BLT for one in crops])
-        available_BL = jnp.concatenate([one.available_BL for one in augmented])
-        mask = self.stdm(mask_key, len(seen_BLT), self.columns)
+        clean_BLT = joined(*(one.ecg_BLT for one in crops))
+        available_BL = joined(*(one.available_BL for one in augmented))
+        mask = Mask(*map(by_rows, self.stdm(mask_key, len(seen_BLT), self.columns)))
         lead_BK = mask.kept_BK // self.columns
         seen_BK = mask.seen_BK & jnp.take_along_axis(available_BL, lead_BK, axis=1)
         output: Any = self.network.apply(

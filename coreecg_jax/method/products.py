@@ -2,23 +2,28 @@
 
 import jax
 
+from coreecg_jax.method.division import by_rows, whole
 from coreecg_jax.method.machine import traced_for_cpu
 
 
 @jax.custom_vjp
 def product(x_MK: jax.Array, w_KN: jax.Array) -> jax.Array:
     """x w, [M, N]; the gradients are those of `jnp.matmul`, to rounding. Has no forward-mode derivative."""
-    return x_MK @ w_KN
+    return _forward(x_MK, w_KN)[0]
 
 
 def _forward(x_MK: jax.Array, w_KN: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-    return x_MK @ w_KN, (x_MK, w_KN)
+    x_MK = by_rows(x_MK)
+    # Of weights that are divided a device keeps its part for the gradient; they are gathered again for it.
+    # Not so where they were cast before (bfloat16): then jit keeps what was gathered.
+    return by_rows(x_MK @ whole(w_KN)), (x_MK, w_KN)
 
 
 def _backward(saved: tuple[jax.Array, jax.Array], gradient_MN: jax.Array) -> tuple[jax.Array, jax.Array]:
     x_MK, w_KN = saved
     weights = _by_transposed if traced_for_cpu() else _plain
-    return gradient_MN @ w_KN.T, weights(x_MK, gradient_MN)
+    gradient_MN = by_rows(gradient_MN)
+    return by_rows(gradient_MN @ whole(w_KN).T), whole(weights(x_MK, gradient_MN))
 
 
 product.defvjp(_forward, _backward)

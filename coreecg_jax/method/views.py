@@ -6,11 +6,14 @@ so lead relations hold and no phase is moved. The formulas and why the bands are
 """
 
 import dataclasses
+import functools
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+from coreecg_jax.method.division import each_its_own
 
 MODES = ("learned", "energy", "uniform", "per_bin", "off")
 BAND_SPACING = 3.0  # Hz
@@ -86,7 +89,7 @@ class FDA:
             shape_B = ecg_BLT.shape[:1]
             ones = (jnp.ones((*shape_B, size), jnp.float32) for size in bands_MF.shape)
             return View(ecg_BLT, *ones)
-        spectrum_BLF = jnp.fft.rfft(ecg_BLT.astype(jnp.float32))  # rfft knows no bfloat16
+        spectrum_BLF = each_its_own(jnp.fft.rfft)(ecg_BLT.astype(jnp.float32))  # rfft knows no bfloat16
         power_BF = (jnp.abs(spectrum_BLF) ** 2 * available_BL[:, :, None]).sum(1)
         informed_M = self.centres(samples, sampling_rate) <= INFORMED_BELOW
         gate_key, gain_key = jax.random.split(key)
@@ -94,7 +97,8 @@ class FDA:
         protected_BM = self._gate(gate_key, logit_BM)
         z_BM = jax.random.normal(gain_key, protected_BM.shape)
         gain_BF = jnp.exp(self.sigma * ((1 - protected_BM) * z_BM) @ bands_MF)
-        view_BLT = jnp.fft.irfft(spectrum_BLF * gain_BF[:, None, :], n=samples)
+        back = each_its_own(functools.partial(jnp.fft.irfft, n=samples))
+        view_BLT = back(spectrum_BLF * gain_BF[:, None, :])
         return View(_with_energy_of(view_BLT, ecg_BLT), protected_BM, gain_BF)
 
     def curve(self, view: View, samples: int, sampling_rate: float) -> dict[int, jax.Array]:

@@ -11,6 +11,7 @@ from jax.sharding import NamedSharding
 
 from coreecg_jax.inputs.batch import Batch
 from coreecg_jax.inputs.corpus import make_draw
+from coreecg_jax.method.division import dividing
 from coreecg_jax.method.objective import Metrics, Objective
 from coreecg_jax.training.mesh import Placement
 from coreecg_jax.training.state import Parameters, TrainState
@@ -46,7 +47,7 @@ def make_train_step(
     everywhere, divided = placement
     of_state = everywhere if of_state is None else of_state
     return jax.jit(
-        _train_step(objective, optimizer, seed),
+        _train_step(objective, optimizer, seed, divided),
         in_shardings=(of_state, divided),
         out_shardings=(of_state, everywhere),
         donate_argnums=0,
@@ -86,7 +87,7 @@ def make_corpus_steps(
 def _corpus_steps(
     objective: Objective, optimizer: optax.GradientTransformation, seed: int, divided: NamedSharding
 ) -> CorpusSteps:
-    train_step, draw = _train_step(objective, optimizer, seed), make_draw(divided)
+    train_step, draw = _train_step(objective, optimizer, seed, divided), make_draw(divided)
 
     def corpus_steps(
         state: TrainState, rows: jax.Array, index_KB: jax.Array, count: jax.Array
@@ -104,11 +105,14 @@ def _corpus_steps(
 
 
 @_once
-def _train_step(objective: Objective, optimizer: optax.GradientTransformation, seed: int) -> TrainStep:
+def _train_step(
+    objective: Objective, optimizer: optax.GradientTransformation, seed: int, divided: NamedSharding
+) -> TrainStep:
     def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
         key = jax.random.fold_in(jax.random.key(seed), state.step)
         gradient_of = jax.value_and_grad(objective, has_aux=True)
-        (loss, metrics), gradient = gradient_of(state.parameters, key, **batch._asdict())
+        with dividing(divided):
+            (loss, metrics), gradient = gradient_of(state.parameters, key, **batch._asdict())
         updates, optimizer_state = optimizer.update(gradient, state.optimizer, state.parameters)
         parameters: Any = optax.apply_updates(state.parameters, updates)
         metrics["gradient_norm"] = _norm(gradient)
@@ -161,18 +165,21 @@ def make_validation_step(
     everywhere, divided = placement
     of_parameters = everywhere if of_parameters is None else of_parameters
     return jax.jit(
-        _validation_step(objective),
+        _validation_step(objective, divided),
         in_shardings=(of_parameters, divided, everywhere),
         out_shardings=everywhere,
     )
 
 
 @_once
-def _validation_step(objective: Objective) -> Callable[[Parameters, Batch, Any], Validated]:
+def _validation_step(
+    objective: Objective, divided: NamedSharding
+) -> Callable[[Parameters, Batch, Any], Validated]:
     def validation_step(parameters: Parameters, batch: Batch, number: Any) -> Validated:
         key = jax.random.fold_in(jax.random.key(0), number)
-        forward = objective.forward(parameters, key, batch.ecg, batch.length, batch.available)
-        _, metrics = objective.losses(forward, batch.patient)
+        with dividing(divided):
+            forward = objective.forward(parameters, key, batch.ecg, batch.length, batch.available)
+            _, metrics = objective.losses(forward, batch.patient)
         return Validated(metrics, forward.output.projection_BE, forward.output.global_BD)
 
     return validation_step

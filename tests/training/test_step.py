@@ -1,3 +1,5 @@
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -56,6 +58,21 @@ def test_one_device_and_eight_agree(experiment, on_eight):
         assert (np.abs(leaf - of_one) <= may_differ(name, leaf)).all(), name
 
 
+def sent(step, state, placement):
+    """How many numbers each array has that devices gather or reduce in a compiled step."""
+    program = step.lower(state, on_devices(made_batch(0), placement)).compile().as_text()
+    results = re.findall(r" = (.*) (?:all-gather|all-reduce|reduce-scatter|all-to-all)(?:-start)?\(", program)
+    shapes = [shape for result in results for shape in re.findall(r"\w+\[([\d,]*)\]", result)]
+    return [np.prod([int(size) for size in shape.split(",") if size]) for shape in shapes]
+
+
+def assert_parameters_at_most(sizes, state):
+    """A recording stays on its device: what depends on the batch is sent as vectors and scalars alone."""
+    largest = max(leaf.size for leaf in jax.tree.leaves(state.parameters))
+    assert sizes
+    assert max(sizes) <= largest
+
+
 @pytest.mark.slow
 def test_twenty_steps_agree_on_one_two_and_eight_devices_and_divided():
     wide = tiny_experiment({"model.width": 32})
@@ -66,6 +83,8 @@ def test_twenty_steps_agree_on_one_two_and_eight_devices_and_divided():
         # The contrastive loss too: within devices of one recording each it would be log(1) = 0.
         losses[devices, fsdp] = [(row["loss"], row["contrastive"]) for row in rows]
         assert step._cache_size() == 1
+        if devices == 8:
+            assert_parameters_at_most(sent(step, state, placement), state)
         kernel = state.parameters["network"]["encoder_stack"]["layers"]["mlp_in"]["kernel"]
         assert kernel.addressable_shards[0].data.size == kernel.size // fsdp
     for one in losses.values():
@@ -75,6 +94,11 @@ def test_twenty_steps_agree_on_one_two_and_eight_devices_and_divided():
 def test_candidates_are_those_of_the_global_batch(on_eight):
     # One recording a device: a contrastive loss within devices would be log(1) = 0.
     assert all(row["contrastive"] > 1 for row in on_eight[2])
+
+
+def test_devices_send_each_other_no_activations(on_eight):
+    step, state, _ = on_eight
+    assert_parameters_at_most(sent(step, state, placement_of(8)), state)
 
 
 def test_it_compiles_once(on_eight):
