@@ -1,3 +1,5 @@
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -31,14 +33,15 @@ def parameters():
     return jax.tree.map(lambda x: jnp.full(x.shape, 2.0, x.dtype), shapes)
 
 
+@functools.cache  # a program for each optimizer, not one for each call
+def update_of(optimizer):
+    return jax.jit(
+        lambda parameters, gradient: optimizer.update(gradient, optimizer.init(parameters), parameters)
+    )
+
+
 def first_update(parameters, gradient, **changes):
-    optimizer = make_optimizer(**{**SETTINGS, **changes})
-
-    @jax.jit
-    def update(parameters, gradient):
-        return optimizer.update(gradient, optimizer.init(parameters), parameters)
-
-    return update(parameters, gradient)
+    return update_of(make_optimizer(**{**SETTINGS, **changes}))(parameters, gradient)
 
 
 def test_the_rate_rises_to_its_peak_and_ends_at_zero():
