@@ -1,12 +1,12 @@
 """From recordings on disk to a Parquet file, as a user sees it."""
 
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from made_launches import launched
 from made_parameters import made_parameters
 
 import coreecg_jax
@@ -21,8 +21,6 @@ from coreecg_jax.records.simulator.simulate import simulate
 from coreecg_jax.records.wfdb_files import read_wfdb
 from coreecg_jax.training.experiment import network_of
 from launch.embedding import Counted, recordings_of
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -83,8 +81,7 @@ def rows_of(bundle: Path, folder: Path, bad_leads: str) -> dict[str, Row]:
 
 
 def launch(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "launch.embed", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return launched("launch.embed", *arguments)
 
 
 def test_recordings_become_rows(bundle: Path, folder: Path, tmp_path: Path) -> None:

@@ -2,10 +2,10 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from made_launches import launched
 from made_parameters import made_state
 from made_shards import example, serialise, write_data_set
 
@@ -19,7 +19,6 @@ from coreecg_jax.training.experiment import build, resolved
 from launch.evaluating import Asked, leads_of
 from launch.known_tasks import known_tasks
 
-ROOT = Path(__file__).parents[2]
 PREPROCESSING = Preprocessing(sampling_rate=100.0)
 CODES = ("NORM", "IMI")
 NAME = "ptbxl_superclass_linear_pooling-recording_scratch.epochs-3"  # of the first result
@@ -54,8 +53,7 @@ def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def ask(run: Path, data: Path, *flags: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "launch.evaluate", f"--checkpoint={run}", f"--data_root={data}", *flags]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return launched("launch.evaluate", f"--checkpoint={run}", f"--data_root={data}", *flags)
 
 
 @pytest.fixture(scope="module")

@@ -4,11 +4,11 @@ import hashlib
 import json
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from made_launches import launched
 from made_run import write_made_data, write_made_run
 
 import coreecg_jax
@@ -17,8 +17,6 @@ from coreecg_jax.export.writing import require_possible
 from coreecg_jax.records.leads import LEADS
 from launch.exporting import accuracy_of, description_of, labels_of, sizes
 from launch.restored import encoder_of
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +55,7 @@ def exported(
 
 
 def launch(verb: str, *flags: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", f"launch.{verb}", *flags]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return launched(f"launch.{verb}", *flags)
 
 
 def where(exported: subprocess.CompletedProcess[str]) -> Path:

@@ -1,11 +1,11 @@
 """A recording with leads and a span missing becomes a picture and a table, as a user sees it."""
 
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from made_launches import launched
 from made_parameters import made_parameters
 
 from configs import tiny
@@ -16,7 +16,6 @@ from coreecg_jax.records.schema import Preprocessing
 from coreecg_jax.records.simulator.simulate import simulate
 from coreecg_jax.training.experiment import network_of
 
-ROOT = Path(__file__).parents[2]
 GIVEN = ("I", "II", "V1", "V3", "V4", "V5")
 
 
@@ -39,9 +38,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def fill(place: Path, *flags: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "launch.fill", f"--bundle={place / 'b'}", f"--out={place / 'x.png'}"]
-    command += [*flags, str(place / "r")]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    where = f"--bundle={place / 'b'}", f"--out={place / 'x.png'}"
+    return launched("launch.fill", *where, *flags, place / "r")
 
 
 def test_it_is_drawn_and_told(place: Path) -> None:

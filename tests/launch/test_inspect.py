@@ -1,20 +1,18 @@
 """launch.inspect draws a recording and names what is wrong with it."""
 
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from made_launches import launched
 from PIL import Image
 
-ROOT = Path(__file__).parents[2]
 LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 
 
 def inspect(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "launch.inspect", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return launched("launch.inspect", *map(str, arguments))
 
 
 def test_a_recording_is_drawn_with_its_faults(tmp_path: Path) -> None:

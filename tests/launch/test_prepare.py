@@ -1,19 +1,17 @@
 """The launcher: help, a whole run, and mistakes that are told in one sentence."""
 
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from made_launches import launched
 
-ROOT = Path(__file__).parents[2]
 LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 
 
 def launch(*flags: str, verb: str = "prepare") -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", f"launch.{verb}", *flags]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return launched(f"launch.{verb}", *flags)
 
 
 def write_record(folder: Path) -> None:

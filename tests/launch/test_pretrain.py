@@ -1,17 +1,14 @@
 """The launcher: a run from the command line, and mistakes that are told in one sentence."""
 
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from made_launches import launched
 from made_shards import example, serialise, write_data_set
 
 from coreecg_jax.records.schema import Preprocessing
 from coreecg_jax.training.checkpoints import load_parameters
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -24,11 +21,10 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def launch(data: Path, workdir: Path, *flags: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "launch.pretrain", "--config=configs/tiny.py"]
-    command += [f"--config.data.root={data}", f"--workdir={workdir}", *flags]
+    where = f"--config.data.root={data}", f"--workdir={workdir}"
     # Without XLA's remark, on a busy machine, that it compiles slowly.
-    quiet = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env=quiet)
+    quiet = {"TF_CPP_MIN_LOG_LEVEL": "3"}
+    return launched("launch.pretrain", "--config=configs/tiny.py", *where, *flags, **quiet)
 
 
 @pytest.mark.slow

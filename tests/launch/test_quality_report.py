@@ -2,11 +2,11 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from made_launches import launched
 from PIL import Image
 
 from coreecg_jax.records.databases import folder
@@ -20,8 +20,7 @@ LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V
 
 
 def quality(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "launch.quality", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return launched("launch.quality", *map(str, arguments))
 
 
 def write_record(source: Path, name: str, digital_TL: np.ndarray) -> None:

@@ -1,13 +1,9 @@
 """The verbs that look at data and runs, each as a process, on a tiny run and made data."""
 
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
+from made_launches import launched
 from made_run import write_made_data, write_made_run
 
-ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow
 
 
@@ -26,8 +22,7 @@ def run(root, tmp_path_factory):
 
 
 def launch(verb, *flags):
-    command = [sys.executable, "-m", f"launch.{verb}", *flags]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    result = launched(f"launch.{verb}", *flags)
     assert result.returncode == 0, result.stderr
     return result.stdout
 
@@ -47,16 +42,8 @@ def test_leakage_prints_a_line_a_mask(root):
 
 
 def test_overfit_prints_the_curve_and_refuses_to_pass_what_has_not_learned(root):
-    command = [
-        sys.executable,
-        "-m",
-        "launch.overfit",
-        "--config=configs/tiny.py",
-        f"--config.data.root={root}",
-    ]
-    result = subprocess.run(
-        [*command, "--steps=2", "--every=1"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    config = "--config=configs/tiny.py", f"--config.data.root={root}"
+    result = launched("launch.overfit", *config, "--steps=2", "--every=1")
     assert result.stdout.count("\n| ") == 3  # steps 0, 1, 2
     assert result.stderr.startswith("error: the gate is not passed: explained ")
     assert result.returncode == 2
