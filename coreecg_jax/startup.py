@@ -19,7 +19,7 @@ def collected_later() -> Generator[None]:
     """No garbage is looked for meanwhile; the last to leave, of all threads, puts that back as it was.
 
     Importing and compiling make hundreds of thousands of objects that stay; looking through them again and
-    again took half a second of the first embedding (docs/performance.md).
+    again takes some tenths of a second of the first embedding (docs/performance.md).
     """
     with _Waiting.lock:
         if _Waiting.inside == 0:

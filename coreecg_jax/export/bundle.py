@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import math
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -18,6 +18,7 @@ from coreecg_jax.export.description import (
     require_trained_decoder,
 )
 from coreecg_jax.export.recordings import Conditioned, Windows
+from coreecg_jax.export.signals import Signal, several_of
 from coreecg_jax.method.layers import taken_apart
 from coreecg_jax.method.representation import compiled_represent
 from coreecg_jax.method.views import FDA
@@ -26,8 +27,6 @@ from coreecg_jax.records.leads import LEADS
 from coreecg_jax.records.refusals import RecordingRefused
 from coreecg_jax.startup import collected_later
 
-# float[L, T], or float[n, L, T], or a sequence of float[L, T] of any lengths; mV.
-Signal = np.ndarray | Sequence[np.ndarray]
 AT_ONCE = 64  # recordings whose windows are in memory; of the recordings themselves one or two are
 
 
@@ -183,7 +182,7 @@ class Bundle:
         preprocessing = self.description.preprocessing
         places, windows = recordings.expected_windows(several, fs, leads, preprocessing)
         with collected_later(), ThreadPoolExecutor(1) as beside:
-            beside.submit(import_filters)
+            beside.submit(import_filters)  # what may fail there fails again where it is needed, and is told
             if windows:  # else all are too short or odd, which conditioning says
                 shapes = crops.arguments(windows, len(places), self.description.representation)
                 self._program(places).lower(self._placed, *shapes).compile()
@@ -225,7 +224,8 @@ class Bundle:
         first: int = 0,
     ) -> Iterator[Conditioned]:
         """As `condition`, one after the other; `first` is the number that errors give to the first."""
-        recordings.places_of(leads), recordings.hertz_of(fs)  # wrong for all: no recording is to be named
+        recordings.places_of(leads)  # what is wrong with these is so for all: no recording is to be named
+        recordings.hertz_of(fs)
         preprocessing = self.description.preprocessing
         alone = first == 0 and len(several) == 1
         for number, one in enumerate(several, first):
@@ -297,42 +297,3 @@ class Bundle:
         ecg_BLT = np.stack([np.pad(x, ((0, 0), (0, samples - x.shape[1]))) for x in rest])
         length_B = np.array([x.shape[1] for x in rest], np.int32)
         return ecg_BLT.astype(np.float32), np.stack([one.available_L for one in done]), length_B
-
-
-def several_of(signal: Any) -> list[np.ndarray]:
-    """The recordings of what `embed` is given: two dimensions, of whatever kind, are one recording.
-
-    Raises:
-      ValueError: when there is none, or no more than one dimension.
-    """
-    if hasattr(signal, "shape") and not isinstance(signal, np.ndarray):
-        signal = np.asarray(signal)  # of jax, pandas or torch: their rows are no recordings
-    if isinstance(signal, np.ndarray) and signal.ndim == 2:
-        return [signal]
-    several = list(signal) if isinstance(signal, Iterable) and getattr(signal, "ndim", 1) else [signal]
-    if not several:
-        raise ValueError("signal: expected at least one recording, got none")
-    dimensions = _dimensions(several[0])
-    if dimensions == 0:
-        raise ValueError(
-            "signal: expected [leads, samples], or several of these, got "
-            f"{type(signal).__name__} of {type(several[0]).__name__}: one lead alone is signal[None]"
-        )
-    return [_joined(several)] if dimensions == 1 else several
-
-
-def _joined(rows: Sequence[Any]) -> np.ndarray:
-    """One recording of rows that came one by one, masked or not."""
-    try:
-        return np.ma.stack(rows)
-    except ValueError as error:
-        raise ValueError(
-            f"signal: expected rows of one recording, all as long, got others ({error})"
-        ) from None
-
-
-def _dimensions(one: Any) -> int:
-    try:
-        return np.ndim(one)
-    except ValueError:  # of rows of other lengths, which conditioning refuses with its number
-        return 2

@@ -8,9 +8,10 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from coreecg_jax.export.bundle import Bundle, Signal
+from coreecg_jax.export.bundle import Bundle
 from coreecg_jax.export.loading import RELEASED, load
 from coreecg_jax.export.recordings import hertz_of
+from coreecg_jax.export.signals import Signal
 from coreecg_jax.records.leads import LEADS
 
 
