@@ -49,7 +49,7 @@ class PatchEmbedding(nn.Module):
         tap_QJ = np.arange(places)[:, None] + np.arange(self.length)[None]
         window_YJ = patches_XP[:, tap_QJ].reshape(patches * places, self.length)
         centred_JC = taps_JC - taps_JC.mean(0, keepdims=True)
-        output_YC = product(window_YJ.astype(self.dtype), centred_JC.astype(self.dtype))
+        output_YC = product(window_YJ.astype(self.dtype), centred_JC)
         output_YC = jax.nn.gelu(output_YC + bias_C[None].astype(self.dtype)).astype(jnp.float32)
         output_XQC = output_YC.reshape(patches, places, self.kernels)
         return [largest(output_XQC, 1), output_XQC.mean(1)]

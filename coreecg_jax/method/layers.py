@@ -51,7 +51,15 @@ largest.defvjp(_largest_and_where, _to_the_largest)
 def dense(features: int, *, dtype: jnp.dtype, zero: bool = False, name: str | None = None) -> nn.Dense:
     """A linear layer with Xavier weights, or all zero."""
     init = nn.initializers.zeros if zero else nn.initializers.xavier_uniform()
-    return nn.Dense(features, dtype=dtype, kernel_init=init, name=name, dot_general=_rows_times)
+    cast: Any = {"dtype": dtype, "promote_dtype": _all_but_the_kernel, "dot_general": _rows_times}
+    return nn.Dense(features, kernel_init=init, name=name, **cast)
+
+
+def _all_but_the_kernel(
+    x: jax.Array, kernel: jax.Array, bias: jax.Array, *, dtype: jnp.dtype, **_: Any
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """What `nn.Dense` casts; `product` casts the kernel, after it has kept what its gradient needs."""
+    return x.astype(dtype), kernel, bias.astype(dtype)
 
 
 def _rows_times(x: jax.Array, w: jax.Array, *_: Any, **__: Any) -> jax.Array:

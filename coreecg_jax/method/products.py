@@ -1,6 +1,9 @@
 """The matrix product of a linear layer, with the gradient of its weights computed as a CPU likes it."""
 
+import functools
+
 import jax
+import jax.numpy as jnp
 
 from coreecg_jax.method.division import by_rows, whole
 from coreecg_jax.method.machine import traced_for_cpu
@@ -8,32 +11,36 @@ from coreecg_jax.method.machine import traced_for_cpu
 
 @jax.custom_vjp
 def product(x_MK: jax.Array, w_KN: jax.Array) -> jax.Array:
-    """x w, [M, N]; the gradients are those of `jnp.matmul`, to rounding. Has no forward-mode derivative."""
+    """x w, [M, N], in the type of x; the gradient of w is of the type of w, and summed in it.
+
+    The gradients are those of `jnp.matmul`, to rounding. Has no forward-mode derivative.
+    """
     return _forward(x_MK, w_KN)[0]
 
 
 def _forward(x_MK: jax.Array, w_KN: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
     x_MK = by_rows(x_MK)
     # Of weights that are divided a device keeps its part for the gradient; they are gathered again for it.
-    # Not so where they were cast before (bfloat16): then jit keeps what was gathered.
-    return by_rows(x_MK @ whole(w_KN)), (x_MK, w_KN)
+    # Hence they are cast here: of weights cast before, jit would keep for each layer what was gathered.
+    return by_rows(x_MK @ whole(w_KN.astype(x_MK.dtype))), (x_MK, w_KN)
 
 
 def _backward(saved: tuple[jax.Array, jax.Array], gradient_MN: jax.Array) -> tuple[jax.Array, jax.Array]:
     x_MK, w_KN = saved
     weights = _by_transposed if traced_for_cpu() else _plain
     gradient_MN = by_rows(gradient_MN)
-    return by_rows(gradient_MN @ whole(w_KN).T), whole(weights(x_MK, gradient_MN))
+    gradient_KN = weights(x_MK, gradient_MN, w_KN.dtype)
+    return by_rows(gradient_MN @ whole(w_KN.astype(x_MK.dtype)).T), whole(gradient_KN)
 
 
 product.defvjp(_forward, _backward)
 
 
-def _plain(x_MK: jax.Array, gradient_MN: jax.Array) -> jax.Array:
-    return x_MK.T @ gradient_MN
+def _plain(x_MK: jax.Array, gradient_MN: jax.Array, dtype: jnp.dtype) -> jax.Array:
+    return jnp.matmul(x_MK.T, gradient_MN, preferred_element_type=dtype)
 
 
-def _by_transposed(x_MK: jax.Array, gradient_MN: jax.Array) -> jax.Array:
+def _by_transposed(x_MK: jax.Array, gradient_MN: jax.Array, dtype: jnp.dtype) -> jax.Array:
     """The same, the smaller factor written as its transpose before the product.
 
     Both factors have the summed axis first. XLA's fast products on a CPU want it last in the left one, and
@@ -41,6 +48,7 @@ def _by_transposed(x_MK: jax.Array, gradient_MN: jax.Array) -> jax.Array:
     through, hence the barriers (docs/performance.md).
     """
     written = jax.lax.optimization_barrier
+    times = functools.partial(jnp.matmul, preferred_element_type=dtype)
     if x_MK.shape[1] <= gradient_MN.shape[1]:
-        return written(x_MK.T) @ gradient_MN
-    return written(written(gradient_MN.T) @ x_MK).T
+        return times(written(x_MK.T), gradient_MN)
+    return written(times(written(gradient_MN.T), x_MK)).T

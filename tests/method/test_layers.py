@@ -45,6 +45,25 @@ def test_attention_is_the_slow_transcription():
         assert weights[3] == 0
 
 
+def test_in_bfloat16_logits_are_not_rounded():
+    """A logit of 20 to 40 would be off by up to 0.1, and what is attended to by as much."""
+    rng = np.random.default_rng(0)
+    q, k, v = (jnp.asarray(rng.normal(0, 3, (2, 2, 9, 16)), jnp.bfloat16) for _ in range(3))
+    weight = rng.normal(size=(2, 2, 9, 16))
+
+    def weighted(q, k, v, dtype):
+        bias = jnp.zeros((2, 2, 9, 9))
+        return (attend(*(x.astype(dtype) for x in (q, k, v)), bias) * weight).astype(jnp.float32).sum()
+
+    float32 = jax.tree.map(lambda x: x.astype(jnp.float32), (q, k, v))
+    ours, gradients = jax.value_and_grad(weighted, (0, 1, 2))(q, k, v, jnp.bfloat16)
+    exact, of_float32 = jax.value_and_grad(weighted, (0, 1, 2))(*float32, jnp.float32)
+    assert ours == pytest.approx(exact, abs=0.01 * np.abs(weight).sum())
+    for one, other in zip(gradients, of_float32, strict=True):
+        assert one.dtype == jnp.bfloat16
+        assert np.linalg.norm(one - other) < 0.01 * np.linalg.norm(other)
+
+
 def test_positions_are_sines_and_cosines_and_tell_all_columns_apart():
     positions = sin_cos_positions(30, 8)
     for column, i in np.ndindex(30, 4):
@@ -102,6 +121,19 @@ def test_a_product_has_the_gradients_of_a_matrix_product(outputs):
     np.testing.assert_array_equal(product(x, w), jnp.matmul(x, w))
     lowered = jax.jit(jax.grad(lambda w: (product(x, w) * weight).sum())).lower(w).as_text()
     assert "optimization_barrier" in lowered  # else XLA sees through the transpose, and is slow
+
+
+def test_a_product_in_bfloat16_keeps_weights_as_they_are_and_sums_their_gradient_in_their_type():
+    """Where weights are divided, what was gathered of them and cast is not to be kept."""
+    rng = np.random.default_rng(0)
+    x, gradient = (jnp.asarray(rng.normal(size=(512, size)), jnp.bfloat16) for size in (6, 3))
+    w = rng.normal(size=(6, 3)).astype(np.float32)
+    y, backward = jax.vjp(product, x, w)
+    assert y.dtype == jnp.bfloat16
+    assert any(kept.dtype == np.float32 and kept.shape == w.shape for kept in jax.tree.leaves(backward))
+    of_x, of_w = backward(gradient)
+    assert (of_x.dtype, of_w.dtype) == (jnp.bfloat16, jnp.float32)
+    np.testing.assert_allclose(of_w, np.asarray(x, float).T @ np.asarray(gradient, float), rtol=1e-4)
 
 
 def test_layers_taken_apart_are_those_of_the_stack():
