@@ -4,10 +4,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import linen as nn
 
-from coreecg_jax.method.layers import dense, largest, layer_norm
+from coreecg_jax.method.layers import dense, gelu, largest, layer_norm
 from coreecg_jax.method.products import product
 
 
@@ -46,11 +45,13 @@ class PatchEmbedding(nn.Module):
         bias_C = self.param("bias", _uniform, (self.kernels,))
         patches, samples = patches_XP.shape
         places = samples - self.length + 1
-        tap_QJ = np.arange(places)[:, None] + np.arange(self.length)[None]
-        window_YJ = patches_XP[:, tap_QJ].reshape(patches * places, self.length)
+        # By slices, not by an index: the gradient of that adds up at places which overlap, slow on an
+        # accelerator and on a GPU in no fixed order.
+        taps = [jax.lax.slice_in_dim(patches_XP, tap, tap + places, axis=1) for tap in range(self.length)]
+        window_YJ = jnp.stack(taps, axis=-1).reshape(patches * places, self.length)
         centred_JC = taps_JC - taps_JC.mean(0, keepdims=True)
         output_YC = product(window_YJ.astype(self.dtype), centred_JC)
-        output_YC = jax.nn.gelu(output_YC + bias_C[None].astype(self.dtype)).astype(jnp.float32)
+        output_YC = gelu(output_YC + bias_C[None].astype(self.dtype)).astype(jnp.float32)
         output_XQC = output_YC.reshape(patches, places, self.kernels)
         return [largest(output_XQC, 1), output_XQC.mean(1)]
 

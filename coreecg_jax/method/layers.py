@@ -13,6 +13,7 @@ from coreecg_jax.method.attention import attend
 from coreecg_jax.method.division import by_rows
 from coreecg_jax.method.machine import traced_for_cpu
 from coreecg_jax.method.products import product
+from coreecg_jax.method.rematerialisation import recomputes, rematerialised
 
 UNROLLED_LAYERS = 4  # of a stack, a turn of its scan: compile time stays bounded
 MLP_RATIO = 4  # width of the hidden layer of a block, in widths of the block
@@ -46,6 +47,26 @@ def _to_the_largest(axis: int, is_largest: jax.Array, gradient: jax.Array) -> tu
 
 
 largest.defvjp(_largest_and_where, _to_the_largest)
+
+
+@jax.custom_vjp
+def gelu(x: jax.Array) -> jax.Array:
+    """GELU by tanh (Hendrycks and Gimpel 2016), which keeps `x` alone for its gradient.
+
+    `jax.nn.gelu` keeps six arrays of its size, and of all there is in a block this is the largest.
+    """
+    return jax.nn.gelu(x)
+
+
+def _gelu_and_x(x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    return gelu(x), x
+
+
+def _by_x(x: jax.Array, gradient: jax.Array) -> tuple[jax.Array]:
+    return jax.vjp(jax.nn.gelu, x)[1](gradient)
+
+
+gelu.defvjp(_gelu_and_x, _by_x)
 
 
 def dense(features: int, *, dtype: jnp.dtype, zero: bool = False, name: str | None = None) -> nn.Dense:
@@ -109,7 +130,7 @@ class Block(nn.Module):
         h = jnp.transpose(attend(q, k, v, bias_BHKK), (0, 2, 1, 3)).reshape(batch * tokens, width)
         x += kept(dense(width, dtype=self.dtype, name="attention_out")(h))
         h = layer_norm("mlp_norm")(x).astype(self.dtype)
-        h = jax.nn.gelu(dense(MLP_RATIO * width, dtype=self.dtype, name="mlp_in")(h))
+        h = gelu(dense(MLP_RATIO * width, dtype=self.dtype, name="mlp_in")(h))
         x += kept(dense(width, dtype=self.dtype, name="mlp_out")(h))
         return x.reshape(batch, tokens, width), None
 
@@ -119,7 +140,8 @@ class Stack(nn.Module):
 
     Called with `keep_XB`, it multiplies what each layer adds to each recording, X layers: 0 drops a layer
     (`drop_path`). In training on a CPU all layers are one turn of the scan: what a layer leaves to its
-    gradient is then not copied into an array of all layers and out again (docs/performance.md).
+    gradient is then not copied into an array of all layers and out again (docs/performance.md). Within
+    `rematerialising` each layer is a turn and computes again what it did not keep.
     """
 
     depth: int
@@ -137,17 +159,19 @@ class Stack(nn.Module):
     ) -> jax.Array:
         if keep_XB is None and self.has_variable("params", "layer_0"):  # `taken_apart`
             return self._apart(x_BKD.astype(self.dtype), bias_BHKK)
+        one_by_one = self.is_initializing() or recomputes()
         unrolled = self.depth if training and traced_for_cpu() else min(self.depth, UNROLLED_LAYERS)
         dropping = () if keep_XB is None else (keep_XB,)
         layers = nn.scan(
-            Block,
+            rematerialised(Block),
             variable_axes={"params": 0},
             split_rngs={"params": True},
             in_axes=(nn.broadcast, 0) if dropping else nn.broadcast,
             length=self.depth,
-            # Drawing the parameters is no work to unroll, only more to compile. The check traces each layer
+            # Drawing the parameters is no work to unroll, only more to compile; of layers in one turn all that
+            # is computed again would lie in memory at once. The check traces each layer
             # once more; which parameters are drawn hangs on it, so it stays there.
-            unroll=1 if self.is_initializing() else unrolled,
+            unroll=1 if one_by_one else unrolled,
             check_constancy_invariants=self.is_initializing(),
         )
         x_BKD, _ = layers(heads=self.heads, dtype=self.dtype, name="layers")(
@@ -181,5 +205,5 @@ class MLP(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         for i, features in enumerate(self.features):
-            x = dense(features, dtype=self.dtype, name=f"layer_{i}")(jax.nn.gelu(x) if i else x)
+            x = dense(features, dtype=self.dtype, name=f"layer_{i}")(gelu(x) if i else x)
         return x.astype(jnp.float32)

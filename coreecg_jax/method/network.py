@@ -156,7 +156,7 @@ class CoReECG(nn.Module):
         x_BKP = self.patch_norm(x_BKP) if self.normalise_patches else x_BKP
         embedded_BKD = self.embed(x_BKP.reshape(-1, self.patch)).reshape(*kept_BK.shape, self.width)
         x_BKD = embedded_BKD + jnp.asarray(sin_cos_positions(columns, self.width))[kept_BK % columns]
-        x_BKD += self.lead_embedding[kept_BK // columns]
+        x_BKD += _looked_up(self.lead_embedding, kept_BK // columns)
         free_BRD = jnp.broadcast_to(self.free_tokens[None], (len(x_BKD), *self.free_tokens.shape))
         free = 1 + self.registers
         bias = attention_bias(
@@ -224,6 +224,13 @@ def pool(tokens_XKD: jax.Array, seen_XK: jax.Array) -> tuple[jax.Array, jax.Arra
     mean_XD = (tokens_XKD * seen_XK1).sum(-2) / jnp.maximum(seen_XK1.sum(-2), 1)
     max_XD = largest(jnp.where(seen_XK1, tokens_XKD, -jnp.inf), -2)
     return mean_XD, jnp.where(seen_XK1.any(-2), max_XD, 0.0)
+
+
+def _looked_up(table_LD: jax.Array, index_BK: jax.Array) -> jax.Array:
+    """The rows of a small table, by a product: its gradient is one too, where that of an index adds up in no
+    fixed order on a GPU."""
+    one_hot_BKL = jax.nn.one_hot(index_BK, len(table_LD), dtype=table_LD.dtype)
+    return jnp.matmul(one_hot_BKL, table_LD, precision=jax.lax.Precision.HIGHEST)
 
 
 def patchify(ecg_BLT: jax.Array, patch: int) -> jax.Array:

@@ -24,6 +24,7 @@ from coreecg_jax.method.normalisation import (
     normalise,
     random_starts,
 )
+from coreecg_jax.method.rematerialisation import rematerialising, require_choice
 from coreecg_jax.method.views import FDA, View
 
 
@@ -56,6 +57,8 @@ class Objective:
         not tell whose recording it is, and a subset of the leads has another scale than all twelve.
       target_floor: variance added to a patch's own, in units of the recording's variance: flat patches
         are not blown up to noise.
+      remat: what layers compute again for the gradient, 'none', 'dots' or 'all'
+        (`rematerialisation.CHOICES`); changes no number but by rounding.
     """
 
     network: CoReECG
@@ -71,8 +74,10 @@ class Objective:
     fda_on_both: bool = False
     scale_jitter: float = 0.2
     target_floor: float = 0.1
+    remat: str = "none"
 
     def __post_init__(self) -> None:
+        require_choice(self.remat)
         if not (self.lambda_r or self.lambda_c):
             raise ValueError(
                 "objective: expected lambda_r or lambda_c above 0, got 0 for both: nothing would be learned"
@@ -113,7 +118,9 @@ class Objective:
           available: bool[B, 12].
           patient: uint32[B]; recordings of one patient are not negatives of each other.
         """
-        return self.losses(self.forward(parameters, key, ecg, length, available), patient)
+        with rematerialising(self.remat):
+            forward = self.forward(parameters, key, ecg, length, available)
+        return self.losses(forward, patient)
 
     def forward(
         self,

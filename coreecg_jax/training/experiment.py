@@ -48,7 +48,7 @@ _MAKERS: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {
     "mask": (STDM, ()),
     "objective": (
         Objective,
-        ("network", "crop_samples", "sampling_rate", "millivolts_per_unit", "fda", "stdm"),
+        ("network", "crop_samples", "sampling_rate", "millivolts_per_unit", "fda", "stdm", "remat"),
     ),
     "optimizer": (make_optimizer, ("steps",)),
 }
@@ -105,6 +105,7 @@ def build(config: ml_collections.ConfigDict, preprocessing: Preprocessing) -> Ex
         millivolts_per_unit=MILLIVOLTS_PER_STORED_UNIT * preprocessing.microvolts_per_unit,
         fda=FDA(**groups["view"]),
         stdm=STDM(**groups["mask"]),
+        remat=config.run.get("remat", "none"),  # runs of before 2026-12 had no choice
         **groups["objective"],
     )
     _require_room(config, objective, preprocessing)

@@ -14,8 +14,8 @@ from coreecg_jax.records.schema import OtherSettings, Preprocessing
 from coreecg_jax.training.processes import texts
 
 PACKAGES = ("coreecg-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
-# What may differ between the start of a run and its resumption. The first change no result; the next three
-# change the order of sums, as other devices do; the last decides about a shard that was damaged meanwhile,
+# What may differ between the start of a run and its resumption. The first change no result; the next four
+# change the order of sums or its rounding, as other devices do; the last decides about a shard that was damaged meanwhile,
 # and is told by the metrics.
 FREE_ON_RESUME = (
     "config.run.log_every",
@@ -26,6 +26,7 @@ FREE_ON_RESUME = (
     "config.data.placement",
     "config.run.steps_per_dispatch",
     "config.run.fsdp",
+    "config.run.remat",
     "config.data.on_corrupt",
 )
 

@@ -87,3 +87,16 @@ def test_kernels_that_do_not_fit_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         require_kernels_fit(*settings)
     require_kernels_fit(5, 0, 9)  # none is used
+
+
+def test_no_gradient_adds_up_at_places_that_overlap():
+    """On a GPU such sums have no fixed order, and a run would not come to the same bits again."""
+    patches, parameters = made()
+
+    def total(parameters, patches):
+        return embed.apply({"params": parameters}, patches).sum()
+
+    embed = EMBEDDING.clone()
+    program = jax.jit(jax.grad(total, (0, 1))).lower(parameters, patches).as_text()
+    assert "scatter" not in program
+    assert "pad" in program

@@ -5,7 +5,7 @@ import pytest
 
 from coreecg_jax.method import attention
 from coreecg_jax.method.attention import attend, attention_bias
-from coreecg_jax.method.layers import Stack, largest, sin_cos_positions, taken_apart
+from coreecg_jax.method.layers import Stack, gelu, largest, sin_cos_positions, taken_apart
 from coreecg_jax.method.machine import portable
 from coreecg_jax.method.products import product
 
@@ -104,6 +104,14 @@ def test_one_head_at_a_time_is_all_at_once(batch, heads, monkeypatch):
     )
     with portable():  # a program for any machine
         assert "while" not in jax.jit(lambda *a: attend(*a)).lower(q, k, v, bias).as_text()
+
+
+def test_gelu_is_that_of_jax_and_keeps_its_argument_alone():
+    x = np.linspace(-6, 6, 101, dtype=np.float32)
+    y, backward = jax.vjp(gelu, x)
+    np.testing.assert_array_equal(y, jax.nn.gelu(x))
+    np.testing.assert_allclose(backward(jnp.ones(101))[0], jax.vmap(jax.grad(jax.nn.gelu))(x), atol=1e-6)
+    assert [kept.shape for kept in jax.tree.leaves(backward)] == [x.shape]
 
 
 @pytest.mark.parametrize("outputs", [3, 9])
