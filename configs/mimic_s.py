@@ -22,4 +22,5 @@ def get_config() -> ml_collections.ConfigDict:
     config.optimizer.learning_rate = 1.5e-4 * config.data.batch_size / 256
     config.optimizer.warmup_steps = 10_000
     config.run.steps = 100_000
+    config.run.remat = "dots"  # else a device of 16 would keep 22 GB for the gradient (docs/running.md)
     return config
