@@ -56,9 +56,7 @@ def _logits(q_XKd: jax.Array, k_XKd: jax.Array) -> jax.Array:
     return jnp.einsum("...qd,...kd->...qk", q_XKd, k_XKd, preferred_element_type=jnp.float32)
 
 
-def _logits_and_factors(
-    q_XKd: jax.Array, k_XKd: jax.Array
-) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+def _logits_and_factors(q_XKd: jax.Array, k_XKd: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
     return _logits(q_XKd, k_XKd), (q_XKd, k_XKd)
 
 

@@ -168,9 +168,9 @@ class Stack(nn.Module):
             split_rngs={"params": True},
             in_axes=(nn.broadcast, 0) if dropping else nn.broadcast,
             length=self.depth,
-            # Drawing the parameters is no work to unroll, only more to compile; of layers in one turn all that
-            # is computed again would lie in memory at once. The check traces each layer
-            # once more; which parameters are drawn hangs on it, so it stays there.
+            # Drawing the parameters is no work to unroll, only more to compile; of layers in one turn all
+            # that is computed again would lie in memory at once. The check traces each layer once more;
+            # which parameters are drawn hangs on it, so it stays there.
             unroll=1 if one_by_one else unrolled,
             check_constancy_invariants=self.is_initializing(),
         )

@@ -15,8 +15,8 @@ from coreecg_jax.training.processes import texts
 
 PACKAGES = ("coreecg-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 # What may differ between the start of a run and its resumption. The first change no result; the next four
-# change the order of sums or its rounding, as other devices do; the last decides about a shard that was damaged meanwhile,
-# and is told by the metrics.
+# change the order of sums or their rounding, as other devices do; the last decides about a shard that was
+# damaged meanwhile, and is told by the metrics.
 FREE_ON_RESUME = (
     "config.run.log_every",
     "config.run.checkpoint_every",
