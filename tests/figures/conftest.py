@@ -59,10 +59,9 @@ def laid_out(browser, tmp_path):
     def lay_out(text, width):
         file, picture = tmp_path / "frame.html", tmp_path / "page.png"
         file.write_text(_FRAME.format(width=width, page=escape(text)), encoding="utf-8")
-        found = re.search("<title>(.*)</title>", browser(file, "--dump-dom"))
+        found = re.search("<title>(.*)</title>", browser(file, "--dump-dom", f"--screenshot={picture}"))
         assert found, "the page did not load"
         across, images, beside, scrolling = found[1].split()
-        browser(file, f"--screenshot={picture}")
         pixels = matplotlib.image.imread(picture)[:, :width, :3]
         dark = float(np.mean(pixels.min(axis=2) < 0.5))
         return Layout(int(across), int(images), beside == "true", int(scrolling), dark)

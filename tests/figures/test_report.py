@@ -1,5 +1,7 @@
 """The report says what it was given, for one run and for two, and claims no more than its intervals."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -86,8 +88,13 @@ def test_what_a_run_lacks_is_said():
         assert sentence in page
 
 
+@functools.cache
+def page_of_two():
+    return report_page([made_run("run_a"), made_run("run_b")])
+
+
 def test_two_runs_stand_side_by_side_and_three_do_not():
-    page = report_page([made_run("run_a"), made_run("run_b")])
+    page = page_of_two()
     assert "CoRe-ECG: run_a and run_b" in page
     assert page.count("of run_a") == page.count("of run_b") == 0  # titles are drawn, not written
     assert page.count("<img") == 10  # curves together, the others each
@@ -112,7 +119,7 @@ def test_a_verdict_without_a_probe():
 
 @pytest.mark.parametrize("width", [390, 1200])
 def test_laid_out_in_a_browser(laid_out, width):
-    layout = laid_out(report_page([made_run("run_a"), made_run("run_b")]), width)
+    layout = laid_out(page_of_two(), width)
     assert layout.across <= width
     assert layout.images_drawn == 10
     assert layout.columns_beside == (width == 1200)

@@ -1,5 +1,6 @@
+import functools
+
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from made_networks import parameters_of, tiny_network
@@ -11,8 +12,12 @@ from coreecg_jax.method.rematerialisation import CHOICES, rematerialising
 
 STACK = Stack(depth=3, heads=2)
 X = np.random.default_rng(0).normal(size=(2, 5, 8)).astype(np.float32)
-BIAS = jnp.zeros((2, 2, 5, 5))
-PARAMETERS = STACK.init(jax.random.key(0), X, BIAS)
+BIAS = np.zeros((2, 2, 5, 5), np.float32)
+
+
+@functools.cache
+def parameters():
+    return STACK.init(jax.random.key(0), X, BIAS)
 
 
 def sum_of(parameters, x):
@@ -21,20 +26,20 @@ def sum_of(parameters, x):
 
 @pytest.mark.parametrize("remat", ["dots", "all"])
 def test_what_is_computed_again_changes_no_gradient(remat):
-    expected = jax.jit(jax.grad(sum_of, (0, 1)))(PARAMETERS, X)
+    expected = jax.jit(jax.grad(sum_of, (0, 1)))(parameters(), X)
 
     def again(parameters, x):  # a function of its own: jit would know the other again
         return sum_of(parameters, x)
 
     with rematerialising(remat):
-        ours = jax.jit(jax.grad(again, (0, 1)))(PARAMETERS, X)
+        ours = jax.jit(jax.grad(again, (0, 1)))(parameters(), X)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), ours, expected)
 
 
 def bytes_kept(remat):
     """From the forward to the backward pass."""
     with rematerialising(remat), portable():
-        backward = jax.eval_shape(lambda *given: jax.vjp(sum_of, *given)[1], PARAMETERS, X)
+        backward = jax.eval_shape(lambda *given: jax.vjp(sum_of, *given)[1], parameters(), X)
     return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(backward))
 
 
