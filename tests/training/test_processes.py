@@ -11,6 +11,7 @@ from coreecg_jax.training.processes import anywhere, as_first, join, require_sam
 TOGETHER = """
 import jax, numpy as np
 from pathlib import Path
+from orbax.checkpoint._src.multihost import multihost
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from coreecg_jax.training.mesh import place, put
 from coreecg_jax.training.processes import *
@@ -45,16 +46,27 @@ told = {
     "back": whole(back),
     "saved": stored.steps(),
 }
+# Two folders at once, as of the last and the best.
+barriers = set()
+multihost._unique_barrier_key = lambda key: barriers.add(key) or key
+best = Stored(Path(given["folder"]).with_name("best"), writes=True)
+for step in (8, 9):
+    stored.save(step, put(state, shardings), {"config": {}})
+    best.save(step, put(state, shardings), {"config": {}})
+for one in (best, stored):
+    one.wait()
+told |= {"barriers": sorted(barriers), "at_once": [stored.steps(), best.steps()]}
+best.close()
 wait("all is read")
 # A bit of what the second process alone holds is flipped: neither goes on. Mostly that is one file; on a busy
 # machine there were others of that size beside it.
-written = [path for path in stored.path(7).glob("state/ocdbt.process_1/d/*") if path.stat().st_size > 2000]
+written = [path for path in stored.path(9).glob("state/ocdbt.process_1/d/*") if path.stat().st_size > 2000]
 for data in written if number == 1 else ():
     content = bytearray(data.read_bytes())
     content[len(content) // 2] ^= 8
     data.write_bytes(content)
 wait("it is flipped")
-told["damaged"] = refusal(lambda: stored.state(7, shaped(back)))
+told["damaged"] = refusal(lambda: stored.state(9, shaped(back)))
 stored.close()
 print(json.dumps(told))
 """
@@ -88,10 +100,22 @@ def test_a_state_divided_between_them_is_saved_once_and_comes_back_to_the_bit(bo
         assert said["saved"] == [7]
 
 
+def test_two_folders_that_are_saved_at_once_do_not_meet_at_a_barrier(both):
+    """The runtime refuses a barrier that another thread of the process waits at."""
+    for said in both[1]:
+        assert said["at_once"] == [[9, 8], [9, 8]]
+        of_last, of_best = (
+            {key.removeprefix(prefix) for key in said["barriers"] if key.startswith(prefix)}
+            for prefix in ("last_", "best_")
+        )
+        assert any("set_value_start" in key for key in of_last & of_best)
+        assert len(of_last) + len(of_best) == len(said["barriers"])
+
+
 def test_what_one_of_them_reads_wrong_is_damaged_for_both(both):
     folder, said = both
     for one in said:
-        assert one["damaged"].startswith(f"{folder}/7 has a wrong checksum of kernel: it is damaged")
+        assert one["damaged"].startswith(f"{folder}/9 has a wrong checksum of kernel: it is damaged")
 
 
 def test_one_process_agrees_with_itself():
