@@ -26,7 +26,7 @@ from coreecg_jax.training.identity import (
     require_same_everywhere,
     require_same_run,
 )
-from coreecg_jax.training.processes import is_first, require_same
+from coreecg_jax.training.processes import as_first, is_first, require_same
 from coreecg_jax.training.state import Parameters, TrainState
 from coreecg_jax.training.stored import Damaged, Stored, shaped
 
@@ -117,8 +117,9 @@ class Checkpoints:
         """Saves the state when its validation loss is lower than any before; says whether it was."""
         if self._best_loss is None:
             self._best_loss = self._loss_of_best()
-        # A run resumed from before its best step meets that step again: it is there already.
-        if not validation_loss < self._best_loss:
+        # A run resumed from before its best step meets that step again: it is there already. All save or none
+        # does, and on unlike machines means may differ in their last bit.
+        if not as_first(validation_loss < self._best_loss):
             return False
         self._best_loss = validation_loss
         self._best.save(int(state.step), state, self._about | {"validation_loss": validation_loss})

@@ -18,6 +18,7 @@ from coreecg_jax.training.checkpoints import begun
 from coreecg_jax.training.experiment import Experiment, build, resolved, windows_of
 from coreecg_jax.training.health import matrix_rate, step_flops
 from coreecg_jax.training.mesh import Placement, place, require_divisible
+from coreecg_jax.training.room import fullness_told
 from coreecg_jax.training.state import TrainState, init_state
 from coreecg_jax.training.step import make_train_step
 
@@ -73,11 +74,13 @@ class Estimate(NamedTuple):
         return text if enough else f"{text}\nnot enough disk space: free some, or choose another --workdir"
 
 
+@fullness_told()
 def estimate(config: ml_collections.ConfigDict, workdir: Path | str) -> Estimate:
     """Checks the config against its data as training does, compiles the step, and writes nothing.
 
     Raises:
       FileNotFoundError, ValueError: as `loop.train`, also for a run of other settings in `workdir`.
+      DeviceFull: when the compiler finds that the step does not fit.
     """
     config = resolved(config)
     data, run = config.data, config.run

@@ -20,6 +20,7 @@ from coreecg_jax.training.journal import Journal, Unwritten
 from coreecg_jax.training.mesh import Placement, place, put, require_divisible
 from coreecg_jax.training.processes import alone, as_first, is_first
 from coreecg_jax.training.progress import Progress
+from coreecg_jax.training.room import fullness_told
 from coreecg_jax.training.skipping import Patience
 from coreecg_jax.training.state import TrainState, init_state
 from coreecg_jax.training.validation import Evaluator, Validator, make_validator
@@ -28,6 +29,7 @@ from coreecg_jax.training.watching import Draw, Watch, was_watched
 LOSSES = ("loss", "reconstruction", "contrastive")  # shown on the progress line, those that there are
 
 
+@fullness_told()
 def train(
     config: ml_collections.ConfigDict,
     workdir: Path | str,
@@ -49,6 +51,7 @@ def train(
     Raises:
       ValueError: when config, data and workdir do not go together.
       Stopped: when it was asked to stop (Ctrl-C, SIGTERM, a preemption notice); the state is saved.
+      DeviceFull: when the memory of a device does not hold the run.
       NotFinite: when `run.max_skipped_in_a_row` losses or gradients in a row were not finite.
       OSError and others: when a checkpoint cannot be written; the one before is kept.
     """
@@ -68,7 +71,9 @@ def train(
     feed_from = _feed_from(config, experiment, windows, placement, of_state)
     manifests = {"train": training.manifest_digests(), "validation": validation.manifest_digests()}
     with Checkpoints(workdir, config, training.preprocessing, manifests) as checkpoints:
-        state = checkpoints.restore_last(put(fresh, of_state))
+        fresh = put(fresh, of_state)
+        state = checkpoints.restore_last(fresh)
+        del fresh  # else its memory on the devices is held to the end of the run
         number = int(state.step)
         owed = number > 0 and _validates(number, run) and not as_first(was_watched(number, workdir))
         if number == run.steps and not owed:

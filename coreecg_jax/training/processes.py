@@ -19,6 +19,8 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
+from coreecg_jax.training.room import is_device_full
+
 Result = TypeVar("Result")
 
 # A process that ends alone takes the others with it after so many seconds: the first where it said goodbye,
@@ -26,10 +28,16 @@ Result = TypeVar("Result")
 _GOODBYE_SECONDS, _HEARTBEAT_SECONDS = 30, 60
 _MISTAKE, _BUG = 2, 1  # exit statuses (docs/running.md)
 _FIRST_WAITS_SECONDS = 5
+_ASKED_AGAIN_SECONDS = 0.5
+_START_SECONDS = 300  # within which all have to be there; jax has the same
 
 
 def join(
-    *, coordinator_address: str | None = None, process_id: int | None = None, num_processes: int | None = None
+    *,
+    coordinator_address: str | None = None,
+    process_id: int | None = None,
+    num_processes: int | None = None,
+    start_seconds: int = _START_SECONDS,
 ) -> None:
     """Joins the processes of a run, before jax is used; without arguments as the cluster's environment says
     (TPU pods, SLURM, Open MPI, Kubernetes: jax knows them).
@@ -38,6 +46,7 @@ def join(
       coordinator_address: 'host:port' of process 0, the same for all.
       process_id: of this process, from 0.
       num_processes: in all.
+      start_seconds: how long to wait for process 0 to listen, and then for all to be there.
 
     Raises:
       ValueError: when only some are given, or no cluster is recognised, or the processes do not find one
@@ -58,14 +67,22 @@ def join(
         raise ValueError(
             f"--process_id: expected less than --num_processes = {num_processes}, got {process_id}"
         )
-    if process_id == 0 and coordinator_address is not None:
-        _require_free(coordinator_address)
+    if coordinator_address is not None:
+        host, port = _host_and_port(coordinator_address)
+        if process_id == 0:
+            _require_free(port)
+        elif not _answers(host, port, start_seconds):
+            raise ValueError(
+                f"--coordinator_address: nobody listens on {coordinator_address} after {start_seconds} s; "
+                "look whether process 0 runs, was given this address too, and can be reached from here"
+            )
     try:
         jax.distributed.initialize(
             coordinator_address,
             num_processes,
             process_id,
             cluster_detection_method=None if missing else "deactivate",
+            initialization_timeout=start_seconds,
             heartbeat_timeout_seconds=_HEARTBEAT_SECONDS,
             shutdown_timeout_seconds=_GOODBYE_SECONDS,
         )
@@ -101,7 +118,9 @@ def own_status() -> Generator[None]:
 
 def _of_xla(error: BaseException | None) -> bool:
     """Whether it comes from the runtime, as what is seen of a process that is gone does: 'UNKNOWN: Gloo
-    all-reduce failed: …', a plain ValueError on CPUs."""
+    all-reduce failed: …', a plain ValueError on CPUs. That its own devices are full is no word of others."""
+    if error is not None and is_device_full(error):
+        return False
     named = re.match(r"[A-Z_]+: ", str(error)) is not None
     return isinstance(error, jax.errors.JaxRuntimeError) or named
 
@@ -114,20 +133,35 @@ def _leave(status: int) -> NoReturn:
     os._exit(status)
 
 
-def _require_free(address: str) -> None:
-    """Raises ValueError where process 0 cannot listen: jax itself crashes there."""
+def _host_and_port(address: str) -> tuple[str, int]:
     host, _, port = address.rpartition(":")
-    if not host or not port.isdecimal():
+    if not host or not port.isdecimal() or int(port) >= 2**16:
         raise ValueError(f"--coordinator_address: expected HOST:PORT, got {address!r}")
+    return host.strip("[]"), int(port)  # [::1]:1234
+
+
+def _require_free(port: int) -> None:
+    """Raises ValueError where process 0 cannot listen: jax itself crashes there."""
     with socket.socket() as free:
         free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            free.bind(("", int(port)))
-        except (OSError, OverflowError) as error:
+            free.bind(("", port))
+        except OSError as error:
             raise ValueError(
                 f"--coordinator_address: process 0 cannot listen on port {port} ({error}): choose another, "
                 "the same in all processes"
             ) from error
+
+
+def _answers(host: str, port: int, seconds: float) -> bool:
+    """Whether process 0 comes to listen within so many seconds: where it does not, jax aborts the process
+    with a stack of C++. Asked again where the name is not known either, as some clusters make it late."""
+    until = time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0:
+        with contextlib.suppress(OSError), socket.create_connection((host, port), timeout=left):
+            return True
+        time.sleep(min(_ASKED_AGAIN_SECONDS, max(0.0, until - time.monotonic())))
+    return False
 
 
 def is_first() -> bool:

@@ -5,7 +5,9 @@ in a thread of its own. It does not notice flipped bits, so each array carries a
 """
 
 import contextlib
-from collections.abc import Generator
+import os
+import time
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +19,24 @@ from coreecg_jax.training.checksum import checksums, on_host
 
 KEPT = 2  # where the newer is damaged, the older is used
 SET_ASIDE = "set_aside"
+# NFS clients remember that a name was not there, for up to a minute as they are mounted by default.
+_SEEN_SECONDS = 60.0
 
 
 class Damaged(ValueError):
     """A checkpoint that cannot be read, or is read as something else than was saved."""
+
+
+class _Manager(ocp.CheckpointManager):
+    """Orbax's, which does not ask whether the run shall stop.
+
+    It would ask with the number of the training step, `Interruption.look` asks with the number of its looks,
+    and jax keeps one count for both: after the higher number the notices of the lower are not heard.
+    """
+
+    def reached_preemption(self, step: int) -> bool:
+        del step
+        return False
 
 
 class Stored:
@@ -32,21 +48,27 @@ class Stored:
     """
 
     def __init__(self, folder: Path, *, writes: bool) -> None:
-        options = ocp.CheckpointManagerOptions(
-            max_to_keep=KEPT,
-            create=writes,
-            read_only=not writes,
-            enable_async_checkpointing=writes,
-            cleanup_tmp_directories=writes,  # of a run that was killed while it saved
-        )
-        handlers = {"state": ocp.StandardCheckpointHandler(), "about": ocp.JsonCheckpointHandler()}
         self._folder = folder.absolute()
-        self._manager = ocp.CheckpointManager(self._folder, options=options, item_handlers=handlers)
-        if processes.anywhere(not self._folder.is_dir()):
+        if writes:
+            _make(self._folder)
+        if processes.anywhere(not is_seen(self._folder)):
             raise FileNotFoundError(
                 f"{self._folder} is not there for every process of the run: choose a --workdir on a file "
                 "system that all of them see"
             )
+        options = ocp.CheckpointManagerOptions(
+            max_to_keep=KEPT,
+            create=False,  # it would look for the folder before it is made
+            read_only=not writes,
+            enable_async_checkpointing=writes,
+            cleanup_tmp_directories=writes,  # of a run that was killed while it saved
+            # The threads of two folders would meet at the same barriers, and the runtime refuses the second.
+            multiprocessing_options=ocp.options.MultiprocessingOptions(
+                barrier_sync_key_prefix=self._folder.name
+            ),
+        )
+        handlers = {"state": ocp.StandardCheckpointHandler(), "about": ocp.JsonCheckpointHandler()}
+        self._manager = _Manager(self._folder, options=options, item_handlers=handlers)
 
     def steps(self) -> list[int]:
         """Of the complete checkpoints, the newest first."""
@@ -146,6 +168,36 @@ class Stored:
 
     def _damaged(self, step: int, what: str) -> Damaged:
         return Damaged(f"{self.path(step)} {what}; copy the run again, or train in another --workdir")
+
+
+def is_seen(
+    folder: Path,
+    *,
+    seconds: float = _SEEN_SECONDS,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> bool:
+    """Whether a folder is there; where not yet, looked for again for `seconds`.
+
+    On a network file system what another process has made may be missing here for a while: listing the folder
+    above asks the server, where looking for the name alone is answered from memory.
+    """
+    until = clock() + seconds
+    while not folder.is_dir():
+        if clock() >= until:
+            return False
+        above = next(parent for parent in folder.parents if parent.is_dir())
+        with contextlib.suppress(OSError):  # that cannot be listed
+            os.listdir(above)
+        sleep(1)
+    return True
+
+
+def _make(folder: Path) -> None:
+    """By the first process, before any other looks for it."""
+    if processes.is_first():
+        folder.mkdir(parents=True, exist_ok=True)
+    processes.wait(f"{folder.name} is made")
 
 
 def shaped(tree: Any, sharding: jax.sharding.Sharding | None = None) -> Any:

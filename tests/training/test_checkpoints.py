@@ -6,6 +6,7 @@ import pytest
 from made_runs import PREPROCESSING, assert_same, placement_of, tiny_experiment
 from made_states import CONFIG, DATA, at_step
 
+from coreecg_jax.training import checkpoints as of_run
 from coreecg_jax.training.checkpoints import Checkpoints, load_parameters
 from coreecg_jax.training.state import init_state
 
@@ -47,6 +48,16 @@ def test_the_best_is_that_of_the_lowest_loss_across_starts(tmp_path, fresh):
     loaded = load_parameters(tmp_path, "best")
     assert loaded.step == 6
     assert_same(loaded.parameters, at_step(fresh, 6).parameters)
+
+
+def test_whether_it_is_the_best_is_as_the_first_process_says(tmp_path, fresh, monkeypatch):
+    """All save or none does; a mean may differ in its last bit from process to process."""
+    with Checkpoints(tmp_path, CONFIG, PREPROCESSING) as checkpoints:
+        monkeypatch.setattr(of_run, "as_first", lambda better: 0)
+        assert not checkpoints.save_if_best(at_step(fresh, 1), 1.0)
+        monkeypatch.setattr(of_run, "as_first", lambda better: 1)
+        for step, loss in ((2, 1.0), (3, 1.0 + 2**-23)):
+            assert checkpoints.save_if_best(at_step(fresh, step), loss)
 
 
 @pytest.mark.parametrize("which", ["last", "best"])

@@ -30,29 +30,37 @@ def test_the_second_signal_acts():
 
 # One process of jax.distributed: what it does with SIGTERM, several do together.
 PREEMPTED = """
-import os, signal, time
-import jax
+import os, signal, sys, time
+from pathlib import Path
+import jax, numpy as np
 from coreecg_jax.training.interruption import Interruption
+from coreecg_jax.training.stored import Stored
 jax.distributed.initialize("localhost:{port}", 1, 0)
+stored = Stored(Path(sys.argv[1]), writes=True)
 with Interruption() as interruption:
-    for number in range(1, 600):
+    for number in range(1, 200):
         interruption.look()
         if interruption.asked:
             break
         if number == 3:
+            # The notice comes between a checkpoint of a step far above the looks and the next look.
+            stored.save(50_000, {{"kernel": np.ones(4, np.float32)}}, {{"config": {{}}}})
+            stored.wait()
             os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(0.05)
+            time.sleep(2.5)
+        time.sleep(0.02)
 print(number, interruption.signal)
+stored.close()
 jax.distributed.shutdown()
 """
 
 
-def test_a_preemption_notice_is_found_at_a_step():
+def test_a_preemption_notice_is_found_at_a_step_and_after_a_checkpoint(tmp_path):
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-c", PREEMPTED.format(port=port)]
+    command = [sys.executable, "-c", PREEMPTED.format(port=port), str(tmp_path / "last")]
     result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     number, asked = map(int, result.stdout.split())
-    assert 3 < number < 599
+    assert 3 < number < 199
     assert asked == signal.SIGTERM

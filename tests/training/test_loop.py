@@ -1,7 +1,10 @@
+import gc
 import json
 import os
 import signal
+import weakref
 
+import jax
 import numpy as np
 import pytest
 from made_kills import run_and_kill
@@ -167,6 +170,34 @@ def test_a_validation_that_is_made_up_for_and_stopped_again_is_still_owed(root, 
     assert int(train(config, tmp_path).step) == steps
     watched = [row["step"] for row in read_metrics(tmp_path) if "validation/loss" in row]
     assert watched == list(range(2, steps + 1, 2))
+
+
+def test_what_a_run_starts_with_is_not_held_beside_its_state(root, tmp_path, monkeypatch):
+    """On an accelerator that is the memory of parameters and moments once more."""
+    made, held = [], []
+
+    def noting(function):
+        def noted(*args):
+            tree = function(*args)
+            made.extend(map(weakref.ref, jax.tree.leaves(tree)))
+            return tree
+
+        return noted
+
+    class Feed(InstantFeed):
+        def __call__(self, state, number, count):
+            if number:
+                gc.collect()
+                held.append(sum(leaf() is not None for leaf in made))
+            return super().__call__(jax.tree.map(jax.numpy.copy, state), number, count)
+
+    for name in ("init_state", "put"):
+        monkeypatch.setattr(loop, name, noting(getattr(loop, name)))
+    monkeypatch.setattr(loop, "_validator", lambda *_: lambda *_: {"loss": 1.0})
+    monkeypatch.setattr(loop, "_feed_from", lambda *_: lambda *_: Feed())
+    train(config_of(root, {"run.steps": 2, "optimizer.warmup_steps": 1}), tmp_path)
+    assert made
+    assert held == [0]  # at the second step
 
 
 def test_the_best_checkpoint_is_that_of_the_lowest_validation_loss(whole):

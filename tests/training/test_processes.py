@@ -2,7 +2,9 @@
 
 import signal
 import socket
+import threading
 
+import jax
 import pytest
 from made_processes import run_together
 
@@ -11,6 +13,7 @@ from coreecg_jax.training.processes import anywhere, as_first, join, require_sam
 TOGETHER = """
 import jax, numpy as np
 from pathlib import Path
+from orbax.checkpoint._src.multihost import multihost
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from coreecg_jax.training.mesh import place, put
 from coreecg_jax.training.processes import *
@@ -45,16 +48,27 @@ told = {
     "back": whole(back),
     "saved": stored.steps(),
 }
+# Two folders at once, as of the last and the best.
+barriers = set()
+multihost._unique_barrier_key = lambda key: barriers.add(key) or key
+best = Stored(Path(given["folder"]).with_name("best"), writes=True)
+for step in (8, 9):
+    stored.save(step, put(state, shardings), {"config": {}})
+    best.save(step, put(state, shardings), {"config": {}})
+for one in (best, stored):
+    one.wait()
+told |= {"barriers": sorted(barriers), "at_once": [stored.steps(), best.steps()]}
+best.close()
 wait("all is read")
 # A bit of what the second process alone holds is flipped: neither goes on. Mostly that is one file; on a busy
 # machine there were others of that size beside it.
-written = [path for path in stored.path(7).glob("state/ocdbt.process_1/d/*") if path.stat().st_size > 2000]
+written = [path for path in stored.path(9).glob("state/ocdbt.process_1/d/*") if path.stat().st_size > 2000]
 for data in written if number == 1 else ():
     content = bytearray(data.read_bytes())
     content[len(content) // 2] ^= 8
     data.write_bytes(content)
 wait("it is flipped")
-told["damaged"] = refusal(lambda: stored.state(7, shaped(back)))
+told["damaged"] = refusal(lambda: stored.state(9, shaped(back)))
 stored.close()
 print(json.dumps(told))
 """
@@ -88,10 +102,22 @@ def test_a_state_divided_between_them_is_saved_once_and_comes_back_to_the_bit(bo
         assert said["saved"] == [7]
 
 
+def test_two_folders_that_are_saved_at_once_do_not_meet_at_a_barrier(both):
+    """The runtime refuses a barrier that another thread of the process waits at."""
+    for said in both[1]:
+        assert said["at_once"] == [[9, 8], [9, 8]]
+        of_last, of_best = (
+            {key.removeprefix(prefix) for key in said["barriers"] if key.startswith(prefix)}
+            for prefix in ("last_", "best_")
+        )
+        assert any("set_value_start" in key for key in of_last & of_best)
+        assert len(of_last) + len(of_best) == len(said["barriers"])
+
+
 def test_what_one_of_them_reads_wrong_is_damaged_for_both(both):
     folder, said = both
     for one in said:
-        assert one["damaged"].startswith(f"{folder}/7 has a wrong checksum of kernel: it is damaged")
+        assert one["damaged"].startswith(f"{folder}/9 has a wrong checksum of kernel: it is damaged")
 
 
 def test_one_process_agrees_with_itself():
@@ -110,6 +136,10 @@ def test_one_process_agrees_with_itself():
         (
             {"coordinator_address": "localhost", "process_id": 0, "num_processes": 2},
             "--coordinator_address: expected HOST:PORT, got 'localhost'",
+        ),
+        (
+            {"coordinator_address": "localhost:70000", "process_id": 1, "num_processes": 2},
+            "--coordinator_address: expected HOST:PORT, got 'localhost:70000'",
         ),
         (
             {"coordinator_address": "localhost:1", "process_id": 2, "num_processes": 2},
@@ -131,6 +161,30 @@ def test_a_port_that_is_taken_is_told_before_anything_is_joined():
             join(coordinator_address=address, process_id=0, num_processes=2)
 
 
+def test_a_first_process_that_does_not_answer_is_told():
+    """jax would abort, with 134, which a scheduler takes for a machine that is gone."""
+    with socket.socket() as silent:  # bound, so that nobody else listens there
+        silent.bind(("localhost", 0))
+        address = f"localhost:{silent.getsockname()[1]}"
+        with pytest.raises(
+            ValueError, match=f"nobody listens on {address} after 1 s; look whether process 0"
+        ):
+            join(coordinator_address=address, process_id=1, num_processes=2, start_seconds=1)
+
+
+def test_a_first_process_that_comes_late_is_waited_for(monkeypatch):
+    joined = []
+    monkeypatch.setattr(jax.distributed, "initialize", lambda *given, **_: joined.append(given))
+    with socket.socket() as late:
+        late.bind(("localhost", 0))
+        address = f"localhost:{late.getsockname()[1]}"
+        timer = threading.Timer(0.7, late.listen)
+        timer.start()
+        join(coordinator_address=address, process_id=1, num_processes=2, start_seconds=30)
+        timer.join()
+    assert joined == [(address, 2, 1)]
+
+
 def test_without_a_cluster_it_says_what_to_give():
     (ended,) = run_together("processes.join()", 1)
     assert ended.status == 1
@@ -139,14 +193,20 @@ def test_without_a_cluster_it_says_what_to_give():
 
 # One leaves while the others wait for it in a collective.
 LEAVING = """
+import jax
 from coreecg_jax.training.processes import own_status, wait
+from coreecg_jax.training.room import fullness_told
 wait("all are here")
 with own_status():
     if number == given["alone"]:
         if given["how"] == "mistake":
             sys.exit(2)
-        raise RuntimeError("a bug of ours")
+        if given["how"] == "bug":
+            raise RuntimeError("a bug of ours")
     try:
+        if number == given["alone"]:
+            with fullness_told():
+                raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory")
         wait("which never comes")
     except ValueError as error:  # so launch.shell would have it
         sys.exit(2)
@@ -155,7 +215,7 @@ with own_status():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("alone", [0, 1])
-@pytest.mark.parametrize(("how", "status"), [("mistake", 2), ("bug", 1)])
+@pytest.mark.parametrize(("how", "status"), [("mistake", 2), ("full device", 2), ("bug", 1)])
 def test_one_that_ends_alone_has_its_own_status_and_the_others_follow(alone, how, status):
     ended = run_together(LEAVING, 2, {"alone": alone, "how": how})
     assert ended[alone].status == status

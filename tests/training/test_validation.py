@@ -1,4 +1,6 @@
 import dataclasses
+import gc
+import weakref
 
 import numpy as np
 import pytest
@@ -63,3 +65,13 @@ def test_too_few_recordings_are_told(experiment, recordings):
     message = r"data\.validation_batch_size: expected at most the 20 validation windows of 9 s .*got 24"
     with pytest.raises(ValueError, match=message):
         make_validator(experiment.objective, recordings, batch_size=24, placement=placement_of(8))
+
+
+def test_the_recordings_are_not_held_on_the_host_once_they_are_on_the_devices(experiment):
+    recordings = made_recordings(8)
+    ecg = weakref.ref(recordings.ecg)
+    validate = make_validator(experiment.objective, recordings, batch_size=8, placement=placement_of(8))
+    del recordings
+    gc.collect()
+    assert ecg() is None
+    assert callable(validate)
