@@ -19,6 +19,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.data.validation = "mimic_iv_ecg:fold10"
     config.data.batch_size = 2048
     config.data.validation_batch_size = 512
+    config.data.readers = 16  # so that up to 16 processes read shards of their own each
     config.optimizer.learning_rate = 1.5e-4 * config.data.batch_size / 256
     config.optimizer.warmup_steps = 10_000
     config.run.steps = 100_000

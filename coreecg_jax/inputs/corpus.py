@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from coreecg_jax.inputs.batch import Batch
-from coreecg_jax.inputs.packing import AFTER_SAMPLES, Rows, packed, rows_of_shards, words_of
+from coreecg_jax.inputs.packing import AFTER_SAMPLES, ByOne, Rows, packed, rows_of_shards, words_of
 from coreecg_jax.inputs.training_windows import TrainingWindows
 from coreecg_jax.records.leads import LEADS
 
@@ -27,7 +27,10 @@ class Corpus(NamedTuple):
 
 
 def load_corpus(
-    windows: TrainingWindows, sharding: jax.sharding.NamedSharding, folder: Path | str = ""
+    windows: TrainingWindows,
+    sharding: jax.sharding.NamedSharding,
+    folder: Path | str = "",
+    by_one: ByOne = lambda work: work(),
 ) -> Corpus:
     """Reads the corpus, each process what its devices hold, one device's part at a time and of that a chunk.
 
@@ -35,8 +38,9 @@ def load_corpus(
       windows: of training.
       sharding: of the first axis over the devices.
       folder: for a file of the rows (`packing.packed`); the shards are read at each start where it is empty.
+      by_one: as `packing.packed`.
     """
-    read = packed(folder, windows) if folder else rows_of_shards(windows)
+    read = packed(folder, windows, by_one) if folder else rows_of_shards(windows)
     shape = _shape(windows, sharding)
     parts = sharding.addressable_devices_indices_map(shape)
     on_devices = [_part(read, part, windows.usable, shape, device) for device, part in parts.items()]

@@ -8,6 +8,7 @@ Random numbers are Philox's raw ones: their sequence is fixed, that of numpy's d
 """
 
 import dataclasses
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -61,20 +62,25 @@ class Order:
         """Windows of a batch that come from one reader."""
         return self.batch_size // self.readers
 
-    @property
+    # Asked for at every step, and at the size of a large corpus a matter of milliseconds to most of a second.
+    @functools.cached_property
     def steps_per_epoch(self) -> int:
         """Batches that every reader has windows for."""
         return min(self._windows_of_readers()) // self.part
 
     def files_of(self, reader: int) -> np.ndarray:
         """The files of a reader, int64, in the order of the selection: dealt out by size."""
+        return self._files_of_readers[reader]
+
+    @functools.cached_property
+    def _files_of_readers(self) -> list[np.ndarray]:
         windows = self._windows_of_files()
         held, files = np.zeros(self.readers, np.int64), [[] for _ in range(self.readers)]
         for file in np.argsort(-windows, kind="stable"):
             least = int(np.argmin(held))
             held[least] += windows[file]
             files[least].append(int(file))
-        return np.array(sorted(files[reader]), np.int64)
+        return [np.array(sorted(of_reader), np.int64) for of_reader in files]
 
     def epoch(self, number: int, reader: int) -> Epoch:
         """What a reader does in an epoch."""

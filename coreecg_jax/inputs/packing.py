@@ -28,6 +28,7 @@ AFTER_SAMPLES = 3  # words: length, patient, available leads
 
 # The rows of a range [first, stop), one after another; each int32 [words].
 Rows = Callable[[int, int], Iterator[np.ndarray]]
+ByOne = Callable[[Callable[[], None]], None]  # of several processes, one calls it and the others wait
 
 
 def words_of(window_samples: int) -> int:
@@ -61,17 +62,28 @@ def rows_of_shards(windows: TrainingWindows) -> Rows:
     return read
 
 
-def packed(folder: Path | str, windows: TrainingWindows) -> Rows:
+def packed(folder: Path | str, windows: TrainingWindows, by_one: ByOne = lambda work: work()) -> Rows:
     """The same rows from a file below `folder`, mapped into memory; written from the shards where it is not.
 
     It appears by one rename, complete. Several processes may ask at once: the first that is done wins.
+
+    Args:
+      by_one: calls a function in one of several processes while the others wait. Those that do not see its
+        file, as their disks are others, then write one for themselves.
 
     Raises:
       ValueError: when the folder holds other windows.
     """
     folder, about = Path(folder), _about(windows)
-    if not folder.exists():
-        _write(folder, windows, about)
+
+    def write_if_absent() -> None:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        # Listed, not asked for by name: a network file system remembers for a while what was not there.
+        if folder.name not in os.listdir(folder.parent):
+            _write(folder, windows, about)
+
+    by_one(write_if_absent)
+    write_if_absent()
     there = json.loads((folder / ABOUT_FILE).read_text(encoding="utf-8"))
     if there != about:
         raise ValueError(
@@ -83,7 +95,6 @@ def packed(folder: Path | str, windows: TrainingWindows) -> Rows:
 
 
 def _write(folder: Path, windows: TrainingWindows, about: dict[str, Any]) -> None:
-    folder.parent.mkdir(parents=True, exist_ok=True)
     # Not named by the process: in containers all have the number 1, and so had the one that was killed.
     new = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f"{folder.name}.new."))
     new.chmod(0o755)  # as any folder is: others may read the corpus

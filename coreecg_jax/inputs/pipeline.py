@@ -27,9 +27,10 @@ from coreecg_jax.records.leads import LEADS
 # Decoded together: a call for each record would cost more than its decoding.
 _RECORDS_IN_A_GROUP = 64
 
-_FEATURES = ("ecg", "length", "quality", "patient_key")
+_SMALL_FEATURES = ("length", "quality", "patient_key")
 
-Columns = dict[str, np.ndarray]  # of `_FEATURES`
+Columns = dict[str, np.ndarray]  # "ecg" and `_SMALL_FEATURES`
+Places = list[tuple[Columns, int]]  # windows, each as a row of the group that was decoded with it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,11 +55,13 @@ class Stream:
         epoch, first = divmod(start_step, order.steps_per_epoch)
         while True:
             parts = [self._epoch(epoch, reader, first) for reader in wanted]
-            for columns in zip(*parts, strict=True):
-                yield self._batch(dict(zip(wanted, columns)))
+            for places in zip(*parts, strict=True):
+                yield self._batch(dict(zip(wanted, places)))
             epoch, first = epoch + 1, 0
 
-    def _batch(self, parts: dict[int, Columns]) -> Batch:
+    def _batch(self, parts: dict[int, Places]) -> Batch:
+        """Each window is copied once, from the group that it was decoded in: at the size of a large batch
+        these copies are what the thread that feeds the accelerators does."""
         order, samples = self.windows.order, self.windows.selection.preprocessing.window_samples
         batch = Batch(
             ecg=np.zeros((order.batch_size, len(LEADS), samples), np.int16),
@@ -66,14 +69,19 @@ class Stream:
             available=np.zeros((order.batch_size, len(LEADS)), bool),
             patient=np.zeros(order.batch_size, np.uint32),
         )
-        for reader, columns in parts.items():
-            rows = slice(reader * order.part, (reader + 1) * order.part)
-            batch.ecg[rows], batch.length[rows] = columns["ecg"], columns["length"]
-            batch.available[rows] = available_leads(columns["quality"])
-            batch.patient[rows] = columns["patient_key"]
+        for reader, places in parts.items():
+            start = reader * order.part
+            for row, (group, place) in enumerate(places, start):
+                batch.ecg[row] = group["ecg"][place]
+            rows = slice(start, start + order.part)
+            length, quality, patient = (
+                np.array([group[name][place] for group, place in places]) for name in _SMALL_FEATURES
+            )
+            batch.length[rows], batch.patient[rows] = length, patient
+            batch.available[rows] = available_leads(quality)
         return batch
 
-    def _epoch(self, number: int, reader: int, first: int) -> Iterator[Columns]:
+    def _epoch(self, number: int, reader: int, first: int) -> Iterator[Places]:
         """A reader's part of the batches of an epoch, from its batch `first` on."""
         order = self.windows.order
         epoch = order.epoch(number, reader)
@@ -144,10 +152,10 @@ def training_batches(root: Path | str, spec: str, **settings: Any) -> Stream:
     return Stream(training_windows(root, spec, **settings))
 
 
-def _picked(held: list[Columns | None], places_B: np.ndarray) -> Columns:
+def _picked(held: list[Columns | None], places_B: np.ndarray) -> Places:
     """Some of the records that were read, by their place since the first."""
     rows = [(held[place // _RECORDS_IN_A_GROUP], place % _RECORDS_IN_A_GROUP) for place in places_B.tolist()]
-    return {name: np.stack([group[name][row] for group, row in rows if group]) for name in _FEATURES}
+    return [(group, row) for group, row in rows if group]
 
 
 def _let_go(held: list[Columns | None], before: int) -> None:

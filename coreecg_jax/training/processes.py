@@ -184,6 +184,13 @@ def wait(name: str) -> None:
     multihost_utils.sync_global_devices(name)
 
 
+def by_first(work: Callable[[], None]) -> None:
+    """The first process does it; the others wait until it is done."""
+    if is_first():
+        work()
+    wait("done by the first process")
+
+
 def texts(text: str) -> list[str]:
     """What each process says, in the order of the processes."""
     if jax.process_count() == 1:

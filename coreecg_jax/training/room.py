@@ -26,6 +26,6 @@ def fullness_told() -> Generator[None]:
         reason = str(error).strip().partition("\n")[0]
         raise DeviceFull(
             f"expected the run to fit into the memory of its devices, got {reason!r}; lower data.batch_size "
-            "or data.validation_batch_size, take more devices or raise run.fsdp, or set model.remat to "
+            "or data.validation_batch_size, take more devices or raise run.fsdp, or set run.remat to "
             "'dots' or 'all', which keeps less for the gradient"
         ) from error
