@@ -2,7 +2,8 @@
 # jax[cuda13] brings CUDA's libraries as wheels; the host needs a driver for CUDA 13 (580 or newer) and the NVIDIA
 # Container Toolkit.
 #   docker build -f containers/gpu.Dockerfile -t coreecg-jax:gpu .
-#   docker run --gpus all -v "$PWD/data:/coreecg/data" -v "$PWD/runs:/coreecg/runs" coreecg-jax:gpu \
+#   docker run --init --gpus all --shm-size=1g --ulimit memlock=-1 \
+#     -v "$PWD/data:/coreecg/data" -v "$PWD/runs:/coreecg/runs" coreecg-jax:gpu \
 #     --config=configs/mimic_s.py --workdir=runs/x
 # The mounted folders must be writable by user 1000.
 FROM python:3.11-slim
@@ -21,5 +22,7 @@ RUN .venv/bin/pip install --no-cache-dir --no-deps -e . && mkdir -p data runs
 
 # On the mounted folder: what is compiled serves the next container too.
 ENV JAX_COMPILATION_CACHE_DIR=/coreecg/runs/.cache/jax
+# Without a driver it shall fail, not compute on the CPU unseen. Of the GPU's memory jax takes three quarters by itself.
+ENV JAX_PLATFORMS=cuda XLA_PYTHON_CLIENT_MEM_FRACTION=.9
 
 ENTRYPOINT [".venv/bin/python", "-m", "launch.pretrain"]

@@ -1,6 +1,7 @@
 # Pretraining on one TPU host. Never built: where this was written there is no Docker daemon.
 #   docker build -f containers/tpu.Dockerfile -t coreecg-jax:tpu .
-#   docker run --privileged --net=host -v "$PWD/data:/coreecg/data" -v "$PWD/runs:/coreecg/runs" coreecg-jax:tpu \
+#   docker run --init --privileged --net=host \
+#     -v "$PWD/data:/coreecg/data" -v "$PWD/runs:/coreecg/runs" coreecg-jax:tpu \
 #     --config=configs/mimic_s.py --workdir=runs/x
 # --privileged opens the TPU's devices, which may also need --user=root. The mounted folders must be writable by
 # the user.
@@ -20,5 +21,7 @@ RUN .venv/bin/pip install --no-cache-dir --no-deps -e . && mkdir -p data runs
 
 # On the mounted folder: what is compiled serves the next container too.
 ENV JAX_COMPILATION_CACHE_DIR=/coreecg/runs/.cache/jax
+# Where the TPU cannot be opened it shall fail, not compute on the CPU unseen.
+ENV JAX_PLATFORMS=tpu
 
 ENTRYPOINT [".venv/bin/python", "-m", "launch.pretrain"]

@@ -9,6 +9,7 @@ Exit statuses, for schedulers too: docs/running.md.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from absl import flags
 from ml_collections import config_flags
@@ -16,6 +17,7 @@ from ml_collections import config_flags
 from coreecg_jax.training.estimate import estimate
 from coreecg_jax.training.loop import train
 from coreecg_jax.training.processes import is_first, join, own_status
+from launch import devices
 from launch.shell import run_main
 from launch.watching import evaluators, pictures
 
@@ -32,13 +34,17 @@ flags.declare_key_flag("compile_cache")
 def main(argv: Sequence[str]) -> None:
     """Trains and says where the run is."""
     del argv
-    config = _CONFIG.value
-    named = (_COORDINATOR.value, _PROCESS_ID.value, _NUM_PROCESSES.value)
-    if _DISTRIBUTED.value or any(value is not None for value in named):
+    config, named = _CONFIG.value, _named()
+    if _several():
         join(coordinator_address=named[0], process_id=named[1], num_processes=named[2])
+    computes_on = devices.described(config)
     if _DRY_RUN.value:
-        print(estimate(config, _WORKDIR.value).report())
+        needs = estimate(config, _WORKDIR.value).report()
+        if is_first():
+            print(needs)
         return
+    if is_first():
+        print(computes_on, flush=True)
     state = train(config, _WORKDIR.value, evaluators(config), pictures(config))
     if not is_first():
         return
@@ -46,7 +52,22 @@ def main(argv: Sequence[str]) -> None:
     print(f"next: python -m launch.evaluate --checkpoint={_WORKDIR.value} --data_root={config.data.root}")
 
 
+def cache_folder() -> Path | None:
+    """Of several processes the run's own, as all see it. jax writes from the first process only: of a folder
+    on each host the first would have at the next start what the others compile, and GPUs, which share out the
+    trials of kernels while they compile, would wait for it."""
+    return Path(_WORKDIR.value, ".cache", "jax").absolute() if _several() else None
+
+
+def _several() -> bool:
+    return _DISTRIBUTED.value or any(value is not None for value in _named())
+
+
+def _named() -> tuple[str | None, int | None, int | None]:
+    return _COORDINATOR.value, _PROCESS_ID.value, _NUM_PROCESSES.value
+
+
 if __name__ == "__main__":
     flags.mark_flag_as_required("config")
     with own_status():
-        run_main(main)
+        run_main(main, cache_folder=cache_folder)

@@ -1,5 +1,6 @@
 """What every launcher shares: a user's mistake is one sentence, not a traceback."""
 
+import logging as standard_logging
 import os
 import signal
 import sys
@@ -19,21 +20,28 @@ _CACHE_VARIABLE = "JAX_COMPILATION_CACHE_DIR"
 flags.DEFINE_bool(
     "compile_cache",
     True,
-    f"Keep what is compiled for the next start, in ~/.cache or where {_CACHE_VARIABLE} says.",
+    f"Keep what is compiled for the next start: in ~/.cache, of several processes below --workdir, or where "
+    f"{_CACHE_VARIABLE} says.",
 )
 
 
-def run_main(main: Callable[[Sequence[str]], None], *, files: bool = False) -> None:
+def run_main(
+    main: Callable[[Sequence[str]], None],
+    *,
+    files: bool = False,
+    cache_folder: Callable[[], Path | None] = lambda: None,
+) -> None:
     """Runs an absl main: what the user has to know becomes one line and an exit status.
 
     With `files`, what stands on the command line beside the flags is handed on; else it is a mistake.
+    `cache_folder` says, when the flags are read, where what is compiled is kept if not in the user's cache.
     """
 
     def guarded(argv: Sequence[str]) -> None:
         if len(argv) > 1 and not files:
             _give_up(f"unexpected argument {argv[1]!r}: every setting is a --flag=value")
         if "compile_cache" in flags.FLAGS:
-            _set_compile_cache(flags.FLAGS.compile_cache)
+            _set_compile_cache(flags.FLAGS.compile_cache, cache_folder())
         try:
             main(argv)
         except (KeyboardInterrupt, InterruptedError) as error:
@@ -47,18 +55,34 @@ def run_main(main: Callable[[Sequence[str]], None], *, files: bool = False) -> N
             _give_up(failure(error))
 
     logging.set_verbosity(logging.FATAL)  # absl's default is to show what libraries tell themselves, in pages
+    _let_jax_warn()
     app.run(guarded, flags_parser=_parse)
 
 
-def _set_compile_cache(wanted: bool) -> None:
+def _let_jax_warn() -> None:
+    """That it found no driver and computes on the CPU, above all; JAX_LOGGING_LEVEL says otherwise."""
+    for name in ("jax", "jax_plugins"):
+        logger = standard_logging.getLogger(name)
+        if logger.level == standard_logging.NOTSET:
+            logger.setLevel(standard_logging.WARNING)
+
+
+def _set_compile_cache(wanted: bool, folder: Path | None) -> None:
     """For jax, imported already or later; what the environment says stays as it is."""
     if not wanted:
         _set_for_jax("jax_enable_compilation_cache", False, "false")
         return
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser(), "coreecg_jax", "jax")
-    if _CACHE_VARIABLE in os.environ or not _writable(folder):
+    if os.environ.get(_CACHE_VARIABLE):
         return
+    if folder is None:  # else it is a run's, and jax makes it: a mistake found before leaves no folder
+        folder = _users_cache()
+        if not _writable(folder):
+            return
     _set_for_jax("jax_compilation_cache_dir", str(folder), str(folder))
+
+
+def _users_cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser(), "coreecg_jax", "jax")
 
 
 def _set_for_jax(name: str, value: bool | str, text: str) -> None:

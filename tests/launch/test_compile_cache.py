@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from made_launches import launched
 
 ROOT = Path(__file__).parents[2]
 # A launcher that compiles something. With and without jax at its start: some import it late.
@@ -56,3 +57,26 @@ def test_it_is_nowhere_where_it_is_not_wanted(tmp_path: Path) -> None:
 def test_a_home_that_cannot_be_written_is_no_reason_to_stop(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     assert kept(tmp_path, XDG_CACHE_HOME=str(tmp_path / "file")) == []
+
+
+@pytest.mark.parametrize("flags", [["--distributed"], ["--coordinator_address=host:1", "--process_id=1"]])
+def test_of_several_processes_it_is_the_runs_which_all_of_them_see(tmp_path: Path, flags: list[str]) -> None:
+    assert kept_by_pretraining(tmp_path, *flags) == ["run/.cache/jax"]
+
+
+def test_of_several_processes_too_the_environment_wins(tmp_path: Path) -> None:
+    said = str(tmp_path / "said")  # jax, imported before, does not look there; it is not sent elsewhere
+    assert kept_by_pretraining(tmp_path, "--distributed", JAX_COMPILATION_CACHE_DIR=said) == []
+
+
+def test_of_one_process_it_is_the_users(tmp_path: Path) -> None:
+    assert kept_by_pretraining(tmp_path) == ["home/coreecg_jax/jax"]
+
+
+def kept_by_pretraining(tmp_path: Path, *flags: str, **environment: str) -> list[str]:
+    """The same of `launch.pretrain`, without its training."""
+    said = {"JAX_COMPILATION_CACHE_DIR": "", "XDG_CACHE_HOME": str(tmp_path / "home")} | environment
+    arguments = ["--config=configs/tiny.py", f"--workdir={tmp_path / 'run'}", *flags]
+    done = launched("tests.launch.made_pretraining", *arguments, **said)
+    assert (done.returncode, done.stderr) == (0, "")
+    return sorted({str(path.parent.relative_to(tmp_path)) for path in tmp_path.rglob("*-cache")})

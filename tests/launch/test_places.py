@@ -1,32 +1,46 @@
 """The recipes for clusters: syntax, and what they call, by stand-ins for the clusters' own programs."""
 
+import os
 import re
+import signal
 import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
+from jax._src.clusters import cloud_tpu_cluster
+
+from configs import mimic_b, mimic_s
 
 ROOT = Path(__file__).parents[2]
 PLACES = ROOT / "launch" / "places"
 FLAGS = ["--config=configs/mimic_s.py", "--workdir=/runs/a b"]
+ASKED_FOR = ("nodes", "gpus-per-node")
 RECIPES = sorted(path.name for path in PLACES.iterdir() if path.name != "README.md")
 
 
-def run(recipe: str, folder: Path, *arguments: str, status: int = 0) -> tuple[int, list[list[str]]]:
-    """The exit status, and every program that was called, with its arguments: each says what it was given."""
+def run(
+    recipe: str, folder: Path, *arguments: str, status: int = 0, **variables: str
+) -> tuple[int, list[list[str]]]:
+    """The exit status, and every program that was called, with its arguments: each says what it was given,
+    `srun` its environment too."""
     for name in ("gcloud", "srun", "scontrol", "docker"):
         program = folder / name
         program.write_text(
-            f"#!/usr/bin/env bash\nprintf '%s\\0' {name} \"$@\" >> {folder}/called\necho >> {folder}/called\n"
+            f"#!/usr/bin/env bash\n{{ printf '%s\\0' {name} \"$@\"; printf '\\036'; }} >> {folder}/called\n"
+            f"[ {name} != srun ] || env > {folder}/environment\n"
             f"exit {status if name == 'srun' else 0}\n"
         )
         program.chmod(0o755)
-    environment = {"PATH": f"{folder}:/usr/bin:/bin", "SLURM_JOB_ID": "7", "SLURM_CPUS_PER_TASK": "8"}
+    environment = {
+        "PATH": f"{folder}:/usr/bin:/bin",
+        "SLURM_JOB_ID": "7",
+        "SLURM_CPUS_PER_TASK": "8",
+    } | variables
     command = ["bash", str(PLACES / recipe), *arguments]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     called = (folder / "called").read_text() if (folder / "called").exists() else ""
-    return done.returncode, [line.split("\0")[:-1] for line in called.splitlines()]
+    return done.returncode, [line.split("\0")[:-1] for line in called.split("\036")[:-1]]
 
 
 def test_each_is_named_in_the_table_and_says_that_it_was_never_run() -> None:
@@ -47,10 +61,63 @@ def test_every_host_of_a_slice_gets_the_command_with_its_arguments(tmp_path: Pat
     assert status == 0
     assert call[:7] == ["gcloud", "compute", "tpus", "tpu-vm", "ssh", "slice", "--zone=us-east1-c"]
     assert call[7] == "--worker=all"
-    assert call[8] == (
-        "--command=cd coreecg && exec .venv/bin/python -m launch.pretrain --distributed "
-        "--config=configs/mimic_s.py --workdir=/runs/a\\ b"
+    (line,) = [line.strip() for line in call[8].splitlines() if "launch.pretrain --" in line]
+    assert line == (
+        "setsid nohup .venv/bin/python -m launch.pretrain --distributed --config=configs/mimic_s.py "
+        "--workdir=/runs/a\\ b </dev/null >>pretrain.log 2>&1 &"
     )
+
+
+# In place of Python on a host of the slice: says its arguments and device, and ends when it is told.
+HOSTS_PYTHON = """#!/usr/bin/env bash
+trap 'echo saved; exit 143' TERM
+echo "started on $JAX_PLATFORMS: $*"
+for _ in {1..200}; do [ -e end ] && exit 7; sleep 0.1; done
+"""
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Path:
+    """The repository's folder on a host, below its home."""
+    python = tmp_path / "coreecg" / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(HOSTS_PYTHON)
+    python.chmod(0o755)
+    return tmp_path / "coreecg"
+
+
+def over_ssh(host: Path, *arguments: str) -> subprocess.Popen[str]:
+    """What `tpu_pod.sh` runs on a host, on its way."""
+    _, [*_, call] = run("tpu_pod.sh", host.parent, "slice", "zone", *arguments)
+    command = ["bash", "-c", call[8].removeprefix("--command=")]
+    return subprocess.Popen(
+        command, cwd=host.parent, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+
+
+def said_until(process: subprocess.Popen[str], text: str) -> None:
+    assert process.stdout
+    assert any(text in line for line in process.stdout)
+
+
+def test_a_host_says_how_the_run_ended(host: Path) -> None:
+    with over_ssh(host, *FLAGS) as connection:
+        said_until(connection, "started on tpu: -m launch.pretrain --distributed --config=configs/mimic_s.py")
+        (host / "end").touch()
+    assert connection.returncode == 7
+
+
+def test_a_run_outlives_its_connection_is_followed_again_and_stopped_by_its_file(host: Path) -> None:
+    with over_ssh(host, *FLAGS) as lost:
+        said_until(lost, "started on tpu")
+        os.killpg(lost.pid, signal.SIGKILL)  # all that ssh started and that is not apart from it
+    with over_ssh(host, *FLAGS) as again:
+        said_until(again, "a run is going on already")
+        stop = 'kill -TERM "$(cat coreecg/pretrain.pid)"'
+        subprocess.run(["bash", "-c", stop], cwd=host.parent, check=True)
+        said_until(again, "saved")
+    assert again.returncode == 0
+    assert (host / "pretrain.log").read_text().count("started") == 1
 
 
 @pytest.mark.parametrize(
@@ -65,6 +132,34 @@ def test_slurm_starts_it_again_after_what_it_goes_on_from(tmp_path: Path, status
     assert others == ([["scontrol", "requeue", "7"]] if again else [])
 
 
+@pytest.mark.parametrize(("count", "again"), [("19", True), ("20", False)])
+def test_slurm_does_not_start_for_ever_what_is_killed_for_its_memory(
+    tmp_path: Path, count: str, again: bool
+) -> None:
+    ended, (_, *others) = run("slurm.sbatch", tmp_path, *FLAGS, status=137, SLURM_RESTART_COUNT=count)
+    assert ended == 137
+    assert others == ([["scontrol", "requeue", "7"]] if again else [])
+
+
+def test_slurms_tasks_have_a_gpu_or_fail_and_one_folder_of_programs(tmp_path: Path) -> None:
+    run("slurm.sbatch", tmp_path, *FLAGS)
+    told = (tmp_path / "environment").read_text().splitlines()
+    assert {"JAX_PLATFORMS=cuda", f"JAX_COMPILATION_CACHE_DIR={ROOT}/.cache/jax"} <= set(told)
+    run("slurm.sbatch", tmp_path, *FLAGS, JAX_COMPILATION_CACHE_DIR="/elsewhere")
+    assert "JAX_COMPILATION_CACHE_DIR=/elsewhere" in (tmp_path / "environment").read_text().splitlines()
+
+
+def test_the_mimic_configs_divide_among_the_devices_that_the_recipes_ask_for() -> None:
+    slurm = (PLACES / "slurm.sbatch").read_text(encoding="utf-8")
+    nodes, gpus = (int(re.findall(rf"^#SBATCH --{name}=(\d+)$", slurm, re.M)[0]) for name in ASKED_FOR)
+    jobset = yaml.safe_load((PLACES / "gke_jobset.yaml").read_text(encoding="utf-8"))
+    job = jobset["spec"]["replicatedJobs"][0]["template"]["spec"]
+    (container,) = job["template"]["spec"]["containers"]
+    chips = job["completions"] * container["resources"]["limits"]["google.com/tpu"]
+    for config in (mimic_s.get_config(), mimic_b.get_config()):
+        assert [config.data.batch_size / devices for devices in (nodes * gpus, chips)] == [128, 128]
+
+
 def test_the_jobset_has_as_many_hosts_as_its_topology_and_folders_where_the_image_looks() -> None:
     jobset = yaml.safe_load((PLACES / "gke_jobset.yaml").read_text(encoding="utf-8"))
     (replicated,) = jobset["spec"]["replicatedJobs"]
@@ -76,9 +171,13 @@ def test_the_jobset_has_as_many_hosts_as_its_topology_and_folders_where_the_imag
     assert job["parallelism"] == job["completions"] == rows * columns // chips
     assert container["args"][0] == "--distributed"
     assert [volume["mountPath"] for volume in container["volumeMounts"]] == ["/coreecg/data", "/coreecg/runs"]
+    ports = [port["containerPort"] for port in container["ports"]]
+    assert int(cloud_tpu_cluster.coordinator_port) in ports
     image = (ROOT / "containers" / "tpu.Dockerfile").read_text(encoding="utf-8")
     assert "WORKDIR /coreecg" in image
     assert '"-m", "launch.pretrain"]' in image
+    user = re.findall(r"--uid (\d+)", image)
+    assert [str(pod["securityContext"]["fsGroup"])] == user  # who writes the claims
     (rule,) = job["podFailurePolicy"]["rules"]
     assert rule["onExitCodes"]["containerName"] == container["name"]
     assert rule["onExitCodes"]["values"] == [1, 2, 3]  # after these docs/running.md wants no new start
@@ -94,6 +193,13 @@ def test_a_host_with_gpus_runs_the_image_on_both_folders(tmp_path: Path) -> None
     assert call[-3:] == ["coreecg-jax:gpu", *FLAGS]
     assert f"{tmp_path}/data:/coreecg/data" in call
     assert f"{tmp_path}:/coreecg/runs" in call
+    assert "--init" in call  # else SIGTERM is not heard before the run trains
+
+
+@pytest.mark.parametrize(("name", "platform"), [("gpu", "cuda"), ("tpu", "tpu")])
+def test_an_image_does_not_fall_back_to_the_cpu(name: str, platform: str) -> None:
+    recipe = (ROOT / "containers" / f"{name}.Dockerfile").read_text(encoding="utf-8")
+    assert re.search(rf"^ENV JAX_PLATFORMS={platform}\b", recipe, re.M)
 
 
 @pytest.mark.parametrize("name", ["tpu_pod.sh", "gpu_host.sh"])

@@ -32,7 +32,9 @@ def test_a_run_says_where_it_is_and_nothing_else(data: Path, tmp_path: Path) -> 
     result = launch(data, tmp_path / "run", "--config.run.steps=3", "--config.mask.mode=time")
     assert result.stderr == ""
     assert result.returncode == 0
-    assert result.stdout == (
+    first, rest = result.stdout.split("\n", 1)
+    assert first.startswith("devices: ")
+    assert rest == (
         f"step 3 of 3 done: {tmp_path / 'run'}\n"
         f"next: python -m launch.evaluate --checkpoint={tmp_path / 'run'} --data_root={data}\n"
     )
