@@ -29,6 +29,8 @@ _BAD_LEADS = flags.DEFINE_enum("bad_leads", "mask", BAD_LEADS, "What is done wit
 def main(argv: Sequence[str]) -> None:
     """Writes the file, whole or not at all, and counts what became of the recordings."""
     out, bundle, named = Path(_OUT.value), load(_BUNDLE.value or RELEASED), recordings_of(argv[1:])
+    if out.suffix != ".parquet":
+        raise ValueError(f"--out: expected a name that ends in .parquet, got {out}")
     if out.exists():
         raise FileExistsError(f"--out: {out} is there already: choose another, or remove it")
     out.parent.mkdir(parents=True, exist_ok=True)

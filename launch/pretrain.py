@@ -11,6 +11,7 @@ Exit statuses, for schedulers too: docs/running.md.
 from collections.abc import Sequence
 from pathlib import Path
 
+import ml_collections
 from absl import flags
 from ml_collections import config_flags
 
@@ -49,7 +50,16 @@ def main(argv: Sequence[str]) -> None:
     if not is_first():
         return
     print(f"step {int(state.step)} of {config.run.steps} done: {_WORKDIR.value}")
-    print(f"next: python -m launch.evaluate --checkpoint={_WORKDIR.value} --data_root={config.data.root}")
+    print(f"next: {_next(config)}")
+
+
+def _next(config: ml_collections.ConfigDict) -> str:
+    """A command that fits this run, and opens no test: without a task of its own launch.evaluate asks one of
+    PTB-XL, whatever the run has seen."""
+    if not config.run.probe_task:
+        return f"python -m launch.report --workdir={_WORKDIR.value}"
+    where = f"--checkpoint={_WORKDIR.value} --data_root={config.data.root}"
+    return f"python -m launch.evaluate {where} --task={config.run.probe_task} --development"
 
 
 def cache_folder() -> Path | None:

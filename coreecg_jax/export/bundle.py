@@ -64,6 +64,9 @@ class Bundle:
     parameters: dict[str, Any]
     fda: dict[str, Any]
 
+    def __repr__(self) -> str:
+        return f"Bundle({self.description.in_short()})"
+
     def embed(
         self,
         signal: Signal,

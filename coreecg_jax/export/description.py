@@ -120,6 +120,14 @@ class Description:
     def __post_init__(self) -> None:
         _check(self)
 
+    def in_short(self) -> str:
+        """For a prompt or a notebook, where the numbers of a bundle would fill pages."""
+        rate, crops = self.preprocessing.sampling_rate, self.representation
+        return (
+            f"{' and '.join(self.parts)}, {self.network.width} wide, {self.network.depth} deep; reads "
+            f"{self.unit} at {rate:g} Hz; pooling {crops.pooling}"
+        )
+
     def to_json(self) -> str:
         """The text of `config.json`."""
         network = {name: getattr(self.network, name) for name in _network_fields()}

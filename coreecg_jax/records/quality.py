@@ -64,7 +64,8 @@ def check_unit(ecg_LT: np.ndarray) -> None:
         raise RecordingRefused(
             Reason.WRONG_UNIT,
             f"expected amplitudes of {SMALLEST_P99_MILLIVOLTS:g} to {LARGEST_P99_MILLIVOLTS:g} mV "
-            f"(99th percentile, median over leads), got {p99:.3g} mV: wrong gain or unit in the header",
+            f"(99th percentile, median over leads), got {p99:.3g} mV: wrong gain or unit (of the header, "
+            "`unit:` in ecg.yaml; an array is expected in mV)",
         )
 
 

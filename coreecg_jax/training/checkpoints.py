@@ -193,8 +193,10 @@ def load_parameters(workdir: Path | str, which: str = "last") -> Loaded:
     folder = _folder(workdir, which)
     stored = Stored(folder, writes=False) if folder.is_dir() else None
     if stored is None or not stored.steps():
+        bundle = Path(workdir, "model.safetensors").is_file()
+        hint = "; this is an exported bundle, for launch.embed and CoReECGEmbedder" if bundle else ""
         raise FileNotFoundError(
-            f"no {which} checkpoint under {workdir}: expected {folder} as written by launch.pretrain"
+            f"no {which} checkpoint under {workdir}: expected {folder} as written by launch.pretrain{hint}"
         )
     with contextlib.closing(stored):
         return _first_whole(stored, functools.partial(_loaded, stored), lambda stored, step: "is left out")

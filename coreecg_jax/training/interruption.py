@@ -1,5 +1,6 @@
 """Ctrl-C, SIGTERM and a cluster's preemption notice end a run after the step in hand, its state saved."""
 
+import os
 import signal
 from types import FrameType, TracebackType
 from typing import Any, Self
@@ -63,4 +64,6 @@ class Interruption:
     def _note(self, number: int, frame: FrameType | None) -> None:
         del frame
         self.signal = number
+        # At once, and by the system's own call, as this is a handler: compiling may take minutes more.
+        os.write(2, b"\nstopping after the step in hand; the same signal again stops without saving\n")
         signal.signal(number, self._before[number])

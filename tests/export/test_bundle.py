@@ -35,6 +35,11 @@ def rows(ecg, leads):
     return ecg[[LEADS.index(lead) for lead in leads]]
 
 
+def test_in_a_notebook_it_is_one_line(bundle):
+    assert len(repr(bundle)) < 200
+    assert f"reads mV at {bundle.description.preprocessing.sampling_rate:g} Hz" in repr(bundle)
+
+
 @pytest.fixture(scope="module")
 def embedding(bundle, ecg):
     with warnings.catch_warnings():

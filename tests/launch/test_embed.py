@@ -138,6 +138,13 @@ def test_a_folder_becomes_a_file(bundle: Path, folder: Path, tmp_path: Path) -> 
     assert sorted(path.name for path in out.parent.iterdir()) == ["e.parquet"]
 
 
+def test_another_suffix_is_refused(bundle: Path, folder: Path, tmp_path: Path) -> None:
+    result = launch(f"--bundle={bundle}", f"--out={tmp_path / 'e.csv'}", str(folder))
+    assert (result.returncode, result.stderr.count("\n")) == (2, 1)
+    assert result.stderr.startswith("error: --out: expected a name that ends in .parquet, got ")
+    assert not any(tmp_path.iterdir())
+
+
 @pytest.mark.slow
 def test_a_file_that_is_there_stays(bundle: Path, folder: Path, tmp_path: Path) -> None:
     (tmp_path / "e.parquet").write_text("mine")

@@ -35,8 +35,7 @@ def test_a_run_says_where_it_is_and_nothing_else(data: Path, tmp_path: Path) -> 
     first, rest = result.stdout.split("\n", 1)
     assert first.startswith("devices: ")
     assert rest == (
-        f"step 3 of 3 done: {tmp_path / 'run'}\n"
-        f"next: python -m launch.evaluate --checkpoint={tmp_path / 'run'} --data_root={data}\n"
+        f"step 3 of 3 done: {tmp_path / 'run'}\nnext: python -m launch.report --workdir={tmp_path / 'run'}\n"
     )
     loaded = load_parameters(tmp_path / "run")
     assert (loaded.step, loaded.config.mask.mode) == (3, "time")

@@ -62,9 +62,15 @@ def test_whether_it_is_the_best_is_as_the_first_process_says(tmp_path, fresh, mo
 
 @pytest.mark.parametrize("which", ["last", "best"])
 def test_no_checkpoint_is_told_and_nothing_is_made(tmp_path, which):
-    with pytest.raises(FileNotFoundError, match=rf"no {which} checkpoint under .* as written by launch"):
+    with pytest.raises(FileNotFoundError, match=rf"no {which} checkpoint under .* by launch\.pretrain$"):
         load_parameters(tmp_path / "none", which)
     assert not (tmp_path / "none").exists()
+
+
+def test_a_bundle_in_place_of_a_run_is_known(tmp_path):
+    (tmp_path / "model.safetensors").touch()
+    with pytest.raises(FileNotFoundError, match=r"this is an exported bundle, for launch\.embed and CoReECG"):
+        load_parameters(tmp_path, "last")
 
 
 def test_a_step_is_saved_once(tmp_path, fresh):

@@ -9,13 +9,15 @@ from coreecg_jax.training.interruption import Interruption
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_first_signal_is_noted(number):
+def test_the_first_signal_is_noted(number, capfd):
     before = signal.getsignal(number)
     with Interruption() as interruption:
         assert not interruption.asked
         signal.raise_signal(number)
         assert interruption.asked
     assert signal.getsignal(number) is before
+    # At once: compiling may take minutes, and a second signal ends the run without saving.
+    assert "stopping after the step in hand; the same signal again stops without" in capfd.readouterr().err
 
 
 def test_the_second_signal_acts():

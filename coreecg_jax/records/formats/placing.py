@@ -1,6 +1,5 @@
 """From signals with names to a recording: each of the twelve leads at its place, in millivolts."""
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,10 +8,6 @@ from coreecg_jax.records.leads import LEADS, UnknownLeadError, canonical_name
 from coreecg_jax.records.recording import Recording, invalid_as_nan
 from coreecg_jax.records.refusals import Reason, RecordingRefused
 from coreecg_jax.records.wfdb_headers import MAX_SAMPLING_RATE, MILLIVOLTS
-
-# 'ECG II', 'EKG-V1' (EDF), 'MDC_ECG_LEAD_AVR' (HL7 and DICOM), 'Lead I (Einthoven)' (DICOM).
-_PREFIX = re.compile(r"(?:mdc_ecg_lead_|(?:ecg|ekg)[ _-]+)", re.IGNORECASE)
-_BRACKET = re.compile(r"\s*\([^()]*\)$")
 
 
 def positions(file: str, names: Sequence[str]) -> dict[str, int]:
@@ -24,7 +19,7 @@ def positions(file: str, names: Sequence[str]) -> dict[str, int]:
     found: dict[str, int] = {}
     for position, name in enumerate(names):
         try:
-            lead = canonical_name(_BRACKET.sub("", _PREFIX.sub("", name.strip(), count=1)))
+            lead = canonical_name(name)
         except UnknownLeadError:
             continue
         if lead in found:
