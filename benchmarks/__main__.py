@@ -2,6 +2,7 @@
 
 python -m benchmarks [--only=prepare,step,embed] [--source=FOLDER]
 Without --only: those that take minutes. sizes, peer and placement are asked for by name.
+Exit status 1 where a row says that it failed.
 """
 
 import datetime
@@ -11,7 +12,7 @@ from collections.abc import Sequence
 from absl import app, flags
 
 from benchmarks import machine
-from benchmarks.table import HEAD, isolated
+from benchmarks.table import HEAD, isolated, printed
 
 # Module, function and arguments of each, by the name that --only knows.
 PARTS = {
@@ -21,7 +22,7 @@ PARTS = {
     "sizes": tuple(
         ("train_step", "step", size, share) for size in ("Ti", "S", "B") for share in ("1/4", "1", "4")
     ),
-    "peer": (("against_torch", "steps", "S", "4"), ("against_torch", "steps", "B", "2")),
+    "peer": (("against_torch", "steps", "S"), ("against_torch", "steps", "B")),
     "placement": (("placements", "runs", "host"), ("placements", "runs", "device")),
     "embed": (("embedding", "formats", "S"), ("embedding", "until_first", "S")),
     "start": (("starting", "fresh_processes"),),
@@ -42,13 +43,14 @@ def main(argv: Sequence[str]) -> None:
         sys.exit(2)
     (device,) = isolated("device", "", "machine", "device")
     print(f"{datetime.date.today()}, {machine.describe(device.result)}\n\n{HEAD}", flush=True)
+    failed = device.failed
     for benchmark in _ONLY.value:
         for module, function, *arguments in PARTS[benchmark]:
             if benchmark == "prepare":
                 arguments.append(_SOURCE.value)
             setting = " ".join(arguments[:1]) or function
-            for row in isolated(benchmark, setting, module, function, *arguments):
-                print(row.markdown(), flush=True)
+            failed |= printed(isolated(benchmark, setting, module, function, *arguments))
+    sys.exit(failed)
 
 
 if __name__ == "__main__":

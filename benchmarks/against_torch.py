@@ -14,7 +14,7 @@ import jax
 import numpy as np
 import torch
 
-from benchmarks.table import Row, measured
+from benchmarks.table import Row, failed, first_line, measured, out_of_memory
 from benchmarks.torch_peer import Peer, make_step
 from benchmarks.train_step import CROP_SAMPLES, PATCH, RATE, SIZES, Size, batch_of, first_step
 from coreecg_jax.baselines.masked_autoencoder import MaskedAutoencoder
@@ -24,6 +24,7 @@ from coreecg_jax.method.views import FDA
 
 NAME = "peer"
 REPEATS = 5
+CPU_BATCHES = {"S": 4, "B": 2}  # of minutes; an accelerator would have little to do but start programs
 
 
 def shape_of(size: Size) -> dict[str, Any]:
@@ -47,10 +48,16 @@ def objective_of(size: Size) -> MaskedAutoencoder:
     )
 
 
-def steps(name: str, batch: str) -> Iterator[Row]:
-    """A row each for ours, PyTorch as it is and compiled, on `batch` recordings."""
+def recordings_of(name: str, backend: str) -> int:
+    """Of a batch of one size."""
+    return CPU_BATCHES[name] if backend == "cpu" else SIZES[name].accelerator_batch
+
+
+def steps(name: str, batch: str = "") -> Iterator[Row]:
+    """A row each for ours, PyTorch as it is and compiled, on `batch` recordings or as many as suit the
+    device."""
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # both live on one accelerator
-    size, batch_size = SIZES[name], int(batch)
+    size, batch_size = SIZES[name], int(batch or recordings_of(name, jax.default_backend()))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     made = {
@@ -58,33 +65,42 @@ def steps(name: str, batch: str) -> Iterator[Row]:
         "PyTorch": _theirs(size, batch_size, device, compiled=False),
         "PyTorch compiled": _theirs(size, batch_size, device, compiled=True),
     }
-    times, failures = _in_turn(made)
+    times, missing = _in_turn(made)
     dtype = "float32" if device.type == "cpu" else "bfloat16"
     unit = f"recordings/s{' of CPU time' if _clock() is time.process_time else ''}"
     for runtime in made:
         setting = f"{runtime}, {name}, {dtype}, batch {batch_size}"
-        if runtime in failures:
-            yield Row(NAME, setting, f"skipped: {failures[runtime]}")
+        if runtime in missing:
+            yield _without_number(setting, missing[runtime])
         else:
             rates = [batch_size * _steps_together() / s for s in times[runtime]]
             yield measured(NAME, setting, rates, unit, digits=2)
 
 
-def _in_turn(made: dict[str, Callable[[], None]]) -> tuple[dict[str, list[float]], dict[str, str]]:
-    """Seconds of the repeats of each, taken in turn, so that all meet the same neighbours."""
-    failures: dict[str, str] = {}
+def _without_number(setting: str, error: RuntimeError) -> Row:
+    if out_of_memory(error):
+        return failed(NAME, setting, error)
+    return Row(NAME, setting, f"skipped: {first_line(error)}")  # torch.compile needs a C++ compiler
+
+
+def _in_turn(
+    made: dict[str, Callable[[], None]],
+) -> tuple[dict[str, list[float]], dict[str, RuntimeError]]:
+    """Seconds of the repeats of each, taken in turn, so that all meet the same neighbours, and why some have
+    none."""
+    missing: dict[str, RuntimeError] = {}
     for runtime, run in made.items():
         try:
             run()  # compiles
-        except RuntimeError as error:  # torch.compile needs a C++ compiler
-            failures[runtime] = str(error).strip().partition("\n")[0][:100]
-    times: dict[str, list[float]] = {runtime: [] for runtime in made if runtime not in failures}
+        except RuntimeError as error:
+            missing[runtime] = error.with_traceback(None)  # which would hold what fills the memory
+    times: dict[str, list[float]] = {runtime: [] for runtime in made if runtime not in missing}
     for _ in range(REPEATS):
         for runtime, seconds in times.items():
             start = _clock()()
             made[runtime]()
             seconds.append(_clock()() - start)
-    return times, failures
+    return times, missing
 
 
 def _clock() -> Callable[[], float]:

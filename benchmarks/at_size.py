@@ -16,7 +16,7 @@ from tqdm import tqdm
 from benchmarks import machine
 from benchmarks.archive import SOURCE
 from benchmarks.recordings import write_record
-from benchmarks.table import HEAD, isolated
+from benchmarks.table import HEAD, isolated, printed
 
 PARTS = ("prepare", "verify", "audit", "listing")
 
@@ -51,11 +51,13 @@ def main(argv: Sequence[str]) -> None:
         _write_files(folder / SOURCE, _RECORDINGS.value)
     print(f"{datetime.date.today()}, {machine.describe('none used')}\n\n{HEAD}", flush=True)
     runs = [("prepare", "prepared", workers) for workers in _WORKERS.value]
+    failed = False
     others = [("verify", "verified"), ("audit", "audited"), ("listing", "listed")]
     for part, function, *arguments in (*runs, *others):
         if part in _ONLY.value:
-            for row in isolated(part, " ".join(arguments), "archive", function, str(folder), *arguments):
-                print(row.markdown(), flush=True)
+            setting = " ".join(arguments)
+            failed |= printed(isolated(part, setting, "archive", function, str(folder), *arguments))
+    sys.exit(failed)
 
 
 if __name__ == "__main__":

@@ -6,10 +6,10 @@ Devices are simulated ones of a CPU, which share its cores; elsewhere they are l
 """
 
 import concurrent.futures
-import concurrent.futures.process
 import datetime
 import multiprocessing
 import statistics
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ from absl import app, flags
 from matplotlib.figure import Figure
 
 from benchmarks import machine
-from benchmarks.table import HEAD, Row, isolated, measured
+from benchmarks.table import HEAD, failed, isolated, measured, printed
 from benchmarks.train_step import RATE, first_step
 from coreecg_jax.figures.style import COLOURS, bare
 from coreecg_jax.method.network import CoReECG
@@ -87,6 +87,7 @@ def main(argv: Sequence[str]) -> None:
     (device,) = isolated("device", "", "machine", "device")
     print(f"{datetime.date.today()}, {machine.describe(device.result)}\n\n{HEAD}", flush=True)
     seconds: dict[Setting, list[float]] = {}
+    any_failed = False
     for setting in dict.fromkeys((*BATCHES, *TOKENS, *DEVICES)):
         if setting[0] > _LARGEST.value or (setting[2] > 1 and "cpu" not in device.result):
             continue
@@ -96,14 +97,14 @@ def main(argv: Sequence[str]) -> None:
         with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:
             try:
                 seconds[setting] = pool.submit(seconds_of, *setting).result()
-            except concurrent.futures.process.BrokenProcessPool:
-                failed = Row(NAME, about, "failed: the process was killed, perhaps for memory")
-                print(failed.markdown(), flush=True)
+            except Exception as error:  # the others may still be had
+                any_failed |= printed([failed(NAME, about, error)])
                 continue
         each = [1000 * value / batch for value in seconds[setting]]
-        print(measured(NAME, about, each, "ms a recording", digits=1).markdown(), flush=True)
+        printed([measured(NAME, about, each, "ms a recording", digits=1)])
     if _OUT.value:
         drawn(seconds).savefig(Path(_OUT.value), dpi=150)
+    sys.exit(any_failed)
 
 
 if __name__ == "__main__":

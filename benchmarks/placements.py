@@ -21,21 +21,28 @@ from coreecg_jax.training.mesh import place
 from coreecg_jax.training.state import TrainState, init_state
 
 NAME = "placement"
-RATE, BATCH = 100, 32
+RATE = 100
+CPU_BATCH, ACCELERATOR_BATCH = 32, 2048  # with 32 an accelerator would have little to do but start programs
 REPEATS, STEPS = 5, 8  # steps of a repeat; with placement device one dispatch
+
+
+def recordings_of(backend: str, devices: int) -> int:
+    """Of a batch: divided among all devices."""
+    return CPU_BATCH if backend == "cpu" else ACCELERATOR_BATCH // devices * devices
 
 
 def runs(placement: str) -> Iterator[Row]:
     """The network of `configs/real_2core.py` on 6,144 synthetic windows."""
     dtype = "float32" if jax.default_backend() == "cpu" else "bfloat16"
     network = CoReECG(30, 64, 4, 2, 64, 1, 2, projection=64, kernel_length=9, dtype=dtype)
+    batch_size = recordings_of(jax.default_backend(), jax.device_count())
     objective = Objective(network, crop_samples=450, sampling_rate=float(RATE))
     with tempfile.TemporaryDirectory() as root:
         write_windows(Path(root), RATE)
-        speed = Speed(objective, batch_size=BATCH)
+        speed = Speed(objective, batch_size=batch_size)
         start = time.perf_counter()
         windows = training_windows(
-            root, WINDOWS, batch_size=BATCH, seed=0, min_seconds=9.0, shuffle_buffer=1000
+            root, WINDOWS, batch_size=batch_size, seed=0, min_seconds=9.0, shuffle_buffer=1000
         )
         feed, state = _feed_from(placement, objective, windows)(0, speed), _fresh(objective)
         state, metrics = feed(state, 0, 1)
@@ -51,7 +58,7 @@ def runs(placement: str) -> Iterator[Row]:
             figures = speed.since_last(number)
             rates.append(figures["recordings_per_second"])
             waits.append(100 * figures["input_wait"])
-    yield measured(NAME, f"{placement}, batch {BATCH}", rates, "recordings/s", digits=1)
+    yield measured(NAME, f"{placement}, batch {batch_size}", rates, "recordings/s", digits=1)
     yield measured(NAME, f"{placement}, waiting for input", waits, "%", digits=2)
 
 

@@ -1,6 +1,9 @@
 """The benchmarks measure what they say they measure; nothing is timed here."""
 
 import dataclasses
+import sys
+import types
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +11,7 @@ import pytest
 
 from benchmarks import embedding, input_pipeline, placements, train_step
 from benchmarks.recordings import write_folder
-from benchmarks.table import HEAD, isolated, measured
+from benchmarks.table import HEAD, Row, failed, isolated, measured, printed, rows_of
 from configs import base
 from coreecg_jax.inputs.reader import read_recordings
 from coreecg_jax.records import schema
@@ -43,6 +46,52 @@ def test_its_data_set_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_what_is_not_installed_is_a_row_that_says_so() -> None:
     (row,) = isolated("step", "S", "no_such_module", "step")
     assert row.markdown() == "| step | S | skipped: No module named 'benchmarks.no_such_module' |  |  |"
+
+
+def test_whatever_else_goes_wrong_is_a_row() -> None:
+    (row,) = isolated("step", "S", "table", "measured", "step", "S", "values", "unit")  # it wants numbers
+    assert row.failed
+    assert row.result.startswith("failed: TypeError: ")
+
+
+def test_rows_before_an_error_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    def rows():
+        yield measured("step", "S", [1.0], "s")
+        raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory")
+
+    monkeypatch.setitem(sys.modules, "benchmarks.made", types.SimpleNamespace(rows=rows))
+    assert [row.result for row in rows_of("step", "S", "made", "rows", ())] == [
+        "1 s",
+        "failed: out of memory",
+    ]
+
+
+@pytest.mark.parametrize(("result", "bad"), [("2 s", False), ("failed: x", True), ("skipped: x", False)])
+def test_a_failed_row_is_remembered_and_ends_nothing(
+    result: str, bad: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [Row("step", "S", text) for text in ("1 s", result, "3 s")]
+    assert printed(rows) == bad
+    assert capsys.readouterr().out.splitlines() == [row.markdown() for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("error", "result"),
+    [
+        (RuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 9"), "out of memory"),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), "out of memory"),
+        (MemoryError(), "out of memory"),
+        (BrokenProcessPool("gone"), "the process was killed, perhaps for memory"),
+        (ValueError("a | b\nand more"), "ValueError: a / b"),
+    ],
+)
+def test_a_row_says_why_it_has_no_number(error: BaseException, result: str) -> None:
+    assert failed("step", "S", error).result == f"failed: {result}"
+
+
+def test_accelerators_are_given_batches_that_keep_them_at_work() -> None:
+    assert (placements.recordings_of("cpu", 8), placements.recordings_of("cuda", 1)) == (32, 2048)
+    assert placements.recordings_of("tpu", 6) % 6 == 0
 
 
 def test_rows_fit_the_head() -> None:

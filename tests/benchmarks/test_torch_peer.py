@@ -103,6 +103,11 @@ def test_its_step_learns():
     assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5])
 
 
+def test_each_size_has_a_batch_that_suits_the_device():
+    assert [against_torch.recordings_of(name, "cpu") for name in "SB"] == [4, 2]
+    assert [against_torch.recordings_of(name, "cuda") for name in "SB"] == [256, 128]
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of what torch.compile imports
 def test_both_are_timed_in_turn(monkeypatch):
