@@ -13,7 +13,7 @@ from made_recordings import LEADS, made_ecg
 
 from coreecg_jax.records.formats import limits
 from coreecg_jax.records.formats.files import read_recording
-from coreecg_jax.records.refusals import Reason
+from coreecg_jax.records.refusals import Reason, RecordingRefused
 
 
 @pytest.mark.parametrize("kind", ["rows", "columns", "float16", "fortran"])
@@ -68,6 +68,18 @@ def test_npy_that_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     path.write_bytes(raw)
     monkeypatch.setattr(limits, "MAX_VALUES", 1000)
     assert "cut the recording" in refused(path).sentence
+
+
+@pytest.mark.parametrize(
+    ("line", "got"),
+    [("I;II\n0,1;0,2\n", "semicolons"), ("0.1;0.2\n", "semicolons"), ("I\tII\n1\t2\n", "tabs")],
+)
+def test_csv_of_another_separator_is_told(tmp_path: Path, line: str, got: str) -> None:
+    path = tmp_path / "r.csv"
+    path.write_text(line)
+    (tmp_path / "ecg.yaml").write_text("sampling_rate: 500\nleads: [I, II]\n")
+    with pytest.raises(RecordingRefused, match=rf"r\.csv: expected commas between columns, got {got} "):
+        read_recording(path)
 
 
 def test_csv_with_and_without_a_header_line(tmp_path: Path) -> None:

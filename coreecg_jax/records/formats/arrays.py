@@ -67,6 +67,7 @@ def read_csv(path: Path, top: Path | None = None) -> Recording:
         with path.open(encoding="utf-8-sig") as file, warnings.catch_warnings():
             warnings.simplefilter("error")  # numpy warns of a file without numbers
             first = file.readline(_MAX_LINE)
+            _require_commas(path.name, first)
             names = [name.strip().strip('"') for name in first.split(",")]
             numbers = [_is_number(name) for name in names]
             if not any(numbers):
@@ -86,6 +87,17 @@ def read_csv(path: Path, top: Path | None = None) -> Recording:
         )
     check_values(path.name, *table_TS.T.shape)
     return _placed(path.name, table_TS.T, about)
+
+
+def _require_commas(name: str, line: str) -> None:
+    """Refuses what spreadsheets write in many countries; a single column has no separator at all."""
+    other = next((mark for mark in ";\t" if mark in line), None)
+    if other and ("," not in line or other == ";"):
+        raise RecordingRefused(
+            Reason.UNREADABLE,
+            f"{name}: expected commas between columns, got {'semicolons' if other == ';' else 'tabs'} "
+            "(and maybe decimal commas): write it with commas and decimal points",
+        )
 
 
 def _named(name: str, header: list[str], about: Description) -> Description:
