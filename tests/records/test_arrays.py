@@ -13,7 +13,7 @@ from made_recordings import LEADS, made_ecg
 
 from coreecg_jax.records.formats import limits
 from coreecg_jax.records.formats.files import read_recording
-from coreecg_jax.records.refusals import Reason, RecordingRefused
+from coreecg_jax.records.refusals import Reason
 
 
 @pytest.mark.parametrize("kind", ["rows", "columns", "float16", "fortran"])
@@ -78,8 +78,7 @@ def test_csv_of_another_separator_is_told(tmp_path: Path, line: str, got: str) -
     path = tmp_path / "r.csv"
     path.write_text(line)
     (tmp_path / "ecg.yaml").write_text("sampling_rate: 500\nleads: [I, II]\n")
-    with pytest.raises(RecordingRefused, match=rf"r\.csv: expected commas between columns, got {got} "):
-        read_recording(path)
+    assert refused(path).sentence.startswith(f"r.csv: expected commas between columns, got {got} ")
 
 
 def test_csv_with_and_without_a_header_line(tmp_path: Path) -> None:
