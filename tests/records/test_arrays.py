@@ -77,7 +77,7 @@ def test_npy_that_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_csv_of_another_separator_is_told(tmp_path: Path, line: str, got: str) -> None:
     path = tmp_path / "r.csv"
     path.write_text(line)
-    (tmp_path / "ecg.yaml").write_text("sampling_rate: 500\nleads: [I, II]\n")
+    (tmp_path / "ecg.yaml").write_text(ECG_YAML + "leads: [I, II]\n")
     assert refused(path).sentence.startswith(f"r.csv: expected commas between columns, got {got} ")
 
 
