@@ -61,6 +61,7 @@ def test_a_run_says_what_it_computes_on(tmp_path: Path) -> None:
     assert re.fullmatch(r"devices: \d+ x cpu \(cpu\), 1 process, float32", first)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flags", [[], ["--dry_run"]])
 def test_of_several_processes_the_first_alone_speaks(tmp_path: Path, flags: list[str]) -> None:
     arguments = [CONFIG, f"--workdir={tmp_path}", "--distributed", *flags]

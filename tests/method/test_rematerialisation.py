@@ -10,7 +10,7 @@ from coreecg_jax.method.machine import portable
 from coreecg_jax.method.objective import Objective
 from coreecg_jax.method.rematerialisation import CHOICES, rematerialising
 
-STACK = Stack(depth=3, heads=2)
+STACK = Stack(depth=2, heads=2)
 X = np.random.default_rng(0).normal(size=(2, 5, 8)).astype(np.float32)
 BIAS = np.zeros((2, 2, 5, 5), np.float32)
 
