@@ -53,7 +53,7 @@ largest.defvjp(_largest_and_where, _to_the_largest)
 def gelu(x: jax.Array) -> jax.Array:
     """GELU by tanh (Hendrycks and Gimpel 2016), which keeps `x` alone for its gradient.
 
-    `jax.nn.gelu` keeps six arrays of its size, and of all there is in a block this is the largest.
+    `jax.nn.gelu` keeps five arrays of its size, and of all there is in a block this is the largest.
     """
     return jax.nn.gelu(x)
 

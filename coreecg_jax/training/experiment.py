@@ -105,7 +105,7 @@ def build(config: ml_collections.ConfigDict, preprocessing: Preprocessing) -> Ex
         millivolts_per_unit=MILLIVOLTS_PER_STORED_UNIT * preprocessing.microvolts_per_unit,
         fda=FDA(**groups["view"]),
         stdm=STDM(**groups["mask"]),
-        remat=config.run.get("remat", "none"),  # runs of before 2026-12 had no choice
+        remat=config.run.get("remat", "none"),  # older runs had no choice
         **groups["objective"],
     )
     _require_room(config, objective, preprocessing)
