@@ -16,6 +16,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.text import Text
 from matplotlib.textpath import TextPath
 
+from coreecg_jax.figures.ecg_layout import LAYOUT, ROWS, Cell, cells_of
 from coreecg_jax.figures.sheet import (
     INK,
     MARGIN_MM,
@@ -31,8 +32,6 @@ from coreecg_jax.figures.sheet import (
     strokes,
 )
 
-_LAYOUT = (("I", "aVR", "V1", "V4"), ("II", "aVL", "V2", "V5"), ("III", "aVF", "V3", "V6"))
-_ROWS = len(_LAYOUT) + 1  # and the rhythm strip
 _ABOVE_MM, _BELOW_MM = 20.0, 15.0  # paper above the first and below the last baseline, at least
 _HIDDEN_MM = 13.0  # what is hidden is shaded so far above and below the baseline
 _SCALE = "25 mm/s · 10 mm/mV"
@@ -53,16 +52,6 @@ class Trace(NamedTuple):
     label: str  # for the legend
     ecg_LT: np.ndarray  # float[L, T], mV; NaN is not drawn
     colour: str | None = None  # chosen by its place among the traces where None
-
-
-class _Cell(NamedTuple):
-    """One lead's stretch of time in one row of the paper."""
-
-    name: str
-    lead: int | None  # position among the recording's leads; None where it has no such lead
-    row: int  # from above
-    samples: slice
-    divisor: float = 1.0  # of what is drawn
 
 
 def draw_ecg(
@@ -111,14 +100,14 @@ def draw_ecg(
             raise ValueError(f"trace {trace.label!r}: expected {wanted}, got {most:g} (µV? divide by 1000)")
     traces = [trace._replace(ecg_LT=trace.ecg_LT / np.reshape(divisors, (-1, 1))) for trace in traces]
     samples = traces[0].ecg_LT.shape[1]
-    cells = _cells([name.lower() for name in leads], samples, rhythm, divisors)
+    cells = cells_of([name.lower() for name in leads], samples, rhythm, divisors)
     above, below = _room(traces, cells)
     legend = len(traces) > 1 or hidden is not None
     lines = bool(title) + legend
     scale = _SCALE + (" · ÷: not to this scale" if any(cell.divisor != 1 for cell in cells) else "")
     notes = _wrapped(note, scale, paper_width(samples, sampling_rate))
     figure, sheet = blank_sheet(
-        samples, sampling_rate, rows=_ROWS, above=above, below=below, lines=lines, notes=len(notes)
+        samples, sampling_rate, rows=ROWS, above=above, below=below, lines=lines, notes=len(notes)
     )
     for cell in cells:
         if hidden is not None and cell.lead is not None:
@@ -144,7 +133,7 @@ def _check(
         if len(shape) != 2 or shape[0] != len(leads) or shape != expected or shape[1] < 4:
             wanted = f"[{len(leads)} leads, samples] like the first trace, at least 4 samples"
             raise ValueError(f"{name}: expected {wanted}, got {shape}")
-    twelve = {name.lower() for across in _LAYOUT for name in across}
+    twelve = {name.lower() for across in LAYOUT for name in across}
     if len({name.lower() for name in leads} & twelve) != len(leads) or rhythm.lower() not in twelve:
         raise ValueError(f"leads: expected names of the twelve, each once, got {leads}, rhythm {rhythm!r}")
     if not sampling_rate > 0:
@@ -165,21 +154,7 @@ def _divisors(traces: Sequence[Trace]) -> list[float]:
     ]
 
 
-def _cells(names: Sequence[str], samples: int, rhythm: str, divisors: Sequence[float]) -> list[_Cell]:
-    """What is drawn where."""
-    edges = np.round(np.arange(5) * samples / 4).astype(int)
-    places = [
-        (name, row, slice(int(edges[column]), int(edges[column + 1])))
-        for row, across in enumerate(_LAYOUT)
-        for column, name in enumerate(across)
-    ]
-    places.append((rhythm, len(_LAYOUT), slice(0, samples)))
-    place_of = {name: place for place, name in enumerate(names)}
-    cells = [_Cell(name, place_of.get(name.lower()), row, shown) for name, row, shown in places]
-    return [cell if cell.lead is None else cell._replace(divisor=divisors[cell.lead]) for cell in cells]
-
-
-def _room(traces: Sequence[Trace], cells: Sequence[_Cell]) -> tuple[float, float]:
+def _room(traces: Sequence[Trace], cells: Sequence[Cell]) -> tuple[float, float]:
     """Paper in mm above the first and below the last baseline that holds every wave."""
     above, below = _ABOVE_MM, _BELOW_MM
     for trace in traces:
@@ -187,16 +162,16 @@ def _room(traces: Sequence[Trace], cells: Sequence[_Cell]) -> tuple[float, float
             values = _shown(trace, cell)
             values_mm = values[np.isfinite(values)] * MM_PER_MV
             above = max(above, np.max(values_mm, initial=0) - cell.row * ROW_MM + 1)
-            below = max(below, -np.min(values_mm, initial=0) - (_ROWS - 1 - cell.row) * ROW_MM + 1)
+            below = max(below, -np.min(values_mm, initial=0) - (ROWS - 1 - cell.row) * ROW_MM + 1)
     return float(above), float(below)
 
 
-def _shown(trace: Trace, cell: _Cell) -> np.ndarray:
+def _shown(trace: Trace, cell: Cell) -> np.ndarray:
     """The cell's stretch of the trace in mV; empty where the recording has no such lead."""
     return np.zeros(0) if cell.lead is None else np.asarray(trace.ecg_LT[cell.lead, cell.samples], np.float64)
 
 
-def _shade(sheet: Sheet, cell: _Cell, hidden_T: np.ndarray) -> None:
+def _shade(sheet: Sheet, cell: Cell, hidden_T: np.ndarray) -> None:
     """Tint and hatching where the cell's samples were hidden; sample t covers [t, t + 1) / sampling rate."""
     steps = np.diff(np.pad(np.asarray(hidden_T[cell.samples], np.int8), 1))
     low, high = sheet.baseline(cell.row) - _HIDDEN_MM, sheet.baseline(cell.row) + _HIDDEN_MM
@@ -212,11 +187,11 @@ def _shade(sheet: Sheet, cell: _Cell, hidden_T: np.ndarray) -> None:
         strokes(sheet.axes, lines, colour=_HATCH, width=0.4, zorder=1.2)
 
 
-def _draw_cell(sheet: Sheet, cell: _Cell, traces: Sequence[Trace]) -> None:
+def _draw_cell(sheet: Sheet, cell: Cell, traces: Sequence[Trace]) -> None:
     """The lead's name, a tick where it begins, and its traces."""
     x, y = float(sheet.time(cell.samples.start)), sheet.baseline(cell.row)
     strokes(sheet.axes, [((x, y + 7), (x, y + 11))], colour=INK, width=0.6, zorder=5)
-    name = f"{cell.name} {_divided(cell)}".strip()
+    name = f"{cell.name} {cell.scale}".strip()
     words = [sheet.axes.text(x + 1, y + 8, name, fontweight="bold", color=INK)]
     if not any(np.isfinite(_shown(trace, cell)).any() for trace in traces):
         words.append(sheet.axes.text(x + 1, y - 0.9, "not available", style="italic", color=QUIET))
@@ -230,13 +205,6 @@ def _draw_cell(sheet: Sheet, cell: _Cell, traces: Sequence[Trace]) -> None:
         line = Line2D(times, y + MM_PER_MV * _shown(trace, cell), color=colour, linewidth=width)
         line.set(zorder=3 + 0.1 * place, solid_joinstyle="round", gid=f"{cell.name} {cell.row} {place}")
         sheet.axes.add_line(line)
-
-
-def _divided(cell: _Cell) -> str:
-    """The scale of a lead that has its own; '' where it has none."""
-    return (
-        "" if cell.divisor == 1 else f"÷ {cell.divisor:,.0f}" if cell.divisor < 1e7 else f"÷ {cell.divisor:g}"
-    )
 
 
 def _pen(place: int, trace: Trace, traces: int) -> tuple[str, float]:
