@@ -110,28 +110,42 @@ def _run_row(sweep: Sweep, row: str, seed: int) -> bool:
     write_report(_settings(sweep, row, seed), folder / f"{row}_seed{seed}.settings.json")
     encoder = encoder_of(str(run))
     for cell, task, subset in missing:
+        before = _log_length(sweep)
         try:
             evaluated(_asked(sweep, row, task, subset), [encoder], out=folder / f"{cell.name}.json")
         except TooFewRecordings as error:  # the cell stays missing, and says why
             print(f"missing: {cell.name}: {error}", flush=True)
-            write_report({"missing": str(error)}, folder / f"{cell.name}{_MISSING}")
+            # Two processes may share a folder: a test that the other opened counts as opened, for caution.
+            why = {"missing": str(error), "opened": _log_length(sweep) > before}
+            write_report(why, folder / f"{cell.name}{_MISSING}")
     return True
 
 
 def _is_left(sweep: Sweep, cell: Path) -> bool:
     """Whether a cell is to be asked. A test that was opened and could not be scored is not opened again."""
-    asked_before = cell.with_name(cell.name + _MISSING).is_file()
-    closed = asked_before and not (sweep.table["development"] or sweep.allow_retest)
+    before = _stored(cell.with_name(cell.name + _MISSING))
+    opened = before is not None and before.get("opened", True)  # files of before do not say
+    closed = opened and not (sweep.table["development"] or sweep.allow_retest)
     return not (closed or cell.with_name(f"{cell.name}.json").is_file())
+
+
+def _openings(sweep: Sweep) -> Path:
+    """The log of test openings."""
+    return Path(sweep.pretraining.base.data.root) / FILE
+
+
+def _log_length(sweep: Sweep) -> int:
+    """Bytes: an opening makes it longer."""
+    file = _openings(sweep)
+    return file.stat().st_size if file.is_file() else 0
 
 
 def _asked(sweep: Sweep, row: str, task: Task, subset: Subset) -> Asked:
     """The question of a cell."""
-    root = Path(sweep.pretraining.base.data.root)
     return Asked(
         task=task,
-        root=root,
-        openings=root / FILE,
+        root=Path(sweep.pretraining.base.data.root),
+        openings=_openings(sweep),
         protocol=sweep.table["protocol"],
         # Once: rows of a table that has something beside them differ in their objective alone.
         beside=sweep.table["beside"] if row == sweep.table["reference"] else (),

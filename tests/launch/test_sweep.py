@@ -133,20 +133,42 @@ def test_only_too_few_recordings_leave_a_cell_missing(sweep, monkeypatch):
         run_sweep(sweep[0])
 
 
-def test_a_test_that_could_not_be_scored_is_not_opened_again(sweep, monkeypatch):
+def sealed(sweep, root):
+    """The sweep with a test, whose log of openings lies in `root`."""
+    sweep.pretraining.base.data.root = str(root)
+    return dataclasses.replace(sweep, table=sweep.table | {"development": False, "seeds": (0,)})
+
+
+def test_a_test_that_could_not_be_scored_is_not_opened_again(sweep, monkeypatch, tmp_path):
     sweep, done = sweep
 
     def evaluated(asked, encoders, *, out):
         done.append("opened")
+        with asked.openings.open("a") as log:
+            log.write("an opening\n")
         raise TooFewRecordings("too few")
 
     monkeypatch.setattr(sweeping, "evaluated", evaluated)
-    sweep = dataclasses.replace(sweep, table=sweep.table | {"development": False, "seeds": (0,)})
+    sweep = sealed(sweep, tmp_path)
     assert run_sweep(sweep).count("| 0 of 1 | missing |") == 2
     run_sweep(sweep)
     assert done.count("opened") == 2
     run_sweep(dataclasses.replace(sweep, allow_retest=True))
     assert done.count("opened") == 4
+
+
+def test_what_failed_before_its_test_was_opened_is_asked_again(sweep, monkeypatch, tmp_path):
+    sweep, done = sweep
+
+    def evaluated(asked, encoders, *, out):
+        done.append("fitted")
+        raise TooFewRecordings("too few to fit")
+
+    monkeypatch.setattr(sweeping, "evaluated", evaluated)
+    sweep = sealed(sweep, tmp_path)
+    run_sweep(sweep)
+    run_sweep(sweep)
+    assert done.count("fitted") == 4
 
 
 def test_a_line_without_scores_is_missing_and_leaves_the_others(sweep):
