@@ -50,7 +50,7 @@ def salvage(selection: Selection, processes: Processes = ALONE) -> Salvaged:
     told = processes.shared(shards, lambda shard: json.dumps(_examined(*shard, window_samples)))
     goods, faults = zip(*(json.loads(text) for text in told))
     if not sum(goods):
-        first = next(fault for of_file in faults for fault in of_file)
+        first = next((fault for of_file in faults for fault in of_file), f"{selection.files[0]} is empty")
         raise ValueError(f"all records of {', '.join(selection.names)} are damaged; the first: {first}")
     files, folder = list(selection.files), TemporaryShards() if any(faults) else None
 

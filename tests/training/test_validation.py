@@ -1,8 +1,11 @@
+import json
+
 import numpy as np
 import pytest
 from made_runs import PREPROCESSING, first_state, made_recordings, placement_of, tiny_experiment
 from made_shards import example, serialise, write_data_set
 
+from coreecg_jax.inputs.together import Processes
 from coreecg_jax.inputs.validation_windows import validation_windows
 from coreecg_jax.training.validation import make_validator
 
@@ -73,3 +76,12 @@ def test_too_few_windows_are_told(experiment, windows):
     message = r"data\.validation_batch_size: expected at most the 20 validation windows of 9 s .*got 24"
     with pytest.raises(ValueError, match=message):
         make_validator(experiment.objective, windows, batch_size=24, placement=placement_of(8))
+
+
+def test_what_another_process_cannot_read_ends_this_one_too(experiment, windows):
+    damaged = {"mistake": "ValueError", "given": ["x.tfrecord, record 3: wrong checksum"]}
+    processes = Processes(0, 2, lambda text: [text, json.dumps([damaged])])
+    with pytest.raises(ValueError, match=r"x\.tfrecord, record 3: wrong checksum"):
+        make_validator(
+            experiment.objective, windows, batch_size=8, placement=placement_of(8), processes=processes
+        )
