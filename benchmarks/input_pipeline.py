@@ -41,7 +41,7 @@ def _rate(batches: Iterator[object]) -> float:
     return BATCHES_A_STRETCH * BATCH / (time.perf_counter() - start)
 
 
-def write_windows(root: Path, rate: int) -> None:
+def write_windows(root: Path, rate: int, shards: int = SHARDS) -> None:
     """A data set `pipeline` of synthetic windows of 10 s."""
     preprocessing = schema.Preprocessing(sampling_rate=float(rate))
     rng = np.random.default_rng(0)
@@ -49,10 +49,10 @@ def write_windows(root: Path, rate: int) -> None:
     windows = [microvolts(rng, rate) for _ in range(64)]  # again and again: the reader cannot tell
     folder, lengths = root / NAME / VERSION, []
     folder.mkdir(parents=True)
-    for index in range(SHARDS):
-        numbers = range(index, WINDOWS, SHARDS)
+    for index in range(shards):
+        numbers = range(index, WINDOWS, shards)
         records = [encode(_example(number, windows[number % len(windows)])) for number in numbers]
-        write_records(folder / file_name(NAME, "recordings", index, SHARDS), records)
+        write_records(folder / file_name(NAME, "recordings", index, shards), records)
         lengths.append(Lengths(len(records), sum(map(len, records))))
     write_description(folder, NAME, preprocessing.window_samples, {"recordings": lengths})
     (folder / schema.PREPROCESSING_FILE).write_text(preprocessing.to_json(), encoding="utf-8")

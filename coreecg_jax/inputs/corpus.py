@@ -11,7 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from coreecg_jax.inputs.batch import Batch
-from coreecg_jax.inputs.packing import AFTER_SAMPLES, ByOne, Rows, packed, rows_of_shards, words_of
+from coreecg_jax.inputs.packing import AFTER_SAMPLES, Rows, packed, rows_of_shards, words_of
+from coreecg_jax.inputs.together import ALONE, Processes
 from coreecg_jax.inputs.training_windows import TrainingWindows
 from coreecg_jax.records.leads import LEADS
 
@@ -30,7 +31,7 @@ def load_corpus(
     windows: TrainingWindows,
     sharding: jax.sharding.NamedSharding,
     folder: Path | str = "",
-    by_one: ByOne = lambda work: work(),
+    processes: Processes = ALONE,
 ) -> Corpus:
     """Reads the corpus, each process what its devices hold, one device's part at a time and of that a chunk.
 
@@ -38,12 +39,17 @@ def load_corpus(
       windows: of training.
       sharding: of the first axis over the devices.
       folder: for a file of the rows (`packing.packed`); the shards are read at each start where it is empty.
-      by_one: as `packing.packed`.
+      processes: that call this together.
+
+    Raises:
+      OSError, ValueError: when a shard is damaged, or as `packing.packed`; in all processes.
     """
-    read = packed(folder, windows, by_one) if folder else rows_of_shards(windows)
+    read = packed(folder, windows, processes) if folder else rows_of_shards(windows)
     shape = _shape(windows, sharding)
     parts = sharding.addressable_devices_indices_map(shape)
-    on_devices = [_part(read, part, windows.usable, shape, device) for device, part in parts.items()]
+    on_devices = processes.each(
+        lambda: [_part(read, part, windows.usable, shape, device) for device, part in parts.items()]
+    )
     rows = jax.make_array_from_single_device_arrays(shape, sharding, on_devices)
     return Corpus(rows, (np.cumsum(windows.order.long_enough) - 1).astype(np.int32))
 

@@ -1,6 +1,7 @@
 """Damaged shards: told with file and record, or, where that is asked for, read without what is damaged."""
 
 import dataclasses
+import json
 import shutil
 import tempfile
 import weakref
@@ -10,6 +11,7 @@ from pathlib import Path
 from coreecg_jax.inputs.examples import decode_window
 from coreecg_jax.inputs.selection import DATASET_INFO_FILE, Selection
 from coreecg_jax.inputs.tfrecord import walk_records
+from coreecg_jax.inputs.together import ALONE, Processes
 from coreecg_jax.records.record_file import write_records
 
 ON_CORRUPT = ("error", "skip")
@@ -33,40 +35,38 @@ class Salvaged:
     folder: TemporaryShards | None = None  # of rewritten shards
 
 
-def salvage(selection: Selection) -> Salvaged:
-    """Reads all shards once; each that is damaged is replaced by a temporary copy of its good records.
+def salvage(selection: Selection, processes: Processes = ALONE) -> Salvaged:
+    """Reads all shards once, each by one of the processes; each that is damaged is replaced, in every
+    process, by a temporary copy of its good records.
 
     The data set itself is not touched. Equal damage gives an equal selection, so that the order of training
     is still a function of (seed, step).
 
     Raises:
-      ValueError: when a shard holds more examples than it should, or all are damaged.
+      ValueError: when a shard holds more examples than it should, or all are damaged; in all processes.
     """
     window_samples = selection.preprocessing.window_samples
-    folder: TemporaryShards | None = None
-    files, counts, reasons = [], [], []
-    for number, (path, expected) in enumerate(zip(selection.files, selection.examples, strict=True)):
-        good, faults = _examined(path, window_samples)
-        if (found := good + len(faults)) > expected:
-            raise ValueError(
-                f"{path}: expected {expected} examples as {DATASET_INFO_FILE} says, got {found}; the files "
-                "are not of one run, write or copy the data set again"
-            )
-        if faults:
-            folder = folder or TemporaryShards()
-            files.append(folder.path / f"{number:05d}_{path.name}")
-            write_records(files[-1], _good_records(path, window_samples))
-        else:
-            files.append(path)
-        counts.append(good)
-        reasons += faults
-    if not sum(counts):
-        raise ValueError(f"all records of {', '.join(selection.names)} are damaged; the first: {reasons[0]}")
-    kept = dataclasses.replace(selection, files=tuple(files), examples=tuple(counts))
-    return Salvaged(kept, selection.num_examples - kept.num_examples, tuple(reasons), folder)
+    shards = list(zip(selection.files, selection.examples, strict=True))
+    told = processes.shared(shards, lambda shard: json.dumps(_examined(*shard, window_samples)))
+    goods, faults = zip(*(json.loads(text) for text in told))
+    if not sum(goods):
+        first = next((fault for of_file in faults for fault in of_file), f"{selection.files[0]} is empty")
+        raise ValueError(f"all records of {', '.join(selection.names)} are damaged; the first: {first}")
+    files, folder = list(selection.files), TemporaryShards() if any(faults) else None
+
+    def copy() -> None:
+        for number, path in enumerate(selection.files):
+            if folder and faults[number]:
+                files[number] = folder.path / f"{number:05d}_{path.name}"
+                write_records(files[number], _good_records(path, window_samples))
+
+    processes.each(copy)
+    kept = dataclasses.replace(selection, files=tuple(files), examples=goods)
+    reasons = tuple(fault for of_file in faults for fault in of_file)
+    return Salvaged(kept, selection.num_examples - kept.num_examples, reasons, folder)
 
 
-def _examined(path: Path, window_samples: int) -> tuple[int, list[str]]:
+def _examined(path: Path, expected: int, window_samples: int) -> tuple[int, list[str]]:
     """The number of good records of a file, and a sentence for each of the others that is met."""
     good, faults = 0, []
     for record in _windows(path, window_samples):
@@ -74,6 +74,11 @@ def _examined(path: Path, window_samples: int) -> tuple[int, list[str]]:
             faults.append(str(record))
         else:
             good += 1
+    if (found := good + len(faults)) > expected:
+        raise ValueError(
+            f"{path}: expected {expected} examples as {DATASET_INFO_FILE} says, got {found}; the files "
+            "are not of one run, write or copy the data set again"
+        )
     return good, faults
 
 

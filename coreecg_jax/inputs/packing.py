@@ -6,7 +6,7 @@ One array of one type is divided, gathered and sent between devices as a whole (
 Rows come from the shards, without TensorFlow, or from one file that was written from them (`packed`).
 """
 
-import dataclasses
+import contextlib
 import functools
 import json
 import os
@@ -20,6 +20,7 @@ import numpy as np
 
 from coreecg_jax.inputs.batch import available_leads
 from coreecg_jax.inputs.examples import decode_all, decode_window
+from coreecg_jax.inputs.together import ALONE, Processes
 from coreecg_jax.inputs.training_windows import TrainingWindows
 from coreecg_jax.records.leads import LEADS
 
@@ -28,7 +29,6 @@ AFTER_SAMPLES = 3  # words: length, patient, available leads
 
 # The rows of a range [first, stop), one after another; each int32 [words].
 Rows = Callable[[int, int], Iterator[np.ndarray]]
-ByOne = Callable[[Callable[[], None]], None]  # of several processes, one calls it and the others wait
 
 
 def words_of(window_samples: int) -> int:
@@ -49,12 +49,8 @@ def rows_of_shards(windows: TrainingWindows) -> Rows:
             start = int(end) - selection.examples[file]
             if before[end] <= first or before[start] >= stop:
                 continue
-            shard = slice(file, file + 1)
-            only = dataclasses.replace(
-                selection, files=selection.files[shard], examples=selection.examples[shard]
-            )
             decode = functools.partial(decode_window, window_samples=samples)
-            for number, fields in enumerate(decode_all(only, decode), start=start):
+            for number, fields in enumerate(decode_all(selection.only(file), decode), start=start):
                 row = int(before[number])
                 if kept[number] and first <= row < stop:
                     yield _row(fields)
@@ -62,36 +58,62 @@ def rows_of_shards(windows: TrainingWindows) -> Rows:
     return read
 
 
-def packed(folder: Path | str, windows: TrainingWindows, by_one: ByOne = lambda work: work()) -> Rows:
+def packed(folder: Path | str, windows: TrainingWindows, processes: Processes = ALONE) -> Rows:
     """The same rows from a file below `folder`, mapped into memory; written from the shards where it is not.
 
-    It appears by one rename, complete. Several processes may ask at once: the first that is done wins.
-
-    Args:
-      by_one: calls a function in one of several processes while the others wait. Those that do not see its
-        file, as their disks are others, then write one for themselves.
+    It appears by one rename, complete; of two runs that write it at once the first that is done wins. Of the
+    processes of a run one writes it on each file system, and the others wait: a host's own disk so gets a
+    copy of its own, all hosts at once, and what all hosts share gets one, not one from each, which side by
+    side would fill it. Which it is they find out by looking for one another's marks (`_writer`). A lock would
+    do on one machine; between machines it depends on the file system and how it is mounted whether it is
+    held, refused or taken by each.
 
     Raises:
       ValueError: when the folder holds other windows.
+      OSError, ValueError: when it cannot be written or a shard is damaged. In all processes, whichever of
+        them it concerns.
     """
     folder, about = Path(folder), _about(windows)
+    there = processes.told(lambda: "there" if _is_there(folder) else "")
+    if not all(there):
+        writer = _writer(folder, bool(there[processes.number]), processes)
+        processes.each(lambda: _write(folder, windows, about) if writer == processes.number else None)
+    rows = processes.each(lambda: _opened(folder, about))
+    return lambda first, stop: iter(rows[first:stop])
 
-    def write_if_absent() -> None:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        # Listed, not asked for by name: a network file system remembers for a while what was not there.
-        if folder.name not in os.listdir(folder.parent):
-            _write(folder, windows, about)
 
-    by_one(write_if_absent)
-    write_if_absent()
+def _is_there(folder: Path) -> bool:
+    # Listed, not asked for by name: a network file system remembers for a while what was not there.
+    return folder.parent.is_dir() and folder.name in os.listdir(folder.parent)
+
+
+def _writer(folder: Path, is_there: bool, processes: Processes) -> int | None:
+    """The number of the process that writes for this one, itself or the first that has the same file system;
+    None where the file is there."""
+    with contextlib.ExitStack() as marks:
+
+        def marked() -> str:
+            if is_there:
+                return ""
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            mark = marks.enter_context(
+                tempfile.NamedTemporaryFile(dir=folder.parent, prefix=f"{folder.name}.mark.")
+            )
+            return Path(mark.name).name
+
+        names = processes.told(marked)
+        seen = processes.each(lambda: [] if is_there else os.listdir(folder.parent))
+        return next((number for number, name in enumerate(names) if name in seen), None)
+
+
+def _opened(folder: Path, about: dict[str, Any]) -> np.ndarray:
     there = json.loads((folder / ABOUT_FILE).read_text(encoding="utf-8"))
     if there != about:
         raise ValueError(
             f"{folder} holds other windows ({', '.join(_differing(there, about))} differ): "
             "delete it, or choose another data.packed"
         )
-    rows = np.load(folder / ROWS_FILE, mmap_mode="r")
-    return lambda first, stop: iter(rows[first:stop])
+    return np.load(folder / ROWS_FILE, mmap_mode="r")
 
 
 def _write(folder: Path, windows: TrainingWindows, about: dict[str, Any]) -> None:

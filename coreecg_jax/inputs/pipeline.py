@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from coreecg_jax.inputs.batch import Batch, available_leads
+from coreecg_jax.inputs.batch import Batch, available_leads, empty_batch
 from coreecg_jax.inputs.examples import decode_all, decode_window
 from coreecg_jax.inputs.order import FILES_AT_ONCE, RECORDS_IN_A_ROW
 from coreecg_jax.inputs.training_windows import TrainingWindows, training_windows
@@ -63,12 +63,7 @@ class Stream:
         """Each window is copied once, from the group that it was decoded in: at the size of a large batch
         these copies are what the thread that feeds the accelerators does."""
         order, samples = self.windows.order, self.windows.selection.preprocessing.window_samples
-        batch = Batch(
-            ecg=np.zeros((order.batch_size, len(LEADS), samples), np.int16),
-            length=np.zeros(order.batch_size, np.int32),
-            available=np.zeros((order.batch_size, len(LEADS)), bool),
-            patient=np.zeros(order.batch_size, np.uint32),
-        )
+        batch = empty_batch(order.batch_size, samples)
         for reader, places in parts.items():
             start = reader * order.part
             for row, (group, place) in enumerate(places, start):

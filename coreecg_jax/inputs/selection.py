@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from coreecg_jax.inputs.together import ALONE, Processes
 from coreecg_jax.records.schema import MANIFEST_FILE, PREPROCESSING_FILE, Preprocessing
 
 DATASET_INFO_FILE = "dataset_info.json"
@@ -37,6 +38,10 @@ class Selection:
         """Examples (windows) in all files."""
         return sum(self.examples)
 
+    def only(self, file: int) -> "Selection":
+        """One of its files."""
+        return dataclasses.replace(self, files=(self.files[file],), examples=(self.examples[file],))
+
     def manifest_digests(self) -> dict[str, str]:
         """SHA-256 by data set of what says which recordings it holds, wherever the data set lies.
 
@@ -59,15 +64,23 @@ class Selection:
         return math.ceil(min_seconds * self.preprocessing.sampling_rate - 1e-6)
 
 
-def select(root: Path | str, spec: str) -> Selection:
+def select(root: Path | str, spec: str, processes: Processes = ALONE) -> Selection:
     """The shards under `root` that `spec` names.
+
+    Args:
+      processes: that call this together; each looks into its own `root`, which must hold the same.
 
     Raises:
       FileNotFoundError: when `root`, a file of a data set or a shard is missing.
       ValueError: when the specification is empty or malformed, names an unknown data set or split or one
-        split twice, or joins data sets whose preprocessing differs.
+        split twice, or joins data sets whose preprocessing differs; when processes see other shards.
     """
-    root = Path(root)
+    selection = processes.each(lambda: _selected(Path(root), spec))
+    processes.require_same(f"the data {spec!r} below {root}", _described(selection))
+    return selection
+
+
+def _selected(root: Path, spec: str) -> Selection:
     if not root.is_dir():
         beside = [path.name for path in root.parent.glob("*/")]
         raise FileNotFoundError(
@@ -92,6 +105,13 @@ def select(root: Path | str, spec: str) -> Selection:
         names=tuple(folders),
         folders=tuple(folders.values()),
     )
+
+
+def _described(selection: Selection) -> str:
+    """Equal where the order of training is."""
+    named = [(path.name, count) for path, count in zip(selection.files, selection.examples)]
+    digest = hashlib.sha256(json.dumps([named, selection.preprocessing.to_json()]).encode()).hexdigest()
+    return f"{len(named)} shards of {selection.num_examples} windows (SHA-256 {digest[:12]})"
 
 
 def _parse(spec: str) -> list[tuple[str, str]]:

@@ -26,7 +26,7 @@ from coreecg_jax.training.identity import (
     require_same_everywhere,
     require_same_run,
 )
-from coreecg_jax.training.processes import as_first, is_first, require_same
+from coreecg_jax.training.processes import as_first, is_first, sharing
 from coreecg_jax.training.state import Parameters, TrainState
 from coreecg_jax.training.stored import Damaged, Stored, shaped
 
@@ -95,7 +95,7 @@ class Checkpoints:
           OtherSettings: when that run had other settings, data or arrays; the differing fields are listed.
           Damaged: when no state to go on from is whole.
         """
-        require_same(f"checkpoints of {self._workdir}", str(self._last.steps()))
+        sharing().require_same(f"checkpoints of {self._workdir}", str(self._last.steps()))
         state = fresh
         if self._last.steps():
             state = _first_whole(self._last, functools.partial(self._restored, fresh), _set_aside)

@@ -11,13 +11,15 @@ import numpy as np
 
 from coreecg_jax.inputs.batch import Batch
 from coreecg_jax.inputs.corpus import bytes_on_each, require_room
+from coreecg_jax.inputs.lengths import long_enough
 from coreecg_jax.inputs.selection import Selection, select
-from coreecg_jax.inputs.training_windows import long_enough
 from coreecg_jax.records.leads import LEADS
 from coreecg_jax.training.checkpoints import begun
 from coreecg_jax.training.experiment import Experiment, build, resolved, windows_of
 from coreecg_jax.training.health import matrix_rate, step_flops
+from coreecg_jax.training.identity import program, require_same_everywhere
 from coreecg_jax.training.mesh import Placement, place, require_divisible
+from coreecg_jax.training.processes import sharing
 from coreecg_jax.training.room import fullness_told
 from coreecg_jax.training.state import TrainState, init_state
 from coreecg_jax.training.step import make_train_step
@@ -84,7 +86,10 @@ def estimate(config: ml_collections.ConfigDict, workdir: Path | str) -> Estimate
     """
     config = resolved(config)
     data, run = config.data, config.run
-    selection, validation_data = (select(data.root, spec) for spec in (data.train, data.validation))
+    require_same_everywhere(program(config))
+    selection, validation_data = (
+        select(data.root, spec, sharing()) for spec in (data.train, data.validation)
+    )
     manifests = {"train": selection.manifest_digests(), "validation": validation_data.manifest_digests()}
     step = begun(workdir, config, selection.preprocessing, manifests)
     experiment, placement = build(config, selection.preprocessing), place(fsdp=run.fsdp)
@@ -136,7 +141,7 @@ _NOT_ENCODER = ("decoder", "mask_token", "projector")
 
 def _usable(selection: Selection, seconds: float) -> int:
     """Windows that are long enough."""
-    return int(long_enough(selection, selection.minimum_length(seconds)).sum())
+    return int(long_enough(selection, selection.minimum_length(seconds), sharing()).sum())
 
 
 def _step_memory(

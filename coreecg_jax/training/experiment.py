@@ -22,7 +22,7 @@ from coreecg_jax.method.views import FDA
 from coreecg_jax.records.schema import Preprocessing
 from coreecg_jax.training.feeds import require_feed
 from coreecg_jax.training.optimizer import make_optimizer
-from coreecg_jax.training.processes import is_first
+from coreecg_jax.training.processes import is_first, sharing
 
 METHODS: dict[str, type[Objective]] = {
     "coreecg": Objective,
@@ -131,6 +131,7 @@ def windows_of(config: ml_collections.ConfigDict, min_seconds: float) -> Trainin
         shuffle_buffer=data.shuffle_buffer,
         on_corrupt=data.on_corrupt,
         readers=data.readers,
+        processes=sharing(),
     )
     for reason in windows.salvaged.reasons if is_first() else ():
         sys.stderr.write(f"warning: {reason}; it is left out\n")

@@ -18,7 +18,7 @@ from coreecg_jax.inputs.transfer import rows_here, to_devices
 from coreecg_jax.method.objective import Metrics, Objective
 from coreecg_jax.training.health import Speed
 from coreecg_jax.training.mesh import Placement
-from coreecg_jax.training.processes import by_first
+from coreecg_jax.training.processes import sharing
 from coreecg_jax.training.state import TrainState
 from coreecg_jax.training.step import CorpusSteps, TrainStep, make_corpus_steps, make_train_step
 
@@ -126,7 +126,7 @@ def make_device_feed(
 
     def from_corpus(start: int, speed: Speed) -> Feed:
         del start
-        corpus = load_corpus(windows, placement.divided, packed, by_first)
+        corpus = load_corpus(windows, placement.divided, packed, sharing())
         return DeviceFeed(steps, corpus, windows, steps_per_dispatch, speed)
 
     return from_corpus

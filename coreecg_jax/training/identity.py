@@ -31,6 +31,16 @@ FREE_ON_RESUME = (
 )
 
 
+def program(config: ml_collections.ConfigDict) -> dict[str, Any]:
+    """What a run says of itself before it looks at its data: a part of `describe`."""
+    return {
+        "config": json.loads(config.to_json_best_effort()),
+        "versions": {name: version(name) for name in PACKAGES},
+        "commit": commit_of(Path(__file__).parent),
+        "devices": f"{jax.device_count()} x {jax.devices()[0].device_kind}",
+    }
+
+
 def describe(
     config: ml_collections.ConfigDict, preprocessing: Preprocessing, data: Mapping[str, Mapping[str, str]]
 ) -> dict[str, Any]:
@@ -41,13 +51,9 @@ def describe(
       preprocessing: of its data: rate, window, filters, unit, names of the leads.
       data: digests of manifests by data set, for 'train' and 'validation'.
     """
-    return {
-        "config": json.loads(config.to_json_best_effort()),
+    return program(config) | {
         "preprocessing": json.loads(preprocessing.to_json()),
         "data": {use: dict(digests) for use, digests in data.items()},
-        "versions": {name: version(name) for name in PACKAGES},
-        "commit": commit_of(Path(__file__).parent),
-        "devices": f"{jax.device_count()} x {jax.devices()[0].device_kind}",
     }
 
 

@@ -7,18 +7,19 @@ from typing import Any
 import jax
 import ml_collections
 
-from coreecg_jax.inputs.reader import read_recordings
 from coreecg_jax.inputs.selection import select
 from coreecg_jax.inputs.training_windows import TrainingWindows
+from coreecg_jax.inputs.validation_windows import validation_windows
 from coreecg_jax.method.objective import Objective
 from coreecg_jax.training.checkpoints import Checkpoints
 from coreecg_jax.training.experiment import Experiment, build, resolved, windows_of
 from coreecg_jax.training.feeds import FeedFrom, last_of, make_device_feed, make_host_feed
 from coreecg_jax.training.health import Speed
+from coreecg_jax.training.identity import program, require_same_everywhere
 from coreecg_jax.training.interruption import Interruption, Stopped
 from coreecg_jax.training.journal import Journal, Unwritten
 from coreecg_jax.training.mesh import Placement, place, put, require_divisible
-from coreecg_jax.training.processes import alone, as_first, is_first
+from coreecg_jax.training.processes import alone, as_first, is_first, sharing
 from coreecg_jax.training.progress import Progress
 from coreecg_jax.training.room import fullness_told
 from coreecg_jax.training.skipping import Patience
@@ -57,7 +58,8 @@ def train(
     """
     config = resolved(config)
     data, run = config.data, config.run
-    training, validation = (select(data.root, spec) for spec in (data.train, data.validation))
+    require_same_everywhere(program(config))
+    training, validation = (select(data.root, spec, sharing()) for spec in (data.train, data.validation))
     experiment, placement = build(config, training.preprocessing), place(fsdp=run.fsdp)
     require_divisible("data.batch_size", data.batch_size, placement)
     require_divisible("data.validation_batch_size", data.validation_batch_size, placement)
@@ -153,13 +155,17 @@ def _steps_to_go(number: int, run: ml_collections.ConfigDict, most: int) -> int:
 def _validator(
     data: ml_collections.ConfigDict, objective: Objective, placement: Placement, of_parameters: Any
 ) -> Validator:
-    recordings = read_recordings(data.root, data.validation, min_seconds=objective.window_seconds)
+    processes = sharing()
+    windows = validation_windows(
+        data.root, data.validation, min_seconds=objective.window_seconds, processes=processes
+    )
     return make_validator(
         objective,
-        recordings,
+        windows,
         batch_size=data.validation_batch_size,
         placement=placement,
         of_parameters=of_parameters,
+        processes=processes,
     )
 
 

@@ -19,6 +19,7 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
+from coreecg_jax.inputs.together import Processes
 from coreecg_jax.training.room import is_device_full
 
 Result = TypeVar("Result")
@@ -29,6 +30,7 @@ _GOODBYE_SECONDS, _HEARTBEAT_SECONDS = 30, 60
 _MISTAKE, _BUG = 2, 1  # exit statuses (docs/running.md)
 _FIRST_WAITS_SECONDS = 5
 _ASKED_AGAIN_SECONDS = 0.5
+_LEAST_TEXT = 4096  # bytes
 _START_SECONDS = 300  # within which all have to be there; jax has the same
 
 
@@ -184,33 +186,22 @@ def wait(name: str) -> None:
     multihost_utils.sync_global_devices(name)
 
 
-def by_first(work: Callable[[], None]) -> None:
-    """The first process does it; the others wait until it is done."""
-    if is_first():
-        work()
-    wait("done by the first process")
-
-
 def texts(text: str) -> list[str]:
     """What each process says, in the order of the processes."""
     if jax.process_count() == 1:
         return [text]
     told = np.frombuffer(text.encode(), np.uint8)
     lengths = multihost_utils.process_allgather(np.int32(len(told)))
-    padded = np.pad(told, (0, int(lengths.max()) - len(told)))
+    # To a power of two: each length is a program of its own, and most texts are short.
+    room = max(_LEAST_TEXT, 1 << (int(lengths.max()) - 1).bit_length())
+    padded = np.pad(told, (0, room - len(told)))
     rows = multihost_utils.process_allgather(padded)
     return [row[:length].tobytes().decode() for row, length in zip(rows, lengths, strict=True)]
 
 
-def require_same(what: str, text: str) -> None:
-    """Raises ValueError, in all processes, when they do not all say the same."""
-    said = texts(text)
-    for number, other in enumerate(said):
-        if other != said[0]:
-            raise ValueError(
-                f"{what}: expected the same in all processes, got {said[0]} in process 0 and {other} in "
-                f"process {number}"
-            )
+def sharing() -> Processes:
+    """The processes of the run, for what reads together."""
+    return Processes(jax.process_index(), jax.process_count(), texts)
 
 
 def alone(function: Callable[[Any], Result]) -> Callable[[Any], Result]:

@@ -1,14 +1,14 @@
 """Validation under fixed crops, views and masks: the same question at every step and in every run."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import numpy as np
 
-from coreecg_jax.inputs.batch import Batch
-from coreecg_jax.inputs.reader import Recordings
-from coreecg_jax.inputs.transfer import to_devices
+from coreecg_jax.inputs.together import ALONE, Processes
+from coreecg_jax.inputs.transfer import rows_here, to_devices
+from coreecg_jax.inputs.validation_windows import ValidationWindows
 from coreecg_jax.method.objective import Objective
 from coreecg_jax.training.health import representation_health
 from coreecg_jax.training.mesh import Placement
@@ -22,27 +22,30 @@ Validator = Callable[[Parameters, Callable[[], bool]], dict[str, float] | None]
 
 def make_validator(
     objective: Objective,
-    recordings: Recordings,
+    windows: ValidationWindows,
     *,
     batch_size: int,
     placement: Placement,
     of_parameters: Any = None,
+    processes: Processes = ALONE,
 ) -> Validator:
     """A function of the parameters that gives mean metrics and the health of the representation, all or none.
 
     Whole batches only, so that each contrastive loss has the same number of candidates; what is left
-    over of the recordings is not used.
+    over of the windows is not used. Each process reads, and its devices hold, its rows of them only.
 
     Raises:
-      ValueError: when there are fewer recordings than `batch_size`.
+      ValueError: when there are fewer windows than `batch_size`.
+      OSError, ValueError: when a shard cannot be read or is damaged, in all processes.
     """
-    if len(recordings) < batch_size:
+    if len(windows) < batch_size:
         raise ValueError(
-            f"data.validation_batch_size: expected at most the {len(recordings)} validation windows of "
+            f"data.validation_batch_size: expected at most the {len(windows)} validation windows of "
             f"{objective.window_seconds:g} s or more, got {batch_size}"
         )
     step = make_validation_step(objective, placement=placement, of_parameters=of_parameters)
-    batches = list(to_devices(_whole_batches(recordings, batch_size), placement.divided))
+    read = windows.batches(batch_size, rows_here(placement.divided, batch_size))
+    batches = processes.each(lambda: list(to_devices(read, placement.divided)))
 
     def validate(parameters: Parameters, stop: Callable[[], bool]) -> dict[str, float] | None:
         results = []
@@ -59,8 +62,3 @@ def make_validator(
         return means | representation_health(z1_BE, z2_BE, global_BD)
 
     return validate
-
-
-def _whole_batches(recordings: Recordings, batch_size: int) -> Iterable[Batch]:
-    for first in range(0, len(recordings) - batch_size + 1, batch_size):
-        yield recordings.batch(np.arange(first, first + batch_size))

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import embedding, input_pipeline, placements, train_step
+from benchmarks import embedding, input_pipeline, placements, reading_together, train_step
 from benchmarks.recordings import write_folder
 from benchmarks.table import HEAD, Row, failed, isolated, measured, printed, rows_of
 from configs import base
@@ -120,6 +120,17 @@ def test_each_placement_is_timed(placement: str, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(placements, "STEPS", 2)
     rows = list(placements.runs(placement))
     assert [row.result.split()[1] for row in rows] == ["s", "recordings/s", "%"]
+
+
+@pytest.mark.slow
+def test_shares_of_a_reading_are_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(input_pipeline, "WINDOWS", 64)
+    monkeypatch.setattr(input_pipeline, "BATCH", 32)
+    monkeypatch.setattr(reading_together, "REPEATS", 2)
+    monkeypatch.setattr(reading_together, "SHARDS", 8)
+    rows = list(reading_together.shares())
+    assert [row.setting.rpartition(", ")[2] for row in rows] == ["1 of 1", "1 of 2", "1 of 4"] * 3
+    assert {(row.result.split()[1], row.repeats) for row in rows} == {("s", "2")}
 
 
 @pytest.mark.slow

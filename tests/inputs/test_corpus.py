@@ -9,7 +9,7 @@ import pytest
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from made_shards import records, write_data_set
 
-from coreecg_jax.inputs import corpus, packing
+from coreecg_jax.inputs import corpus
 from coreecg_jax.inputs.corpus import load_corpus, make_draw, require_room
 from coreecg_jax.inputs.packing import ABOUT_FILE, packed, rows_of_shards, words_of
 from coreecg_jax.inputs.pipeline import Stream
@@ -102,22 +102,6 @@ def test_the_file_of_rows_is_written_once_and_read_instead_of_the_shards(data_ro
     assert [path.name for path in folder.parent.iterdir()] == ["packed"]
     monkeypatch.setattr("coreecg_jax.inputs.packing.rows_of_shards", None)
     np.testing.assert_array_equal(stacked(packed(folder, windows), 3, 40), expected[3:40])
-
-
-@pytest.mark.parametrize(("shared", "expected"), [(True, "wait"), (False, "wait write")])
-def test_of_several_processes_one_writes_what_all_can_see(data_root, tmp_path, monkeypatch, shared, expected):
-    """Sixteen that wrote a corpus side by side would fill the disk. As a process that is not the first."""
-    windows, folder, done = windows_of(data_root), tmp_path / "packed", []
-    write = packing._write
-
-    def wait(_):
-        done.append("wait")
-        if shared:
-            write(folder, windows, packing._about(windows))
-
-    monkeypatch.setattr(packing, "_write", lambda *given: (done.append("write"), write(*given)))
-    assert len(stacked(packed(folder, windows, wait), 0, 42)) == 42
-    assert " ".join(done) == expected
 
 
 def test_what_a_killed_packing_left_is_in_nobodys_way(data_root, tmp_path, monkeypatch):

@@ -126,6 +126,13 @@ def test_nothing_left_is_told(tmp_path):
         stream(tmp_path)
 
 
+def test_nothing_at_all_is_told(tmp_path):
+    (file,) = write_data_set(tmp_path, "made", {"all": [records(0, 2)]}).glob("*.tfrecord*")
+    file.write_bytes(b"")
+    with pytest.raises(ValueError, match=rf"all records of made are damaged; the first: {file} is empty"):
+        stream(tmp_path)
+
+
 def test_another_word_is_refused(shards):
     with pytest.raises(ValueError, match=r"data\.on_corrupt: expected one of error, skip, got 'ignore'"):
         stream(shards[0], "ignore")

@@ -1,6 +1,7 @@
 """A run goes on with its own settings, data and arrays only."""
 
 import dataclasses
+import json
 from importlib.metadata import version
 from pathlib import Path
 
@@ -11,8 +12,10 @@ from made_states import CONFIG, DATA, at_step
 from coreecg_jax.records.schema import OtherSettings
 from coreecg_jax.training import identity
 from coreecg_jax.training.checkpoints import Checkpoints, load_parameters
+from coreecg_jax.training.estimate import estimate
 from coreecg_jax.training.experiment import resolved
 from coreecg_jax.training.identity import commit_of
+from coreecg_jax.training.loop import train
 
 
 def test_a_run_goes_on_with_its_own_settings_only(tmp_path, fresh):
@@ -77,3 +80,18 @@ def test_other_code_is_told_but_not_refused(saved, fresh, capsys, monkeypatch):
         f"warning: step 5 is of other code (jax {version('jax')}, now 99): what follows may differ in its "
     )
     assert capsys.readouterr().err == f"{other}last bits\n"
+
+
+@pytest.mark.parametrize("start", [train, estimate])
+def test_processes_of_other_settings_are_told_before_they_read_data_together(tmp_path, monkeypatch, start):
+    """What they tell one another would not fit together."""
+
+    def texts(text):
+        other = json.loads(text)
+        other["config"]["data"]["on_corrupt"] = "skip"
+        return [text, json.dumps(other)]
+
+    monkeypatch.setattr(identity, "texts", texts)
+    message = r"config\.data\.on_corrupt: 'error' in process 0, 'skip' in process 1"
+    with pytest.raises(OtherSettings, match=message):
+        start(tiny_config({"data.root": str(tmp_path / "is not looked at")}), tmp_path / "run")

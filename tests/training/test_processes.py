@@ -8,7 +8,7 @@ import jax
 import pytest
 from made_processes import run_together
 
-from coreecg_jax.training.processes import anywhere, as_first, join, require_same, texts
+from coreecg_jax.training.processes import anywhere, as_first, join, sharing, texts
 
 TOGETHER = """
 import jax, numpy as np
@@ -42,8 +42,10 @@ told = {
     "as_first": as_first(number + 5),
     "anywhere": [anywhere(number == 1), anywhere(False)],
     "texts": texts("ä" * (number + 1)),
-    "same": refusal(lambda: require_same("seed", "1")),
-    "differing": refusal(lambda: require_same("seed", str(number))),
+    "long": [len(text) for text in texts("ä" * 50_000 * number)],
+    "shared": sharing().shared("abc", lambda letter: f"{letter} by {number}"),
+    "failing": refusal(lambda: sharing().each(lambda: 1 if number == 0 else int("x"))),
+    "differing": refusal(lambda: sharing().require_same("seed", str(number))),
     "held": back["kernel"].addressable_shards[0].data.shape,
     "back": whole(back),
     "saved": stored.steps(),
@@ -89,7 +91,9 @@ def test_they_hear_from_one_another(both):
         assert said["as_first"] == 5
         assert said["anywhere"] == [True, False]
         assert said["texts"] == ["ä", "ää"]
-        assert said["same"] is None
+        assert said["long"] == [0, 50_000]
+        assert said["shared"] == ["a by 0", "b by 1", "c by 0"]
+        assert said["failing"] == "invalid literal for int() with base 10: 'x'"
         assert said["differing"] == (
             "seed: expected the same in all processes, got 0 in process 0 and 1 in process 1"
         )
@@ -121,7 +125,7 @@ def test_what_one_of_them_reads_wrong_is_damaged_for_both(both):
 
 
 def test_one_process_agrees_with_itself():
-    require_same("seed", "1")
+    assert (sharing().number, sharing().count) == (0, 1)
     assert (as_first(3), anywhere(True), anywhere(False), texts("a")) == (3, True, False, ["a"])
 
 

@@ -1,5 +1,7 @@
 """Whole runs in two real processes, a device each: they come to what one process with two devices does."""
 
+import shutil
+
 import numpy as np
 import pytest
 from made_processes import run_together
@@ -40,7 +42,7 @@ try:
     told["step"] = int(state.step)
     kernel = state.parameters["network"]["encoder_stack"]["layers"]["mlp_in"]["kernel"]
     told["share"] = kernel.addressable_shards[0].data.size / kernel.size
-except (Stopped, NotFinite) as error:
+except (Stopped, NotFinite, ValueError) as error:
     told["ended"] = f"{type(error).__name__}: {error}"
 print(json.dumps(told | {"readers": read}))
 """
@@ -113,10 +115,24 @@ def test_the_corpus_and_the_kernels_are_divided_between_them(root, tmp_path):
     }
     whole, two = tmp_path / "whole", tmp_path / "two"
     (one,) = run(root, whole, 1, changes)
-    for said in run(root, two, 2, changes):
+    for said in run(root, two, 2, changes | {"data.packed": str(tmp_path / "packed")}):
         assert (said["step"], said["share"]) == (4, 0.5)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["packed", "two", "whole"]
     assert one["share"] == 0.5
     assert_same_run(two, whole)
+
+
+@pytest.mark.slow
+def test_a_shard_that_one_finds_damaged_ends_both_with_its_name(root, tmp_path):
+    shutil.copytree(root, tmp_path / "data")
+    *_, last = sorted((tmp_path / "data").glob("made/*/*.tfrecord*"))  # which process 1 reads
+    content = bytearray(last.read_bytes())
+    content[100] ^= 1
+    last.write_bytes(content)
+    first, second = run(tmp_path / "data", tmp_path / "run", 2)
+    assert first["ended"].startswith(f"ValueError: {last}, record 1: wrong checksum of the data at byte 0;")
+    assert first["ended"] == second["ended"]
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.slow

@@ -1,11 +1,12 @@
-import dataclasses
-import gc
-import weakref
+import json
 
 import numpy as np
 import pytest
-from made_runs import first_state, made_recordings, placement_of, tiny_experiment
+from made_runs import PREPROCESSING, first_state, made_recordings, placement_of, tiny_experiment
+from made_shards import example, serialise, write_data_set
 
+from coreecg_jax.inputs.together import Processes
+from coreecg_jax.inputs.validation_windows import validation_windows
 from coreecg_jax.training.validation import make_validator
 
 
@@ -23,15 +24,27 @@ def parameters(experiment):
     return first_state(experiment, placement_of(8)).parameters
 
 
-@pytest.fixture(scope="module")
-def recordings():
-    return made_recordings(20)
+def stored(folder, mirrored=()):
+    """Twenty windows of 9 s or more, some of them with their leads in the opposite order."""
+    recordings, rows = made_recordings(20), []
+    for number in range(20):
+        ecg = recordings.ecg[number, ::-1] if number in mirrored else recordings.ecg[number]
+        fields = {"ecg": ecg.astype("<i2"), "length": int(recordings.length[number]), "quality": [0] * 12}
+        patient = int(recordings.patient_key[number])
+        rows.append(serialise(example(number, "made", **fields, patient_key=patient)))
+    write_data_set(folder, "made", {"all": [rows[:11], rows[11:]]}, preprocessing=PREPROCESSING)
+    return validation_windows(folder, "made", min_seconds=9.0)
 
 
 @pytest.fixture(scope="module")
-def figures(experiment, parameters, recordings):
-    """Of two validations by one validator: two whole batches, four recordings left over."""
-    validate = make_validator(experiment.objective, recordings, batch_size=8, placement=placement_of(8))
+def windows(tmp_path_factory):
+    return stored(tmp_path_factory.mktemp("made"))
+
+
+@pytest.fixture(scope="module")
+def figures(experiment, parameters, windows):
+    """Of two validations by one validator: two whole batches, four windows left over."""
+    validate = make_validator(experiment.objective, windows, batch_size=8, placement=placement_of(8))
     return validate(parameters, never), validate(parameters, never)
 
 
@@ -48,30 +61,27 @@ def test_it_tells_losses_and_the_health_of_the_representation(experiment, figure
     assert figures[0]["loss"] == pytest.approx(loss, rel=1e-5)
 
 
-def test_only_whole_batches_count(experiment, parameters, recordings, figures):
-    def validated(changed):
-        ecg = recordings.ecg.copy()
-        ecg[changed] = ecg[changed][:, ::-1]
-        other = dataclasses.replace(recordings, ecg=ecg)
+def test_only_whole_batches_count(experiment, parameters, tmp_path, figures):
+    def validated(mirrored):
+        other = stored(tmp_path / str(len(mirrored)), mirrored)
         return make_validator(experiment.objective, other, batch_size=8, placement=placement_of(8))(
             parameters, never
         )
 
-    np.testing.assert_equal(validated(slice(16, 20)), figures[0])
-    assert validated(slice(15, 16))["loss"] != figures[0]["loss"]
+    np.testing.assert_equal(validated(range(16, 20)), figures[0])
+    assert validated([15])["loss"] != figures[0]["loss"]
 
 
-def test_too_few_recordings_are_told(experiment, recordings):
+def test_too_few_windows_are_told(experiment, windows):
     message = r"data\.validation_batch_size: expected at most the 20 validation windows of 9 s .*got 24"
     with pytest.raises(ValueError, match=message):
-        make_validator(experiment.objective, recordings, batch_size=24, placement=placement_of(8))
+        make_validator(experiment.objective, windows, batch_size=24, placement=placement_of(8))
 
 
-def test_the_recordings_are_not_held_on_the_host_once_they_are_on_the_devices(experiment):
-    recordings = made_recordings(8)
-    ecg = weakref.ref(recordings.ecg)
-    validate = make_validator(experiment.objective, recordings, batch_size=8, placement=placement_of(8))
-    del recordings
-    gc.collect()
-    assert ecg() is None
-    assert callable(validate)
+def test_what_another_process_cannot_read_ends_this_one_too(experiment, windows):
+    damaged = {"mistake": "ValueError", "given": ["x.tfrecord, record 3: wrong checksum"]}
+    processes = Processes(0, 2, lambda text: [text, json.dumps([damaged])])
+    with pytest.raises(ValueError, match=r"x\.tfrecord, record 3: wrong checksum"):
+        make_validator(
+            experiment.objective, windows, batch_size=8, placement=placement_of(8), processes=processes
+        )
