@@ -140,7 +140,7 @@ def _label_set(cohort: Cohort, min_likelihood: float) -> Report:
 
 def _encoder(encoder: Encoder) -> Report:
     names = "name", "step", "seed", "crop_seconds", "pooling", "trained_on", "digest"
-    return {name: getattr(encoder, name) for name in names}
+    return {name: getattr(encoder, name) for name in names} | {"bundle": dict(encoder.bundle)}
 
 
 def _digests(evaluation: Evaluation) -> Report:
