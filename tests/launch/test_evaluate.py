@@ -53,7 +53,7 @@ def test_a_run_becomes_tables_and_files(asked: subprocess.CompletedProcess[str],
     assert asked.returncode == 0, asked.stderr
     assert "| pretrained − untrained encoder |" in asked.stdout
     assert "| pretrained − supervised from scratch |" in asked.stdout
-    assert "opened 1 times so far." in asked.stdout
+    assert "The labels of this test were opened once so far." in asked.stdout
     numbers = json.loads((run / "evaluations" / f"{NAME}.json").read_text())
     assert numbers["protocol"] == "sealed test"
     assert [(e["step"], e["pooling"]) for e in numbers["encoders"]] == [(0, "recording")]
