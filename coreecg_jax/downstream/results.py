@@ -57,6 +57,7 @@ def report(
         "subset": dataclasses.asdict(evaluation.subset),
         "protocol": _protocol(evaluation),
         "probe": probe,
+        "f1_thresholds": _thresholds(evaluation),
         "incomplete_without": left_out,
         "train": _cohort(evaluation.train) | _sizes_fitted(evaluation),
         "validation": None if evaluation.validation is None else _cohort(evaluation.validation),
@@ -103,6 +104,16 @@ def _protocol(evaluation: Evaluation) -> str:
         where = "on validation" if evaluation.validation else "out of fold in the training set"
         return f"development: {where}, test not read"
     return "nested cross-validation" if evaluation.task.test is None else "sealed test"
+
+
+def _thresholds(evaluation: Evaluation) -> str:
+    """How F1 thresholds were chosen. Another rule needs other words, by which it is told what may be paired."""
+    if evaluation.validation is not None:
+        return "best F1 on validation"
+    if evaluation.test is None:
+        return "best F1 of the predictions of the other folds"
+    nested = evaluation.task.test is None
+    return "best F1 of what was held out in " + ("the other folds" if nested else "the training set")
 
 
 def _cohort(cohort: Cohort) -> Report:

@@ -123,6 +123,7 @@ def test_development_never_opens_the_test(data, seal):
     assert read == ["train"]
     assert evaluation.test is None
     numbers = results.report(evaluation, [])
+    assert numbers["f1_thresholds"] == "best F1 of the predictions of the other folds"
     text = tables.markdown(numbers)
     assert "test not read" in text
     assert "thresholds chosen in the other folds." in text
@@ -131,6 +132,7 @@ def test_development_never_opens_the_test(data, seal):
     assert not seal.log.exists()
     validated = results.report(develop(VALIDATED, "root", two_methods, Subset()), [])
     assert validated["protocol"].startswith("development: on validation")
+    assert validated["f1_thresholds"] == "best F1 on validation"
     said = "thresholds chosen on the recordings that are scored, so too high"
     assert said in tables.markdown(validated)
     assert sum(validated["validation"]["positives"].values()) == 60
@@ -179,6 +181,7 @@ def test_nested_predictions_do_not_see_their_fold(data, ask, monkeypatch):
     assert read == ["train", "train"]  # for what may have been seen in pretraining, and to be predicted
     numbers = results.report(before, [])
     assert numbers["protocol"] == "nested cross-validation"
+    assert numbers["f1_thresholds"] == "best F1 of what was held out in the other folds"
     assert len(numbers["methods"][PRETRAINED][0]["chosen"]) == 5
     assert numbers["scores"][PRETRAINED]["macro_auroc"]["value"] > 0.9
     run = before.methods[PRETRAINED][0]
