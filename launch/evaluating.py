@@ -23,16 +23,14 @@ from coreecg_jax.downstream.openings import digest
 from coreecg_jax.downstream.predictions import write_predictions
 from coreecg_jax.downstream.protocol import Evaluation, Seal, develop, evaluate, other_sources
 from coreecg_jax.downstream.provenance import digest_of_parameters
-from coreecg_jax.downstream.results import (
+from coreecg_jax.downstream.result_files import (
     Report,
-    predictions_of,
     read_report,
     read_reports,
-    report,
     scored_only,
-    unscored,
     write_report,
 )
+from coreecg_jax.downstream.results import predictions_of, report, unscored
 from coreecg_jax.downstream.scores import TooFewRecordings
 from coreecg_jax.downstream.subsets import LEAD_SUBSETS
 from coreecg_jax.downstream.tables import markdown, transfer_markdown

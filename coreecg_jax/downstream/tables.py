@@ -8,7 +8,7 @@ import numpy as np
 from coreecg_jax.downstream.openings import times
 from coreecg_jax.downstream.pretrained_on import shared_text
 from coreecg_jax.downstream.provenance import Overlap
-from coreecg_jax.downstream.results import Report
+from coreecg_jax.downstream.result_files import Report
 
 _COLUMNS = (("auroc", "AUROC"), ("auprc", "AUPRC"), ("f1", "F1"), ("brier", "Brier"), ("ece", "ECE"))
 
