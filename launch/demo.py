@@ -12,7 +12,7 @@ from absl import flags
 
 from configs import demo
 from coreecg_jax.downstream.openings import FILE
-from coreecg_jax.downstream.results import Report, read_report
+from coreecg_jax.downstream.result_files import Report, read_report
 from coreecg_jax.downstream.tasks import Task
 from coreecg_jax.figures.report import verdict
 from coreecg_jax.records.databases.discovery import discover

@@ -1,9 +1,10 @@
 """Scores pretrained encoders on a task, beside what it must beat.
 
 python -m launch.evaluate --checkpoint=runs/x --data_root=data/100hz --task=ptbxl_superclass [--protocol=knn]
-Several seeds: --checkpoint once for each. Without --checkpoint: the rival alone. With --development: scores
-on the training and validation folds; the test is not read. Everything is written: numbers as JSON, every
-prediction as Parquet beside it, and each opening of a test set into the log beside the data.
+Several seeds: --checkpoint once for each. Without --checkpoint: the rival alone. A bundle (launch.export) is
+taken as a run is; --checkpoint=released is the encoder that comes with the package. With --development:
+scores on the training and validation folds; the test is not read. Everything is written: numbers as JSON,
+every prediction as Parquet beside it, and each opening of a test set into the log beside the data.
 """
 
 import functools
@@ -23,7 +24,9 @@ from launch.evaluating import Asked, evaluated, leads_of, protocols_of
 from launch.restored import encoder_of
 from launch.shell import run_main
 
-_CHECKPOINT = flags.DEFINE_multi_string("checkpoint", [], "Folder of a training run; once for each seed.")
+_CHECKPOINT = flags.DEFINE_multi_string(
+    "checkpoint", [], "Folder of a training run or of a bundle, or 'released'; once for each seed."
+)
 _DATA_ROOT = flags.DEFINE_string("data_root", None, "Folder of data sets.", required=True)
 _TASK = flags.DEFINE_string("task", "ptbxl_superclass", "What is predicted: an entry of --tasks.")
 _TASKS = config_flags.DEFINE_config_file("tasks", tasks.__file__, "The list of tasks.")
@@ -33,9 +36,16 @@ _BESIDE = flags.DEFINE_list("beside", list(BESIDE), f"What stands beside it: som
 _LEADS = flags.DEFINE_string("leads", "12", "12, 8, 6, 3, 2, 1, or names: I,II,V2.")
 _FRACTION = flags.DEFINE_float("fraction", 1.0, "Share of the labelled recordings that are fitted.", 0.0, 1.0)
 _REPEAT = flags.DEFINE_integer("repeat", 0, "Seed of that share.", lower_bound=0)
-_POOLING = flags.DEFINE_enum("pooling", "rhythm", POOLINGS, "What a frozen encoder's tokens are made into.")
+_POOLING = flags.DEFINE_enum(
+    "pooling",
+    None,
+    POOLINGS,
+    "What a frozen encoder's tokens are made into; default: rhythm, or what a bundle says.",
+)
 _DEVELOPMENT = flags.DEFINE_bool("development", False, "Score by validation; do not read the test.")
-_OUT = flags.DEFINE_string("out", None, "JSON file of all numbers; default: in the first run's folder.")
+_OUT = flags.DEFINE_string(
+    "out", None, "JSON file of the numbers; default: in the run's folder or --data_root."
+)
 _OPENINGS = flags.DEFINE_string("openings", None, f"Log of test openings; default: {FILE} in --data_root.")
 _ALLOW_RETEST = flags.DEFINE_bool("allow_retest", False, "Open a test set again; the result says so.")
 _ALLOW_OVERLAP = flags.DEFINE_bool(

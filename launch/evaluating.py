@@ -22,20 +22,20 @@ from coreecg_jax.downstream.methods import (
 from coreecg_jax.downstream.openings import digest
 from coreecg_jax.downstream.predictions import write_predictions
 from coreecg_jax.downstream.protocol import Evaluation, Seal, develop, evaluate, other_sources
-from coreecg_jax.downstream.results import (
+from coreecg_jax.downstream.provenance import digest_of_parameters
+from coreecg_jax.downstream.result_files import (
     Report,
-    predictions_of,
     read_report,
     read_reports,
-    report,
     scored_only,
-    unscored,
     write_report,
 )
+from coreecg_jax.downstream.results import predictions_of, report, unscored
 from coreecg_jax.downstream.scores import TooFewRecordings
 from coreecg_jax.downstream.subsets import LEAD_SUBSETS
 from coreecg_jax.downstream.tables import markdown, transfer_markdown
 from coreecg_jax.downstream.tasks import Task
+from coreecg_jax.downstream.tokens import ENCODER
 from coreecg_jax.records.checksums import digest_of_file
 from coreecg_jax.records.leads import LEADS, lead_indices
 from coreecg_jax.training.identity import differences, flat
@@ -150,7 +150,8 @@ def evaluated(asked: Asked, encoders: Sequence[Encoder], *, out: str | Path | No
     Args:
       asked: the question.
       encoders: seeds of one configuration.
-      out: JSON file; default: in `EVALUATIONS` of the first encoder's run, or of `root` without one.
+      out: JSON file; default: in `EVALUATIONS` of the first encoder's run, or of `root` without one or for a
+        bundle, whose folder is left as it is.
 
     Raises:
       ValueError: when the encoders are not seeds of one configuration, the file does not end in .json, or a
@@ -158,9 +159,9 @@ def evaluated(asked: Asked, encoders: Sequence[Encoder], *, out: str | Path | No
       OSError: as `downstream.protocol`.
     """
     require_one_configuration(encoders)
-    home = Path(encoders[0].name) if encoders else asked.root
+    folder = _folder(asked, encoders)
     name = asked.name(encoders[0].pooling if encoders else Encoder.pooling)
-    file = Path(out) if out else home / EVALUATIONS / f"{name}.json"
+    file = Path(out) if out else folder / f"{name}.json"
     if file.suffix != ".json":  # else `share_0.5` and `share_0.25` had one table, `share_0.parquet`
         raise ValueError(f"--out: expected a file ending in .json, got {file}: name it {file}.json")
     methods = functools.partial(
@@ -170,7 +171,7 @@ def evaluated(asked: Asked, encoders: Sequence[Encoder], *, out: str | Path | No
         settings=asked.settings,
         beside=asked.beside,
         rival_seeds=asked.rival_seeds,
-        store=home / EVALUATIONS / "features",
+        store=folder / "features",
     )
     if not asked.task.sources and file.is_file():
         _require_same_question(file, read_report(file), asked, encoders)
@@ -187,13 +188,27 @@ def evaluated(asked: Asked, encoders: Sequence[Encoder], *, out: str | Path | No
     return _sources_written(held_out, there, encoders, asked, file)
 
 
+def _folder(asked: Asked, encoders: Sequence[Encoder]) -> Path:
+    """Where results lie that are given no name."""
+    if not encoders:
+        return asked.root / EVALUATIONS
+    if encoders[0].bundle:
+        return asked.root / EVALUATIONS / f"bundle_{Path(encoders[0].name).resolve().name}"
+    return Path(encoders[0].name) / EVALUATIONS
+
+
 def _identity(asked: Asked, encoders: Sequence[Encoder]) -> dict[str, Any]:
     """What makes it the same run, whatever else was set."""
     return {
-        "checkpoints": sorted(encoder.digest for encoder in encoders),
+        # That of the encoder too: a bundle of the same run may have left out the rest.
+        "checkpoints": sorted({digest for each in encoders for digest in (each.digest, _of_encoder(each))}),
         "subset": dataclasses.asdict(asked.subset),
         "protocol": asked.protocol,
     }
+
+
+def _of_encoder(encoder: Encoder) -> str:
+    return digest_of_parameters({name: each for name, each in encoder.pretrained.items() if name in ENCODER})
 
 
 def _require_same_question(file: Path, before: Report, asked: Asked, encoders: Sequence[Encoder]) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import coreecg_jax
 from coreecg_jax.downstream.methods import PRETRAINED, frozen_crops
 from coreecg_jax.downstream.provenance import digest_of_parameters
-from coreecg_jax.downstream.results import read_report
+from coreecg_jax.downstream.result_files import read_report
 from coreecg_jax.export.description import (
     Accuracy,
     Description,

@@ -12,7 +12,7 @@ import ml_collections
 import numpy as np
 
 from coreecg_jax.downstream.account import MOST_RECORDINGS, Account, account_of
-from coreecg_jax.downstream.results import read_report
+from coreecg_jax.downstream.result_files import read_report
 from coreecg_jax.figures.curves import importance_of
 from coreecg_jax.figures.report import RecordingShown, RunShown, report_page
 from coreecg_jax.inputs.reader import read_recordings

@@ -11,10 +11,21 @@ from coreecg_jax.training.checkpoints import load_parameters
 from coreecg_jax.training.experiment import build, network_of
 from coreecg_jax.training.identity import flat
 from coreecg_jax.training.state import init_parameters
+from launch.bundled import bundle_at, encoder_of_bundle
 
 
-def encoder_of(workdir: str, pooling: str = "rhythm") -> Encoder:
-    """The encoder of a run, as trained and as drawn before its first step."""
+def encoder_of(workdir: str, pooling: str | None = None) -> Encoder:
+    """The encoder of a run or of a bundle, as trained and as drawn before its first step.
+
+    Args:
+      workdir: folder of a run or of a bundle, or `bundled.NAME`.
+      pooling: of the representation; None: the default, of a bundle its own.
+
+    Raises:
+      FileNotFoundError, ValueError: when it is none, or damaged.
+    """
+    if where := bundle_at(workdir):
+        return encoder_of_bundle(where, workdir, pooling)
     loaded = load_parameters(workdir)
     network = network_of(loaded.config)
     seed = loaded.config.seed
@@ -29,7 +40,7 @@ def encoder_of(workdir: str, pooling: str = "rhythm") -> Encoder:
         pretrained=loaded.params,
         untrained=init_parameters(network, jax.random.key(seed)),
         digest=digest_of_parameters(loaded.params),
-        pooling=pooling,
+        pooling=pooling or Encoder.pooling,
         data_root=loaded.config.data.root,
         data_digests=loaded.data.get("train", {}),
         settings=flat(loaded.config.to_dict()),

@@ -11,7 +11,7 @@ import ml_collections
 from coreecg_jax.downstream.division import Subset
 from coreecg_jax.downstream.methods import BESIDE, PRETRAINED
 from coreecg_jax.downstream.openings import FILE
-from coreecg_jax.downstream.results import write_report
+from coreecg_jax.downstream.result_files import write_report
 from coreecg_jax.downstream.scores import TooFewRecordings
 from coreecg_jax.downstream.subsets import LEAD_SUBSETS
 from coreecg_jax.downstream.sweeps import Cell, Pretraining, as_csv, lines, markdown

@@ -1,8 +1,9 @@
 """The tasks of launch.evaluate: a label set, and the data that are fitted, chosen by, and asked about.
 
-A task of your own: copy this file, add an entry, and name the file by --tasks=FILE. Data specifications are
-NAME:SPLIT+SPLIT, …, as for pretraining. Without `validation`, settings are chosen by cross-validation in
-`train`; without `test`, all is nested cross-validation by patient; `sources` holds each out in turn.
+A task of your own: a file such as this with an entry of yours, named by --tasks=FILE (docs/evaluation.md).
+Data specifications are NAME:SPLIT+SPLIT, …, as for pretraining. Without `validation`, settings are chosen by
+cross-validation in `train`; without `test`, all is nested cross-validation by patient; `sources` holds each
+out in turn.
 """
 
 import ml_collections

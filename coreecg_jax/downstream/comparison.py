@@ -21,7 +21,8 @@ from coreecg_jax.downstream.bootstrap import (
 from coreecg_jax.downstream.cohorts import joined_groups
 from coreecg_jax.downstream.methods import PRETRAINED
 from coreecg_jax.downstream.predictions import Predictions, read_predictions
-from coreecg_jax.downstream.results import RESAMPLES, Report, read_report
+from coreecg_jax.downstream.result_files import Report, read_report
+from coreecg_jax.downstream.results import RESAMPLES
 from coreecg_jax.downstream.scores import MIN_POSITIVES, scored_classes
 from coreecg_jax.downstream.tables import heading, marks
 from coreecg_jax.records.checksums import digest_of_file
@@ -48,8 +49,10 @@ class Comparison:
     results: tuple[Result, Result]
     patients: int  # those with a signal in common count as one
     scored: np.ndarray  # bool (C,), the classes of the macro means
-    metrics: tuple[Metrics, Metrics]  # without F1 where a result of before does not say its thresholds
+    metrics: tuple[Metrics, Metrics]
     difference: Metrics  # on the same resamples of patients
+    without_f1: str  # why F1 is not among the metrics; '' where it is
+    other_folds: bool  # patients were dealt to folds otherwise
 
 
 def read_pair(files: Sequence[str], methods: Sequence[str] = (PRETRAINED,)) -> tuple[Result, Result]:
@@ -119,15 +122,36 @@ def compared(first: Result, second: Result, *, resamples: int = RESAMPLES, seed:
     one, other = first.predictions, second.predictions
     groups = joined_groups(one.groups, other.groups)  # who is one patient by either
     counts = patient_resamples(groups, resamples=resamples, seed=seed)
-    with_f1 = one.thresholds is not None and other.thresholds is not None
-    ours, theirs = (_metrics(result, counts, with_f1) for result in (first, second))
+    without_f1 = _without_f1(first, second)
+    ours, theirs = (_metrics(result, counts, not without_f1) for result in (first, second))
     return Comparison(
         results=(first, second),
         patients=len(np.unique(groups)),
         scored=scored_classes(one.labels),
         metrics=(ours, theirs),
         difference=difference(ours, theirs),
+        without_f1=without_f1,
+        other_folds=_other_folds(first, second),
     )
+
+
+def _without_f1(first: Result, second: Result) -> str:
+    """Why F1 is not compared: it would be of thresholds that were chosen otherwise; '' where it is."""
+    if first.predictions.thresholds is None or second.predictions.thresholds is None:
+        return "a result of before has no thresholds"
+    rules = [result.numbers.get("f1_thresholds") for result in (first, second)]
+    codes = [result.numbers.get("digests", {}).get("code") for result in (first, second)]
+    if rules == [None, None] and codes[0] != codes[1]:
+        return "results of before do not say how thresholds were chosen, and these are not of one version"
+    said = [rule or "not said (a result of before)" for rule in rules]
+    return "" if rules[0] == rules[1] else f"thresholds were chosen otherwise: {said[0]} / {said[1]}"
+
+
+def _other_folds(first: Result, second: Result) -> bool:
+    """Whether both are out of fold, and patients were dealt to the folds otherwise."""
+    ours, theirs = (list(each.predictions.folds[each.method].values()) for each in (first, second))
+    pairs = [(one, other) for one in ours for other in theirs if one is not None and other is not None]
+    return any(not np.array_equal(one, other) for one, other in pairs)
 
 
 def _metrics(result: Result, counts: np.ndarray, with_f1: bool) -> Metrics:
@@ -188,8 +212,10 @@ def markdown(comparison: Comparison) -> str:
         f"brackets. Differences are paired: {resamples} resamples of patients, the same for both. A lower "
         "Brier score is better."
     )
-    if "f1" not in comparison.difference.macro:
-        note += " No F1: a result of before has no thresholds."
+    if comparison.without_f1:
+        note += f" No F1: {comparison.without_f1}."
+    if comparison.other_folds:
+        note += " The folds of the two are not the same: that is in the differences, too."
     return "\n\n".join(["  \n".join([*about, size]), "\n".join(macro), "\n".join(classes), note])
 
 

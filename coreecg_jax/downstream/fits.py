@@ -10,9 +10,10 @@ from coreecg_jax.downstream.cohorts import Cohort
 from coreecg_jax.downstream.features import Extract
 from coreecg_jax.downstream.finetuning import fine_tune, predict
 from coreecg_jax.downstream.finetuning_settings import Settings
+from coreecg_jax.downstream.folds import patient_folds
 from coreecg_jax.downstream.judged import Judged
 from coreecg_jax.downstream.neighbours import NEIGHBOURS, fit_neighbours
-from coreecg_jax.downstream.probes import FOLDS, fit_probe, fit_validated_probe, patient_folds
+from coreecg_jax.downstream.probes import fit_probe, fit_validated_probe
 from coreecg_jax.inputs.reader import Recordings
 from coreecg_jax.method.network import CoReECG
 
@@ -79,7 +80,7 @@ def tuned(
 
     def fit(train: Cohort, validation: Cohort | None) -> Fitted:
         if validation is None:
-            held_out = patient_folds(train.groups, folds=FOLDS, seed=HELD_OUT_SEED) == 0
+            held_out = patient_folds(train.groups, train.labels, seed=HELD_OUT_SEED) == 0
             train, validation = train.take(~held_out), train.take(held_out)
         found = fine_tune(
             *(network, parameters, train.recordings, train.labels),

@@ -35,7 +35,7 @@ _RIVAL_BATCH = 8
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Encoder:
-    """One training run, before and after."""
+    """One training run, before and after; or what a bundle holds of one."""
 
     name: str  # of the run, for the report
     step: int  # of the checkpoint
@@ -51,6 +51,7 @@ class Encoder:
     data_root: str = ""  # where its data were
     data_digests: Mapping[str, str] = dataclasses.field(default_factory=dict)  # of manifests by data set
     settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # of the run, field -> value
+    bundle: Mapping[str, str] = dataclasses.field(default_factory=dict)  # file -> SHA-256; of a run none
 
 
 @dataclasses.dataclass(frozen=True)
@@ -178,6 +179,11 @@ def require_one_configuration(encoders: Sequence[Encoder]) -> None:
         names = ", ".join(encoder.name for encoder in encoders)
         raise ValueError(
             f"--checkpoint: expected each run once, got {names}, of which two have the same parameters"
+        )
+    if len({bool(encoder.bundle) for encoder in encoders}) > 1:
+        raise ValueError(
+            "--checkpoint: expected folders of runs or bundles, got both, whose settings cannot be compared: "
+            "evaluate each by itself and compare the results by launch.compare"
         )
     for other in encoders[1:]:
         before, now = _apart_from_seed(encoders[0]), _apart_from_seed(other)

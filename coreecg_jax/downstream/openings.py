@@ -85,9 +85,9 @@ def _before(log: IO[str], file: Path, sealed: Sealed, allow_retest: bool) -> tup
     own = [line for line in earlier if _same_run(line, sealed)]
     if own and not allow_retest:
         raise ValueError(
-            f"{sealed.test}: this run opened this test set {_times(len(own))}, last on {own[-1]['time']}, "
-            "and the test is sealed: choose by --development, or open it again with --allow_retest, which "
-            f"the result will say ({file})"
+            f"{sealed.test}: this run opened this test set {times(len(own))} before, last on "
+            f"{own[-1]['time']}, and the test is sealed: choose by --development, or open it again with "
+            f"--allow_retest, which the result will say ({file})"
         )
     return len(own), len(earlier)
 
@@ -114,8 +114,9 @@ def _same_run(line: Mapping[str, Any], sealed: Sealed) -> bool:
     return before == now and (ours == theirs or bool(ours & theirs))
 
 
-def _times(count: int) -> str:
-    return "once before" if count == 1 else f"{count} times before"
+def times(count: int) -> str:
+    """How often, in words."""
+    return "once" if count == 1 else f"{count} times"
 
 
 @contextlib.contextmanager

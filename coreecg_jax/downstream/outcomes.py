@@ -7,9 +7,9 @@ import numpy as np
 
 from coreecg_jax.downstream.cohorts import Cohort
 from coreecg_jax.downstream.fits import Fitted
+from coreecg_jax.downstream.folds import patient_folds
 from coreecg_jax.downstream.judged import Judged
 from coreecg_jax.downstream.methods import Methods, Run
-from coreecg_jax.downstream.probes import patient_folds
 from coreecg_jax.downstream.scores import choosing_auroc
 from coreecg_jax.downstream.thresholds import best_f1_thresholds
 
@@ -40,7 +40,7 @@ def developed(run: Run, train: Cohort, validation: Cohort | None) -> Outcome:
     if len(fitted.judged.labels) == len(train):
         found = outcome(run.name, fitted, fitted.judged)
     else:
-        found = _nested_outcome(run, train, patient_folds(train.groups))
+        found = _nested_outcome(run, train, patient_folds(train.groups, train.labels))
     return found._replace(thresholds=_thresholds_of_other_folds(found.asked))
 
 
@@ -54,7 +54,7 @@ def nested(
       cohort: the recordings, each of which is asked about once.
       part: of the recordings of the other folds, those that are fitted.
     """
-    fold = patient_folds(cohort.groups, seed=OUTER_SEED)
+    fold = patient_folds(cohort.groups, cohort.labels, seed=OUTER_SEED)
 
     return {
         name: tuple(_nested_outcome(run, cohort, fold, part) for run in runs)
@@ -89,7 +89,7 @@ def outcome(name: str, fitted: Fitted, asked: Judged) -> Outcome:
 
 def _thresholds_of_other_folds(asked: Judged) -> np.ndarray:
     """Float (n, C). Where each recording was left out alone there are no folds: patients are dealt anew."""
-    fold = patient_folds(asked.groups) if asked.fold is None else asked.fold
+    fold = patient_folds(asked.groups, asked.labels) if asked.fold is None else asked.fold
     thresholds = np.empty(asked.labels.shape)
     for held_out in (fold == number for number in np.unique(fold)):
         thresholds[held_out] = best_f1_thresholds(asked.probabilities[~held_out], asked.labels[~held_out])

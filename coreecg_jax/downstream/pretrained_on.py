@@ -16,7 +16,8 @@ def seen_in_pretraining(encoders: Sequence[Encoder], root: Path | str, asked: Re
     """What of the recordings asked about each encoder was trained on.
 
     Its data are looked for in `root` and where the run had them. Those of the same manifest are taken; where
-    there are none, those of the same name, which the result then says.
+    there are none, those of the same name, which the result then says. Where a bundle does not say which data
+    they were, those of the same name count if something is found in them; else it cannot be told.
     """
     by_data: dict[object, Overlap | None] = {}
     seen: dict[str, Overlap | None] = {}
@@ -57,6 +58,8 @@ def _of_one(encoder: Encoder, root: Path | str, asked: Recordings) -> Overlap | 
         return None
     same = [where for where, selection in there if _is_same(selection, encoder.data_digests)]
     found = overlap(windows_in((same or [there[0][0]])[0], encoder.trained_on), windows_of(asked))
+    if not same and "" in encoder.data_digests.values() and not shared_text(found):
+        return None  # nothing found in data that may be others
     return found._replace(changed=not same)
 
 

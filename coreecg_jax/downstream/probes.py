@@ -15,12 +15,12 @@ from scipy.special import expit
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
+from coreecg_jax.downstream.folds import FOLDS, patient_folds
 from coreecg_jax.downstream.judged import Judged
-from coreecg_jax.downstream.scores import TooFewRecordings, choosing_auroc
+from coreecg_jax.downstream.scores import choosing_auroc
 
 # Inverse regularisation of the probe, half decades.
 STRENGTHS = tuple(float(strength) for strength in np.logspace(-2, 3, 11))
-FOLDS = 5
 MAX_ITERATIONS = 20_000
 TOLERANCE = 1e-6  # largest gradient of the mean loss at the minimum
 
@@ -34,20 +34,6 @@ class Probe(NamedTuple):
     strength: float  # C of the logistic regressions
     scores: dict[float, float]  # strength -> macro AUROC on the recordings it was chosen by
     judged: Judged  # those recordings, at the chosen strength
-
-
-def patient_folds(patients: np.ndarray, *, folds: int = FOLDS, seed: int = 0) -> np.ndarray:
-    """A fold for each recording; recordings of one patient share it; int (n,).
-
-    Raises:
-      ValueError: when there are fewer patients than folds.
-    """
-    unique, patient_of = np.unique(patients, return_inverse=True)
-    if len(unique) < folds:
-        raise TooFewRecordings(f"patient folds: expected at least {folds} patients, got {len(unique)}")
-    fold_of_patient = np.empty(len(unique), np.int64)
-    fold_of_patient[np.random.default_rng(seed).permutation(len(unique))] = np.arange(len(unique)) % folds
-    return fold_of_patient[patient_of]
 
 
 def fit_probe(
@@ -74,7 +60,7 @@ def fit_probe(
         either label, or a regression does not converge.
     """
     _check(blocks, labels)
-    fold = patient_folds(groups, folds=folds)
+    fold = patient_folds(groups, labels, folds=folds)
     # One thread: on a few hundred recordings, waiting for others takes several times longer than the sums.
     with threadpool_limits(1, user_api="blas"):
         out_of_fold = _out_of_fold(blocks, labels, fold, strengths)

@@ -1,13 +1,8 @@
-"""Every number of an evaluation, with what it rests on: one JSON file, and the predictions beside it."""
+"""Every number of an evaluation, with what it rests on, and all predictions; `result_files` writes them."""
 
 import dataclasses
 import importlib.metadata
-import json
-import os
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -26,15 +21,13 @@ from coreecg_jax.downstream.outcomes import Outcome
 from coreecg_jax.downstream.predictions import Predictions
 from coreecg_jax.downstream.protocol import Evaluation
 from coreecg_jax.downstream.provenance import code, digest_of_data, digest_of_names
+from coreecg_jax.downstream.result_files import UNSCORED, Report
 from coreecg_jax.downstream.scores import MIN_POSITIVES, scored_classes
 from coreecg_jax.downstream.subsets import has_signal
 from coreecg_jax.downstream.transfer import transfer
 
 RESAMPLES = 1000
 _VERSIONED = ("coreecg-jax", "jax", "flax", "numpy", "scipy", "scikit-learn")
-_UNSCORED = "no_scores"  # of a source: why
-
-Report = dict[str, Any]
 
 
 def report(
@@ -57,6 +50,7 @@ def report(
         "subset": dataclasses.asdict(evaluation.subset),
         "protocol": _protocol(evaluation),
         "probe": probe,
+        "f1_thresholds": _thresholds(evaluation),
         "incomplete_without": left_out,
         "train": _cohort(evaluation.train) | _sizes_fitted(evaluation),
         "validation": None if evaluation.validation is None else _cohort(evaluation.validation),
@@ -105,6 +99,16 @@ def _protocol(evaluation: Evaluation) -> str:
     return "nested cross-validation" if evaluation.task.test is None else "sealed test"
 
 
+def _thresholds(evaluation: Evaluation) -> str:
+    """How F1 thresholds were chosen; another rule needs other words, as only equal words are paired."""
+    if evaluation.validation is not None:
+        return "best F1 on validation"
+    if evaluation.test is None:
+        return "best F1 of the predictions of the other folds"
+    nested = evaluation.task.test is None
+    return "best F1 of what was held out in " + ("the other folds" if nested else "the training set")
+
+
 def _cohort(cohort: Cohort) -> Report:
     return {
         "recordings": len(cohort.labels),
@@ -140,7 +144,7 @@ def _label_set(cohort: Cohort, min_likelihood: float) -> Report:
 
 def _encoder(encoder: Encoder) -> Report:
     names = "name", "step", "seed", "crop_seconds", "pooling", "trained_on", "digest"
-    return {name: getattr(encoder, name) for name in names}
+    return {name: getattr(encoder, name) for name in names} | {"bundle": dict(encoder.bundle)}
 
 
 def _digests(evaluation: Evaluation) -> Report:
@@ -230,81 +234,6 @@ def _numbers(resampled: Resampled, metric: str) -> list[dict[str, float | None]]
     return numbers
 
 
-def write_report(numbers: Report, path: Path | str) -> None:
-    """Writes the JSON whole or not at all.
-
-    Raises:
-      OSError: when the folder cannot be written.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(numbers, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".result-") as staging:
-        new = Path(staging) / path.name
-        new.write_text(text, encoding="utf-8")
-        os.replace(new, path)
-
-
-def read_report(path: Path | str) -> Report:
-    """The numbers that `write_report` wrote.
-
-    Raises:
-      FileNotFoundError: when there is no such file.
-      ValueError: when it is not what `write_report` writes, or holds those of several sources.
-    """
-    numbers = _json(path)
-    if _is_report(numbers):
-        return numbers
-    if numbers and _are_of_sources(numbers):
-        there = ", ".join(f"{source}.json" for source, each in scored_only(numbers).items() if each)
-        raise ValueError(
-            f"{path}: expected one result, got those of several sources: name that of one, in "
-            f"{Path(path).with_suffix('')}: {there or 'none has scores'}"
-        )
-    raise _other(path)
-
-
 def unscored(error: ValueError, encoders: Sequence[Encoder]) -> Report:
     """What stands for a report where a source could not be scored: why, and who was asked."""
-    return {_UNSCORED: str(error), "encoders": [_encoder(encoder) for encoder in encoders]}
-
-
-def scored_only(reports: dict[str, Report | None]) -> dict[str, Report | None]:
-    """The reports of several sources, None for those that could not be scored."""
-    return {source: each if each and _UNSCORED not in each else None for source, each in reports.items()}
-
-
-def read_reports(path: Path | str) -> dict[str, Report | None]:
-    """Those of several sources in one file; where there is none, as `unscored` has it, or None (old files).
-
-    Raises:
-      FileNotFoundError: when there is no such file.
-      ValueError: when it is something else.
-    """
-    reports = _json(path)
-    if _are_of_sources(reports):
-        return reports
-    raise _other(path)
-
-
-def _json(path: Path | str) -> Any:
-    try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except ValueError:
-        raise _other(path) from None
-
-
-def _is_report(numbers: Any) -> bool:
-    expected = {"task", "protocol", "probe", "train", "test", "methods", "scores"}
-    return isinstance(numbers, dict) and expected <= set(numbers)
-
-
-def _are_of_sources(reports: Any) -> bool:
-    return isinstance(reports, dict) and all(
-        each is None or _is_report(each) or (isinstance(each, dict) and _UNSCORED in each)
-        for each in reports.values()
-    )
-
-
-def _other(path: Path | str) -> ValueError:
-    return ValueError(f"{path}: expected the JSON that launch.evaluate writes; write it again")
+    return {UNSCORED: str(error), "encoders": [_encoder(encoder) for encoder in encoders]}

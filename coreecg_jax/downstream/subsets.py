@@ -78,17 +78,29 @@ def nested_fractions(labels: np.ndarray, groups: np.ndarray, fraction: float, se
             f"expected labels (R, C) and groups (R,) of one recording or more, got {labels.shape} and "
             f"{groups.shape}"
         )
-    _, group_of = np.unique(groups, return_inverse=True)
+    counts, group_of = class_counts(labels, groups)
     sizes = np.bincount(group_of)
-    # Recordings without any class are a class of their own, so that they keep their share.
-    classes = np.column_stack([labels, ~labels.any(axis=1)]).astype(bool)
-    counts = np.zeros((len(sizes), classes.shape[1]))
-    np.add.at(counts, group_of, classes)
     order = np.fromiter(_stratified_order(counts, sizes, np.random.default_rng(seed)), np.int64, len(sizes))
     reached = np.cumsum(sizes[order])
     # The prefix whose size is nearest: as many groups as there are midpoints below the target, and one.
     prefix = 1 + np.searchsorted((reached[:-1] + reached[1:]) / 2, fraction * len(labels))
     return np.isin(group_of, order[:prefix])
+
+
+def class_counts(labels: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Recordings of each class in each group, float (G, C + 1), and the group of each recording, int (R,).
+
+    Recordings without any class are a class of their own, the last, so that they keep their share.
+
+    Args:
+      labels: bool (R, C).
+      groups: (R,), equal for recordings that stay together.
+    """
+    _, group_of = np.unique(groups, return_inverse=True)
+    classes = np.column_stack([labels, ~labels.any(axis=1)]).astype(bool)
+    counts = np.zeros((group_of.max(initial=-1) + 1, classes.shape[1]))
+    np.add.at(counts, group_of, classes)
+    return counts, group_of
 
 
 def _stratified_order(counts: np.ndarray, sizes: np.ndarray, rng: np.random.Generator) -> Iterator[int]:

@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from coreecg_jax.downstream.openings import times
 from coreecg_jax.downstream.pretrained_on import shared_text
 from coreecg_jax.downstream.provenance import Overlap
-from coreecg_jax.downstream.results import Report
+from coreecg_jax.downstream.result_files import Report
 
 _COLUMNS = (("auroc", "AUROC"), ("auprc", "AUPRC"), ("f1", "F1"), ("brier", "Brier"), ("ece", "ECE"))
 
@@ -88,8 +89,9 @@ def marks(numbers: Report) -> list[str]:
     """What a reader must know before believing a number."""
     lines = []
     if opening := numbers["opening"]:
-        again = "" if opening["number_by_run"] == 1 else f", **{opening['number_by_run']} times by this run**"
-        lines.append(f"The labels of this test were opened {opening['number_by_all']} times so far{again}.")
+        own, everybody = opening["number_by_run"], opening["number_by_all"]
+        again = "" if own == 1 else f", **{times(own)} by this run**"
+        lines.append(f"The labels of this test were opened {times(everybody)} so far{again}.")
     for name, found in numbers["pretrained_on_test"].items():
         if found is None:
             lines.append(

@@ -72,7 +72,10 @@ def named_task(tasks: Mapping[str, Task], name: str) -> Task:
     if name not in tasks:
         near = difflib.get_close_matches(name, tasks, n=1)
         hint = f" (did you mean {near[0]}?)" if near else ""
-        raise ValueError(f"task: {name!r} is not there{hint}; there are {', '.join(sorted(tasks))}")
+        raise ValueError(
+            f"task: {name!r} is not there{hint}; there are {', '.join(sorted(tasks))}; one of your own needs "
+            'a file of tasks, for launch.evaluate --tasks=FILE (docs/evaluation.md, "A task of your own")'
+        )
     return tasks[name]
 
 

@@ -123,6 +123,33 @@ def test_results_of_before_have_no_f1(result):
     assert "No F1: a result of before has no thresholds." in text
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "said"),
+    [
+        ({"f1_thresholds": "x"}, {"f1_thresholds": "x"}, ""),
+        ({"f1_thresholds": "x"}, {"f1_thresholds": "y"}, "thresholds were chosen otherwise: x / y"),
+        ({}, {"f1_thresholds": "x"}, "thresholds were chosen otherwise: not said (a result of before) / x"),
+        ({}, {}, ""),  # of one version
+        ({}, {"digests": {"code": "other"}}, "results of before do not say how thresholds were chosen, and"),
+    ],
+)
+def test_f1_is_compared_by_one_rule_of_thresholds_alone(result, first, second, said):
+    text = comparison.markdown(compare(result("a", **first), result("b", **second)))
+    assert ("| F1 |" in text) == (not said)
+    assert (f"No F1: {said}" in text) == bool(said)
+    assert "| Brier |" in text
+
+
+def test_folds_that_were_dealt_otherwise_are_said(result):
+    def folded(fold, predictions):
+        return predictions._replace(folds=predictions.folds | {PRETRAINED: {"run 0": fold}})
+
+    by_four, by_five = (functools.partial(folded, np.arange(80) % count) for count in (4, 5))
+    said = "The folds of the two are not the same"
+    for change, told in ((by_four, False), (by_five, True), (lambda predictions: predictions, False)):
+        assert (said in comparison.markdown(compare(result("a", by_four), result("b", change)))) == told
+
+
 def of_other_labels(predictions):
     labels = predictions.labels.copy()
     labels[:3, 0] ^= True

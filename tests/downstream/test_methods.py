@@ -10,6 +10,7 @@ from made_cohorts import NETWORK, PREPROCESSING, made_encoder, made_recordings
 from coreecg_jax.downstream import fits, methods
 from coreecg_jax.downstream.cohorts import labelled
 from coreecg_jax.downstream.finetuning_settings import Settings
+from coreecg_jax.downstream.folds import patient_folds
 from coreecg_jax.downstream.methods import (
     JOINED,
     PRETRAINED,
@@ -21,7 +22,6 @@ from coreecg_jax.downstream.methods import (
     compared_methods,
     require_one_configuration,
 )
-from coreecg_jax.downstream.probes import patient_folds
 from coreecg_jax.records.label_sets import load_label_set
 
 HEAD = Settings("linear", False, 1e-2, warmup_epochs=0.0, epochs=2, batch_size=20, evaluate_crops=1)
@@ -90,7 +90,7 @@ def test_without_validation_a_fifth_of_the_patients_chooses_the_epoch():
     fitted = compared([made_encoder(4)], protocol="linear")[SCRATCH][0].fit(cohort, None)
     assert fitted.judged.probabilities.shape == (30, 5)
     assert fitted.chosen["epoch"] in (1, 2)
-    held_out = patient_folds(cohort.groups, seed=fits.HELD_OUT_SEED) == 0
+    held_out = patient_folds(cohort.groups, cohort.labels, seed=fits.HELD_OUT_SEED) == 0
     asked = fitted.predict(cohort.take(held_out).recordings)
     np.testing.assert_allclose(asked, fitted.judged.probabilities, atol=1e-6)
     np.testing.assert_array_equal(cohort.labels[held_out], fitted.judged.labels)

@@ -8,13 +8,13 @@ import pytest
 from made_cohorts import made_recordings
 from made_tasks import NESTED, TASK, VALIDATED, joined, lead_powers, two_methods
 
-from coreecg_jax.downstream import cohorts, fits, protocol, results, tables
+from coreecg_jax.downstream import cohorts, fits, outcomes, protocol, results, tables
 from coreecg_jax.downstream.cohorts import read_cohort, without_shared
 from coreecg_jax.downstream.division import Subset
 from coreecg_jax.downstream.fits import Fitted, linear, neighbours
+from coreecg_jax.downstream.folds import patient_folds
 from coreecg_jax.downstream.judged import Judged
 from coreecg_jax.downstream.methods import PRETRAINED, RIVAL, SCRATCH, UNTRAINED, Run
-from coreecg_jax.downstream.probes import patient_folds
 from coreecg_jax.downstream.protocol import develop, evaluate, other_sources
 from coreecg_jax.downstream.provenance import Overlap
 from coreecg_jax.downstream.tasks import Task
@@ -123,6 +123,7 @@ def test_development_never_opens_the_test(data, seal):
     assert read == ["train"]
     assert evaluation.test is None
     numbers = results.report(evaluation, [])
+    assert numbers["f1_thresholds"] == "best F1 of the predictions of the other folds"
     text = tables.markdown(numbers)
     assert "test not read" in text
     assert "thresholds chosen in the other folds." in text
@@ -131,6 +132,7 @@ def test_development_never_opens_the_test(data, seal):
     assert not seal.log.exists()
     validated = results.report(develop(VALIDATED, "root", two_methods, Subset()), [])
     assert validated["protocol"].startswith("development: on validation")
+    assert validated["f1_thresholds"] == "best F1 on validation"
     said = "thresholds chosen on the recordings that are scored, so too high"
     assert said in tables.markdown(validated)
     assert sum(validated["validation"]["positives"].values()) == 60
@@ -143,7 +145,7 @@ def test_in_development_what_holds_recordings_out_is_scored_on_the_same_ones(dat
 
     def holding_out(train, validation):
         """As gradient descent does: a fifth of the patients chooses."""
-        held_out = patient_folds(train.groups, seed=fits.HELD_OUT_SEED) == 0
+        held_out = patient_folds(train.groups, train.labels, seed=fits.HELD_OUT_SEED) == 0
         assert validation is None
         return linear([lead_powers])(train.take(~held_out), train.take(held_out))
 
@@ -173,16 +175,18 @@ def test_in_development_what_holds_recordings_out_is_scored_on_the_same_ones(dat
     assert pairs == [(PRETRAINED, UNTRAINED), (PRETRAINED, SCRATCH), (PRETRAINED, RIVAL)]
 
 
-def test_nested_predictions_do_not_see_their_fold(data, ask):
+def test_nested_predictions_do_not_see_their_fold(data, ask, monkeypatch):
     sets, read = data
     before = ask(NESTED)
     assert read == ["train", "train"]  # for what may have been seen in pretraining, and to be predicted
     numbers = results.report(before, [])
     assert numbers["protocol"] == "nested cross-validation"
+    assert numbers["f1_thresholds"] == "best F1 of what was held out in the other folds"
     assert len(numbers["methods"][PRETRAINED][0]["chosen"]) == 5
     assert numbers["scores"][PRETRAINED]["macro_auroc"]["value"] > 0.9
     run = before.methods[PRETRAINED][0]
     first = run.asked.fold == 0
+    monkeypatch.setattr(outcomes, "patient_folds", lambda *_, seed: run.asked.fold)  # not anew
     labels = [("NORM",) if held_out else codes for codes, held_out in zip(sets["train"].labels, first)]
     sets["train"] = dataclasses.replace(sets["train"], labels=tuple(labels))
     after = ask(NESTED).methods[PRETRAINED][0]

@@ -8,7 +8,7 @@ import pytest
 from made_cohorts import made_recordings
 from made_tasks import NESTED, TASK, two_methods
 
-from coreecg_jax.downstream import results, tables
+from coreecg_jax.downstream import result_files, results, tables
 from coreecg_jax.downstream.comparison import compared, read_pair
 from coreecg_jax.downstream.division import Subset
 from coreecg_jax.downstream.methods import PRETRAINED, RIVAL
@@ -57,9 +57,9 @@ def test_report_holds_every_number(ask, tmp_path):
     evaluation = ask(TASK)
     numbers = results.report(evaluation, [])
     path = tmp_path / "new" / "result.json"
-    results.write_report(numbers, path)
+    result_files.write_report(numbers, path)
     assert [file.name for file in path.parent.iterdir()] == ["result.json"]
-    stored = results.read_report(path)
+    stored = result_files.read_report(path)
     assert stored == json.loads(json.dumps(numbers))
     planted, rival = stored["scores"][PRETRAINED], stored["scores"][RIVAL]
     assert planted["macro_auroc"]["value"] > 0.95

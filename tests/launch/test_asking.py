@@ -8,7 +8,7 @@ import pytest
 from configs.downstream import protocols
 from coreecg_jax.downstream.division import Subset
 from coreecg_jax.downstream.methods import BESIDE
-from coreecg_jax.downstream.results import read_report, read_reports, scored_only
+from coreecg_jax.downstream.result_files import read_report, read_reports, scored_only
 from coreecg_jax.downstream.scores import TooFewRecordings
 from coreecg_jax.downstream.tasks import Task
 from launch import evaluating

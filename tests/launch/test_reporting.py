@@ -7,7 +7,7 @@ from made_run import PREPROCESSING, write_made_data, write_made_run
 from made_shards import example, serialise, write_data_set
 
 from configs import tiny
-from coreecg_jax.downstream.results import read_report
+from coreecg_jax.downstream.result_files import read_report
 from coreecg_jax.training.checkpoints import load_parameters
 from launch.demo_data import choose, fit_batches
 from launch.reporting import write_report_page

@@ -1,0 +1,146 @@
+"""A bundle is evaluated as the run is that it was written from, and says which bundle it was."""
+
+import dataclasses
+import json
+
+import jax
+import numpy as np
+import pytest
+from made_labelled import PREPROCESSING, write_labelled_data
+from made_launches import launched
+from made_parameters import made_state
+
+from configs import tiny
+from coreecg_jax.downstream.methods import require_one_configuration
+from coreecg_jax.downstream.pretrained_on import require_unseen, seen_in_pretraining
+from coreecg_jax.downstream.provenance import digest_of_parameters
+from coreecg_jax.export.loading import RELEASED
+from coreecg_jax.export.parts import parameters_of
+from coreecg_jax.export.writing import write_bundle
+from coreecg_jax.inputs.reader import read_recordings
+from coreecg_jax.inputs.selection import select
+from coreecg_jax.records.checksums import digest_of_file
+from coreecg_jax.records.schema import MANIFEST_FILE
+from coreecg_jax.training.checkpoints import Checkpoints
+from coreecg_jax.training.experiment import build, resolved
+from launch.exporting import description_of
+from launch.restored import encoder_of
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    root = tmp_path_factory.mktemp("data")
+    write_labelled_data(root)
+    (root / "ptbxl" / "1.0.0" / MANIFEST_FILE).write_text("{}\n")
+    return root
+
+
+@pytest.fixture(scope="module")
+def run(data, tmp_path_factory):
+    """The tiny experiment before its first step, of seed 3, to be trained on folds 1 to 8."""
+    config = tiny.get_config()
+    config.seed, config.data.root, config.data.train = 3, str(data), "ptbxl:fold1-8"
+    config = resolved(config)
+    workdir = tmp_path_factory.mktemp("run")
+    digests = {"train": select(data, "ptbxl:fold1-8").manifest_digests()}
+    with Checkpoints(workdir, config, PREPROCESSING, digests) as checkpoints:
+        checkpoints.save_last(made_state(build(config, PREPROCESSING)))
+    return workdir
+
+
+@pytest.fixture(scope="module")
+def described(run):
+    return description_of(str(run), parts=("encoder",), pooling="lead", crops=3)
+
+
+@pytest.fixture(scope="module")
+def bundle(described, tmp_path_factory):
+    """The encoder of the run alone."""
+    folder = tmp_path_factory.mktemp("bundles") / "small"
+    description, parameters = described
+    write_bundle(folder, description, parameters, formats=())
+    return folder
+
+
+def test_a_bundle_is_the_encoder_of_its_run(run, bundle):
+    of_run, of_bundle = encoder_of(str(run)), encoder_of(str(bundle))
+    for before, now in ((of_run.pretrained, of_bundle.pretrained), (of_run.untrained, of_bundle.untrained)):
+        jax.tree.map(
+            np.testing.assert_array_equal,
+            *(parameters_of(each, ("encoder",)) for each in (before, now)),
+        )
+    same = "step", "seed", "crop_seconds", "preprocessing", "trained_on", "data_digests"
+    assert [getattr(of_run, name) for name in same] == [getattr(of_bundle, name) for name in same]
+    assert (of_bundle.seed, of_bundle.network.clone(dtype=of_run.network.dtype)) == (3, of_run.network)
+    assert (of_run.pooling, of_bundle.pooling) == ("rhythm", "lead")
+    assert encoder_of(str(bundle), "recording").pooling == "recording"
+    files = {name: digest_of_file(bundle / name) for name in ("config.json", "model.safetensors")}
+    assert (dict(of_run.bundle), of_bundle.bundle) == ({}, files)
+    assert of_bundle.digest == digest_of_parameters(parameters_of(of_run.pretrained, ("encoder",)))
+
+
+def test_seeds_are_of_one_configuration_and_no_run_is_averaged_with_a_bundle(run, bundle):
+    of_bundle = encoder_of(str(bundle))
+    seed = dataclasses.replace(of_bundle, name="other", seed=4, digest="other")
+    require_one_configuration([of_bundle, seed])
+    with pytest.raises(ValueError, match="expected folders of runs or bundles, got both"):
+        require_one_configuration([encoder_of(str(run)), seed])
+    wider = dataclasses.replace(seed, settings={**seed.settings, "network.width": 8})
+    with pytest.raises(ValueError, match=r"small and other differ in config.network.width"):
+        require_one_configuration([of_bundle, wider])
+
+
+def test_what_its_encoder_saw_is_looked_for_by_the_manifests_it_names(bundle, data, described, tmp_path):
+    encoder = encoder_of(str(bundle))
+    seen = seen_in_pretraining([encoder], data, read_recordings(data, "ptbxl:fold8+fold10"))
+    assert seen[str(bundle)]._asdict() | {"alike": 0} == {
+        "recordings": 2, "patients": 2, "signals": 2, "alike": 0, "changed": False,
+    }  # fmt: skip
+    with pytest.raises(ValueError, match="small was pretrained on 2 recordings of the test"):
+        require_unseen(seen, "ptbxl:fold8+fold10")
+    description, parameters = described
+    unknown = dataclasses.replace(description.training, manifests={})
+    write_bundle(tmp_path / "x", dataclasses.replace(description, training=unknown), parameters, formats=())
+    nameless = encoder_of(str(tmp_path / "x"))
+    assert nameless.data_digests == {"ptbxl": ""}
+    asked = read_recordings(data, "ptbxl:fold10")
+    assert seen_in_pretraining([nameless], data, asked) == {nameless.name: None}  # cannot be told
+    assert seen_in_pretraining([encoder], data, asked)[encoder.name].changed is False
+    found = seen_in_pretraining([nameless], data, read_recordings(data, "ptbxl:fold8"))[nameless.name]
+    assert (found.recordings, found.changed) == (2, True)
+
+
+def test_a_sealed_test_is_asked_once_by_a_run_and_its_bundle(run, bundle, data):
+    def ask(checkpoint):
+        short = "--beside=untrained", "--pooling=recording", "--protocol=finetune"
+        epochs = "--protocols.finetune.epochs=3", "--protocols.finetune.min_epoch_steps=1"
+        return launched(
+            "launch.evaluate", f"--checkpoint={checkpoint}", f"--data_root={data}", *short, *epochs
+        )
+
+    there = sorted(bundle.iterdir())
+    result = ask(bundle)
+    assert result.returncode == 0, result.stderr
+    (file,) = (data / "evaluations" / "bundle_small").glob("*.json")
+    assert f"result: {file}" in result.stdout
+    assert sorted(bundle.iterdir()) == there
+    (encoder,) = json.loads(file.read_text())["encoders"]
+    assert encoder["bundle"]["model.safetensors"] == digest_of_file(bundle / "model.safetensors")
+    again = ask(run)
+    assert again.returncode == 2
+    assert "this run opened this test set once before" in again.stderr
+
+
+def test_the_released_encoder_has_a_name_and_damage_is_told(bundle, tmp_path, monkeypatch):
+    released = encoder_of("released")
+    assert (released.name, released.step, released.pooling) == ("released", 1500, "rhythm")
+    assert released.bundle["config.json"] == digest_of_file(RELEASED / "config.json")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "released").mkdir()  # a folder of that name is meant before it
+    with pytest.raises(FileNotFoundError, match="no last checkpoint under released"):
+        encoder_of("released")
+    for file in bundle.iterdir():
+        (tmp_path / "released" / file.name).write_bytes(file.read_bytes())
+    (tmp_path / "released" / "config.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"config.json: its SHA-256 is not that of SHA256SUMS"):
+        encoder_of("released")
