@@ -41,7 +41,7 @@ def test_there_are_examples() -> None:
     assert len(examples(TEXT, "scipy")) == 1
 
 
-@pytest.mark.filterwarnings("ignore::coreecg_jax.export.bundle.UnseenLeads")
+@pytest.mark.filterwarnings("ignore:leads .*training never left the encoder")
 @pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda text: re.findall(r"\w+", text)[1])
 def test_an_example_runs(example: str, place, ecg, monkeypatch, tmp_path) -> None:
