@@ -17,7 +17,7 @@ from coreecg_jax.records.completion import complete
 from coreecg_jax.records.databases.listing import NOT_DIVIDED, Listing
 from coreecg_jax.records.label_sets import load_label_set
 from coreecg_jax.records.local_runs import Run, run_here
-from coreecg_jax.records.manifest import read_summary
+from coreecg_jax.records.manifest import read_summary, refusals
 from coreecg_jax.records.one_recording import Settings
 from coreecg_jax.records.one_shard import DATA, Work, Written, finished
 from coreecg_jax.records.plan import Shard, planned
@@ -39,9 +39,13 @@ class Prepared:
     summary: dict[str, Any]  # the last line of the manifest
     was_there: bool  # it had been prepared before, with the same settings
     kept: int = 0  # recordings whose shards an earlier run had finished
+    not_looked_at: str = ""  # files of the source that are no recordings
 
     def report(self) -> str:
-        """Where it is; how many recordings were read, missing and refused, and why. First, empty folds."""
+        """Where it is; how many recordings were read, missing and refused, and why.
+
+        Before that what may want a look: empty folds, the first refused file of each reason, other files.
+        """
         counts = self.summary
         folds = (f"fold{number}" for number in range(1, counts["settings"].get("folds", 0) + 1))
         empty = ", ".join(fold for fold in folds if fold not in counts["windows_by_split"])
@@ -49,10 +53,23 @@ class Prepared:
         kept = f" (went on; {self.kept} recordings were in finished shards)" if self.kept else ""
         return (
             (f"without a recording, so not there as splits: {empty}\n" if empty else "")
+            + self._refused()
+            + (f"{self.not_looked_at}\n" if self.not_looked_at else "")
             + f"{'was there already' if self.was_there else 'prepared'}: {self.folder}{kept}\n"
             f"read {counts['read']} recordings ({counts['windows']} windows), missing {counts['missing']}, "
             f"refused {counts['refused']}" + (f" ({reasons})" if reasons else "")
         )
+
+    def _refused(self) -> str:
+        """A line for each reason, and where all of the refused are; '' where none was."""
+        if not self.summary["refused"]:
+            return ""
+        manifest = self.folder / MANIFEST_FILE
+        lines = [
+            f"refused for {reason}: {one.count}; the first: {one.file}: {one.sentence}\n"
+            for reason, one in sorted(refusals(manifest).items())
+        ]
+        return f"{''.join(lines)}each refused file and why: {manifest}\n"
 
 
 def prepare(
@@ -82,7 +99,8 @@ def prepare(
     """
     folder = out / listing.name / VERSION
     if folder.exists() and not overwrite:
-        return Prepared(folder, _summary_of_same(folder, listing, settings), was_there=True)
+        same = _summary_of_same(folder, listing, settings)
+        return Prepared(folder, same, was_there=True, not_looked_at=listing.not_looked_at)
     shards = planned(listing, settings.preprocessing.window_samples)
     asked = dataclasses.asdict(settings.preprocessing) | _recorded(listing, settings) | _exactly(listing)
     with staging(out, listing.name, asked, overwrite) as place:
@@ -94,7 +112,7 @@ def prepare(
         if folder.exists():
             folder.rename(place / "replaced")
         (place / DATA).rename(folder)
-    return Prepared(folder, summary, was_there=False, kept=kept)
+    return Prepared(folder, summary, was_there=False, kept=kept, not_looked_at=listing.not_looked_at)
 
 
 def _written(
