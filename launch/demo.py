@@ -29,6 +29,7 @@ from launch.reporting import write_report_page
 from launch.restored import encoder_of
 from launch.shell import run_main
 from launch.watching import pictures
+from launch.writable import require_writable
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of all that the demo makes; default: runs/demo….")
 _SOURCE = flags.DEFINE_string("source", None, "Folder of recordings of any format; default: simulated ones.")
@@ -102,6 +103,7 @@ def main(argv: Sequence[str]) -> None:
     """Runs, and says what to do where another demo stands in the way."""
     del argv
     workdir = _workdir()
+    require_writable("--workdir", workdir)
     try:
         _run(workdir)
     except OtherSettings as error:

@@ -12,6 +12,7 @@ import ml_collections
 from absl import flags
 
 import configs
+from launch.writable import unwritable
 
 # What tells of a folder that cannot be written; a file that is missing is told as such.
 _NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST)
@@ -62,9 +63,14 @@ def failure(error: Exception) -> str:
         )
     if not (isinstance(error, OSError) and error.strerror and error.filename):
         return str(error)
-    for flag, folder in _written() if error.errno in _NOT_WRITABLE else ():
-        if Path(error.filename).absolute().is_relative_to(Path(folder).absolute()):
+    file = Path(error.filename).absolute()
+    for flag, folder in _written() if error.errno in (*_NOT_WRITABLE, errno.ENOENT) else ():
+        written = Path(folder).absolute()
+        if error.errno in _NOT_WRITABLE and file.is_relative_to(written):
             return f"{flag}={folder} cannot be written ({error.strerror.lower()}): choose another {flag}"
+        # What is missing may be so for another reason; and a temporary file stands beside what it will be.
+        if file.is_relative_to(written.parent) and (why := unwritable(folder)):
+            return f"{flag}={folder} cannot be written ({why}): choose another {flag}"
     return f"{error.filename}: {error.strerror.lower()}"
 
 

@@ -134,6 +134,18 @@ def test_a_folder_that_cannot_be_written_names_the_flag(told: Callable[..., str]
     assert told(CONFIG, "--workdir=README.md/run", main=main) == expected
 
 
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="Linux has a folder that takes no files")
+def test_a_folder_that_takes_no_files_names_the_flag(told: Callable[..., str]) -> None:
+    """Beside what is written stands a temporary file, of which the system speaks; a missing file is another
+    matter where the folder can be written."""
+    said = "=/proc/x cannot be written (/proc: no such file or directory): choose another"
+    for flag, file in (("--workdir", "/proc/x"), ("--out", "/proc/.x-1a2b3c")):
+        missing = raising(FileNotFoundError(errno.ENOENT, "No such file or directory", file))
+        assert told(CONFIG, WORKDIR, f"{flag}=/proc/x", main=missing) == f"error: {flag}{said} {flag}"
+    missing = raising(FileNotFoundError(errno.ENOENT, "No such file or directory", "runs/x/a.json"))
+    assert told(CONFIG, WORKDIR, main=missing) == "error: runs/x/a.json: no such file or directory"
+
+
 def test_ctrl_c_is_one_line_with_the_status_of_shells(told: Callable[..., str]) -> None:
     assert told(CONFIG, WORKDIR, main=raising(KeyboardInterrupt()), status=130) == "interrupted"
     stopped = raising(InterruptedError("stopped at step 3 of 8"))
