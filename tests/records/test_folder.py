@@ -211,7 +211,7 @@ def table_of(source: Path, text: str) -> Listing:
     [
         (
             "file,PatientID,label\nb/r0.hea,p,AF\n",
-            r"got 'PatientID' \(patient_id\?\), 'label' \(labels\?\)",
+            r"got 'PatientID' \(did you mean patient_id\?\), 'label' \(did you mean labels\?\)",
         ),
         ("file,labels,labels\nb/r0.hea,A,B\n", "each once .* got 'labels', 'labels'"),
         ("File;Sex\nb/r0.hea;F\n", "commas between them, got 'File;Sex'"),
