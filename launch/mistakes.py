@@ -19,6 +19,7 @@ _NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EI
 _CONFIG = re.compile(r"--?config(?:=(?P<value>.*))?")
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 _WRITTEN = ("out", "workdir")  # flags that name what a launcher writes
+_DATA_FLAGS = {"data_root": "--data_root", "config": "--config.data.root"}  # the first that a launcher has
 _FIELD = re.compile(r"--?(?:no)?config\.(?P<path>[^=]+)(?:=(?P<value>.*))?")
 
 
@@ -62,7 +63,7 @@ def failure(error: Exception) -> str:
             "what was complete is kept, what is not is never read"
         )
     if not (isinstance(error, OSError) and error.strerror and error.filename):
-        return str(error)
+        return f"{error}{_data_flag(error)}"
     file = Path(error.filename).absolute()
     for flag, folder in _written() if error.errno in (*_NOT_WRITABLE, errno.ENOENT) else ():
         written = Path(folder).absolute()
@@ -72,6 +73,14 @@ def failure(error: Exception) -> str:
         if file.is_relative_to(written.parent) and (why := unwritable(folder)):
             return f"{flag}={folder} cannot be written ({why}): choose another {flag}"
     return f"{error.filename}: {error.strerror.lower()}"
+
+
+def _data_flag(error: Exception) -> str:
+    """Of a launcher that reads data sets, the flag to change where `inputs.selection` misses their folder."""
+    if not (isinstance(error, FileNotFoundError) and str(error).startswith("no data folder ")):
+        return ""
+    ours = [flag for name, flag in _DATA_FLAGS.items() if name in flags.FLAGS]
+    return f": change {ours[0]}" if ours else ""
 
 
 def _written() -> Iterable[tuple[str, str]]:

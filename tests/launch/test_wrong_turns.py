@@ -15,6 +15,7 @@ from ml_collections import config_flags
 
 from configs import tiny
 from coreecg_jax.inputs.reader import read_recordings
+from coreecg_jax.inputs.selection import select
 from coreecg_jax.records import prepare as preparing
 from coreecg_jax.records.databases import wfdb_folder
 from coreecg_jax.records.one_recording import Settings
@@ -110,6 +111,18 @@ def test_config_fields(told: Callable[..., str], argument: str, sentence: str) -
 )
 def test_config_files(told: Callable[..., str], file: str, sentence: str) -> None:
     assert told(f"--config={file}", WORKDIR).startswith(f"error: {sentence}")
+
+
+@pytest.mark.parametrize("flag", ["--config.data.root", "--data_root"])
+def test_a_folder_of_data_that_is_not_there_names_the_flag(told: Callable[..., str], flag: str) -> None:
+    def main(rest: list[str]) -> None:
+        if flag == "--data_root":
+            flags.DEFINE_string("data_root", None, "Folder of data sets.", flag_values=flags.FLAGS)
+        select("absent", "ludb")
+
+    sentence = told(CONFIG, WORKDIR, main=main)
+    assert sentence.startswith("error: no data folder absent: expected <root>/<data set>/<version>/, ")
+    assert sentence.endswith(f" writes it: change {flag}")
 
 
 def raising(error: BaseException) -> Callable:
