@@ -1,6 +1,7 @@
 """From a command line to the recordings that it names, and what became of them."""
 
 import collections
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -23,8 +24,13 @@ class Named(NamedTuple):
 
     @property
     def id(self) -> str:
-        """Its path, that of a WFDB header without the suffix."""
-        return (self.path.with_suffix("") if self.path.suffix == ".hea" else self.path).as_posix()
+        """Its path, that of a WFDB header without the suffix; however it was typed, the same.
+
+        Below the current folder the path from there, else the typed one, without '.' and '..' in its middle.
+        """
+        path, here = Path(os.path.normpath(self.path)), Path.cwd()
+        path = path.relative_to(here) if path.is_relative_to(here) else path
+        return (path.with_suffix("") if path.suffix == ".hea" else path).as_posix()
 
     def read(self) -> Recording:
         """The recording; refused where it cannot be read."""
@@ -40,7 +46,7 @@ def recordings_of(names: Sequence[str]) -> list[Named]:
     """
     if not names:
         raise ValueError("expected files or folders of recordings after the flags, got none")
-    found: dict[Path, Named] = {}
+    found: dict[str, Named] = {}
     for name in names:
         path = Path(name)
         if path.is_dir():
@@ -55,7 +61,7 @@ def recordings_of(names: Sequence[str]) -> list[Named]:
                 "folder with recordings in it"
             )
         for one in here:
-            found.setdefault(one.path, one)
+            found.setdefault(one.id, one)
     return list(found.values())
 
 
