@@ -23,11 +23,12 @@ from coreecg_jax.records.prepare import prepare
 from coreecg_jax.records.refusals import NothingReadable
 from coreecg_jax.records.schema import OtherSettings, Preprocessing
 from coreecg_jax.training.loop import train
-from launch.demo_data import choose, fit_batches
+from launch.demo_data import choose, fit_batches, title_of
 from launch.evaluating import EVALUATIONS, Asked, evaluated
 from launch.reporting import write_report_page
 from launch.restored import encoder_of
 from launch.shell import run_main
+from launch.telling import now_and_then, steps_done
 from launch.watching import pictures
 from launch.writable import require_writable
 
@@ -88,14 +89,20 @@ def _run(workdir: Path) -> None:
     data = choose(str(root), names, simulated=not _SOURCE.value)
     config.data.train, config.data.validation = data.train, data.validation
     fit_batches(config)
-    print(f"2 of 4: pretraining, {config.run.steps} steps without any label", flush=True)
+    print(
+        f"2 of 4: pretraining, {config.run.steps} steps without any label; they are compiled first (if XLA "
+        "asks 'Very slow compile?' the machine is busy, and nothing is wrong)",
+        flush=True,
+    )
     if data.remark:
         print(data.remark, flush=True)
-    train(config, run, pictures=pictures(config))
+    with now_and_then(lambda: steps_done(run, config.run.steps)):
+        train(config, run, pictures=pictures(config))
     print("3 of 4: a probe of the frozen encoder, and what it must beat", flush=True)
-    numbers = _probe(run, data.task, root) if data.task else None
+    with now_and_then(lambda: "probing"):
+        numbers = _probe(run, data.task, root) if data.task else None
     print("4 of 4: the report", flush=True)
-    write_report_page(workdir / "report.html", [str(run)])
+    write_report_page(workdir / "report.html", [str(run)], title=title_of(names, _SOURCE.value))
     print(f"{verdict(numbers)}\nreport: {workdir / 'report.html'}")
 
 

@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import tqdm
-
 from coreecg_jax.export.streaming import Row
 from coreecg_jax.records.databases.folder import TABLE
 from coreecg_jax.records.formats.files import SUFFIXES, read_recording, recordings_below
+from coreecg_jax.records.progress import shown_progress
 from coreecg_jax.records.recording import Recording
 
 _MOST_SETS = 20  # of leads, that are told one by one
@@ -66,7 +65,7 @@ def recordings_of(names: Sequence[str]) -> list[Named]:
 
 
 class Counted:
-    """Hands rows on as they come, shows progress on a terminal, and counts."""
+    """Hands rows on as they come, says how far it is, and counts."""
 
     def __init__(self, batches: Iterable[list[Row]], total: int):
         self._batches, self._total = batches, total
@@ -76,14 +75,14 @@ class Counted:
         self._ignored: collections.Counter[str] = collections.Counter()
 
     def __iter__(self) -> Iterator[list[Row]]:
-        with tqdm.tqdm(total=self._total, unit=" recordings", disable=None) as bar:
+        with shown_progress(self._total, "embedding") as update:
             for rows in self._batches:
                 self._reasons.update(row.reason for row in rows)
                 self._unseen.update(tuple(row.leads) for row in rows if row.unseen)
                 self._ignored.update(name for row in rows for name in row.ignored)
                 self._first = self._first or next((f"{r.id}: {r.sentence}" for r in rows if r.reason), "")
                 yield rows
-                bar.update(len(rows))
+                update(len(rows))
 
     def summary(self) -> str:
         """How many were embedded and refused, for which reasons, and the first refusal in full."""

@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from coreecg_jax.records.completion import complete
 from coreecg_jax.records.databases.listing import NOT_DIVIDED, Listing
 from coreecg_jax.records.label_sets import load_label_set
@@ -22,6 +20,7 @@ from coreecg_jax.records.one_recording import Settings
 from coreecg_jax.records.one_shard import DATA, Work, Written, finished
 from coreecg_jax.records.plan import Shard, planned
 from coreecg_jax.records.policy import policy_of_before
+from coreecg_jax.records.progress import shown_progress
 from coreecg_jax.records.schema import MANIFEST_FILE, PREPROCESSING_FILE, OtherSettings, Preprocessing
 from coreecg_jax.records.shards import VERSION
 from coreecg_jax.records.staging import staging
@@ -91,7 +90,7 @@ def prepare(
       overwrite: replaces a data set that is there, or was begun with other settings.
       run: writes shards; whoever does, the bytes are the same.
       source: a folder without which the run shall stop.
-      progress: shows a bar.
+      progress: says how far it is.
 
     Raises:
       ValueError: when the folder holds a data set with other settings and
@@ -122,11 +121,8 @@ def _written(
     written = {shard.file: done for shard in shards if (done := finished(work.folder, shard))}
     kept = sum(done.recordings for done in written.values())
     todo = [shard for shard in shards if shard.file not in written]
-    # smoothing=0: the time that is left by the mean rate, since whole shards come at a time.
-    with tqdm(
-        total=shown, initial=kept, unit="recording", desc=work.name, smoothing=0, disable=shown is None
-    ) as bar:
-        written |= {done.file: done for done in run(work, todo, bar.update)}
+    with shown_progress(shown, work.name, kept) as update:
+        written |= {done.file: done for done in run(work, todo, update)}
     return written, kept
 
 
