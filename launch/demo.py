@@ -23,12 +23,14 @@ from coreecg_jax.records.prepare import prepare
 from coreecg_jax.records.refusals import NothingReadable
 from coreecg_jax.records.schema import OtherSettings, Preprocessing
 from coreecg_jax.training.loop import train
-from launch.demo_data import choose, fit_batches
+from launch.demo_data import choose, fit_batches, title_of
 from launch.evaluating import EVALUATIONS, Asked, evaluated
 from launch.reporting import write_report_page
 from launch.restored import encoder_of
 from launch.shell import run_main
+from launch.telling import now_and_then, steps_done
 from launch.watching import pictures
+from launch.writable import require_writable
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of all that the demo makes; default: runs/demo….")
 _SOURCE = flags.DEFINE_string("source", None, "Folder of recordings of any format; default: simulated ones.")
@@ -87,14 +89,20 @@ def _run(workdir: Path) -> None:
     data = choose(str(root), names, simulated=not _SOURCE.value)
     config.data.train, config.data.validation = data.train, data.validation
     fit_batches(config)
-    print(f"2 of 4: pretraining, {config.run.steps} steps without any label", flush=True)
+    print(
+        f"2 of 4: pretraining, {config.run.steps} steps without any label; they are compiled first (if XLA "
+        "asks 'Very slow compile?' the machine is busy, and nothing is wrong)",
+        flush=True,
+    )
     if data.remark:
         print(data.remark, flush=True)
-    train(config, run, pictures=pictures(config))
+    with now_and_then(lambda: steps_done(run, config.run.steps)):
+        train(config, run, pictures=pictures(config))
     print("3 of 4: a probe of the frozen encoder, and what it must beat", flush=True)
-    numbers = _probe(run, data.task, root) if data.task else None
+    with now_and_then(lambda: "probing"):
+        numbers = _probe(run, data.task, root) if data.task else None
     print("4 of 4: the report", flush=True)
-    write_report_page(workdir / "report.html", [str(run)])
+    write_report_page(workdir / "report.html", [str(run)], title=title_of(names, _SOURCE.value))
     print(f"{verdict(numbers)}\nreport: {workdir / 'report.html'}")
 
 
@@ -102,6 +110,7 @@ def main(argv: Sequence[str]) -> None:
     """Runs, and says what to do where another demo stands in the way."""
     del argv
     workdir = _workdir()
+    require_writable("--workdir", workdir)
     try:
         _run(workdir)
     except OtherSettings as error:

@@ -1,6 +1,7 @@
 """Which of a demo's data sets train, which validate, and what is probed."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import jax
@@ -12,6 +13,7 @@ from coreecg_jax.inputs.selection import select
 from launch.evaluating import PTBXL, SIMULATED
 from launch.known_tasks import known_tasks
 
+_MOST_NAMES = 6  # of data sets in a title
 _VALIDATION_FOLD = "ptbxl:fold9"
 
 
@@ -40,6 +42,14 @@ def choose(root: str, names: Sequence[str], *, simulated: bool) -> DemoData:
     except ValueError as error:
         return DemoData(everything, everything, None, f"{remark}. No probe: {error}.")
     return DemoData(everything, everything, task, f"{remark}; the probe is nested by patient.")
+
+
+def title_of(names: Sequence[str], source: str | None) -> str:
+    """Of the demo's report: whose recordings it is about; `source` is None of simulated ones."""
+    if source is None:
+        return "CoRe-ECG demo: simulated recordings"
+    shown = ", ".join(names) if len(names) <= _MOST_NAMES else f"{len(names)} data sets"
+    return f"CoRe-ECG demo: {shown}, of {Path(source).resolve().name}"
 
 
 def fit_batches(config: ml_collections.ConfigDict) -> None:

@@ -18,6 +18,7 @@ from coreecg_jax.export.recordings import BAD_LEADS
 from coreecg_jax.export.streaming import embedded, write_parquet
 from launch.embedding import Counted, recordings_of
 from launch.shell import run_main
+from launch.writable import require_writable
 
 _BUNDLE = flags.DEFINE_string(
     "bundle", None, "Folder that launch.export wrote; default: the encoder that comes with the package."
@@ -28,11 +29,13 @@ _BAD_LEADS = flags.DEFINE_enum("bad_leads", "mask", BAD_LEADS, "What is done wit
 
 def main(argv: Sequence[str]) -> None:
     """Writes the file, whole or not at all, and counts what became of the recordings."""
-    out, bundle, named = Path(_OUT.value), load(_BUNDLE.value or RELEASED), recordings_of(argv[1:])
+    out = Path(_OUT.value)
     if out.suffix != ".parquet":
         raise ValueError(f"--out: expected a name that ends in .parquet, got {out}")
     if out.exists():
         raise FileExistsError(f"--out: {out} is there already: choose another, or remove it")
+    require_writable("--out", out, is_file=True)
+    named, bundle = recordings_of(argv[1:]), load(_BUNDLE.value or RELEASED)
     out.parent.mkdir(parents=True, exist_ok=True)
     recordings = ((one.id, one.read) for one in named)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".embed-") as staging:

@@ -1,15 +1,15 @@
 """From a command line to the recordings that it names, and what became of them."""
 
 import collections
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import tqdm
-
 from coreecg_jax.export.streaming import Row
 from coreecg_jax.records.databases.folder import TABLE
 from coreecg_jax.records.formats.files import SUFFIXES, read_recording, recordings_below
+from coreecg_jax.records.progress import shown_progress
 from coreecg_jax.records.recording import Recording
 
 _MOST_SETS = 20  # of leads, that are told one by one
@@ -23,8 +23,13 @@ class Named(NamedTuple):
 
     @property
     def id(self) -> str:
-        """Its path, that of a WFDB header without the suffix."""
-        return (self.path.with_suffix("") if self.path.suffix == ".hea" else self.path).as_posix()
+        """Its path, that of a WFDB header without the suffix; however it was typed, the same.
+
+        Below the current folder the path from there, else the typed one, without '.' and '..' in its middle.
+        """
+        path, here = Path(os.path.normpath(self.path)), Path.cwd()
+        path = path.relative_to(here) if path.is_relative_to(here) else path
+        return (path.with_suffix("") if path.suffix == ".hea" else path).as_posix()
 
     def read(self) -> Recording:
         """The recording; refused where it cannot be read."""
@@ -40,7 +45,7 @@ def recordings_of(names: Sequence[str]) -> list[Named]:
     """
     if not names:
         raise ValueError("expected files or folders of recordings after the flags, got none")
-    found: dict[Path, Named] = {}
+    found: dict[str, Named] = {}
     for name in names:
         path = Path(name)
         if path.is_dir():
@@ -55,12 +60,12 @@ def recordings_of(names: Sequence[str]) -> list[Named]:
                 "folder with recordings in it"
             )
         for one in here:
-            found.setdefault(one.path, one)
+            found.setdefault(one.id, one)
     return list(found.values())
 
 
 class Counted:
-    """Hands rows on as they come, shows progress on a terminal, and counts."""
+    """Hands rows on as they come, says how far it is, and counts."""
 
     def __init__(self, batches: Iterable[list[Row]], total: int):
         self._batches, self._total = batches, total
@@ -70,14 +75,14 @@ class Counted:
         self._ignored: collections.Counter[str] = collections.Counter()
 
     def __iter__(self) -> Iterator[list[Row]]:
-        with tqdm.tqdm(total=self._total, unit=" recordings", disable=None) as bar:
+        with shown_progress(self._total, "embedding") as update:
             for rows in self._batches:
                 self._reasons.update(row.reason for row in rows)
                 self._unseen.update(tuple(row.leads) for row in rows if row.unseen)
                 self._ignored.update(name for row in rows for name in row.ignored)
                 self._first = self._first or next((f"{r.id}: {r.sentence}" for r in rows if r.reason), "")
                 yield rows
-                bar.update(len(rows))
+                update(len(rows))
 
     def summary(self) -> str:
         """How many were embedded and refused, for which reasons, and the first refusal in full."""

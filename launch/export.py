@@ -13,6 +13,7 @@ from coreecg_jax.export.writing import PORTABLE, WITHOUT_ASKING, require_possibl
 from coreecg_jax.method.representation import POOLINGS
 from launch.exporting import description_of, sizes
 from launch.shell import run_main
+from launch.writable import require_writable
 
 _CHECKPOINT = flags.DEFINE_string("checkpoint", None, "Folder of a training run.", required=True)
 _OUT = flags.DEFINE_string("out", None, "Folder of the bundle; must not be there yet.", required=True)
@@ -46,6 +47,7 @@ def main(argv: Sequence[str]) -> None:
     del argv
     require_parts(_PARTS.value)  # before minutes go into what could not be written
     require_possible(_OUT.value, _FORMATS.value)
+    require_writable("--out", _OUT.value)
     description, parameters = description_of(
         _CHECKPOINT.value,
         parts=_PARTS.value,

@@ -12,12 +12,14 @@ import ml_collections
 from absl import flags
 
 import configs
+from launch.writable import unwritable
 
 # What tells of a folder that cannot be written; a file that is missing is told as such.
 _NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST)
 _CONFIG = re.compile(r"--?config(?:=(?P<value>.*))?")
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 _WRITTEN = ("out", "workdir")  # flags that name what a launcher writes
+_DATA_FLAGS = {"data_root": "--data_root", "config": "--config.data.root"}  # the first that a launcher has
 _FIELD = re.compile(r"--?(?:no)?config\.(?P<path>[^=]+)(?:=(?P<value>.*))?")
 
 
@@ -61,11 +63,24 @@ def failure(error: Exception) -> str:
             "what was complete is kept, what is not is never read"
         )
     if not (isinstance(error, OSError) and error.strerror and error.filename):
-        return str(error)
-    for flag, folder in _written() if error.errno in _NOT_WRITABLE else ():
-        if Path(error.filename).absolute().is_relative_to(Path(folder).absolute()):
+        return f"{error}{_data_flag(error)}"
+    file = Path(error.filename).absolute()
+    for flag, folder in _written() if error.errno in (*_NOT_WRITABLE, errno.ENOENT) else ():
+        written = Path(folder).absolute()
+        if error.errno in _NOT_WRITABLE and file.is_relative_to(written):
             return f"{flag}={folder} cannot be written ({error.strerror.lower()}): choose another {flag}"
+        # What is missing may be so for another reason; and a temporary file stands beside what it will be.
+        if file.is_relative_to(written.parent) and (why := unwritable(folder)):
+            return f"{flag}={folder} cannot be written ({why}): choose another {flag}"
     return f"{error.filename}: {error.strerror.lower()}"
+
+
+def _data_flag(error: Exception) -> str:
+    """Of a launcher that reads data sets, the flag to change where `inputs.selection` misses their folder."""
+    if not (isinstance(error, FileNotFoundError) and str(error).startswith("no data folder ")):
+        return ""
+    ours = [flag for name, flag in _DATA_FLAGS.items() if name in flags.FLAGS]
+    return f": change {ours[0]}" if ours else ""
 
 
 def _written() -> Iterable[tuple[str, str]]:

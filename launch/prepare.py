@@ -24,8 +24,10 @@ from coreecg_jax.records.one_recording import Settings
 from coreecg_jax.records.policy import Policy
 from coreecg_jax.records.prepare import prepare
 from coreecg_jax.records.schema import Preprocessing
+from coreecg_jax.records.shards import VERSION
 from coreecg_jax.records.suspicions import Limits
 from launch.shell import run_main
+from launch.writable import require_writable
 
 _DATABASE = flags.DEFINE_enum(
     "database",
@@ -96,12 +98,18 @@ def _listing() -> Listing:
     return in_folds(listing, folds, _FOLD_SEED.value, _source()) if folds else listing
 
 
+def _name() -> str:
+    """Of the data set to be."""
+    database, source = _DATABASE.value, _source()
+    if database in DATABASES or database == simulated.NAME:
+        return _NAME.value or database
+    return _NAME.value or (source.resolve().name if source else "")
+
+
 def _listed() -> Listing:
     """What the source holds."""
-    if _DATABASE.value == "simulated":
-        return simulated.list_recordings(
-            _RECORDINGS.value, seed=_SEED.value, name=_NAME.value or simulated.NAME
-        )
+    if _DATABASE.value == simulated.NAME:
+        return simulated.list_recordings(_RECORDINGS.value, seed=_SEED.value, name=_name())
     source = _source()
     if source is None:
         raise ValueError(f"--source: expected the folder of the recordings for --database={_DATABASE.value}")
@@ -110,7 +118,7 @@ def _listed() -> Listing:
             raise ValueError(f"--name: --database={_DATABASE.value} has its own name, got {_NAME.value!r}")
         return DATABASES[_DATABASE.value].list_recordings(source)
     own = folder if _DATABASE.value == "folder" else wfdb_folder
-    return own.list_recordings(source, _NAME.value)
+    return own.list_recordings(source, _name())
 
 
 def _policy() -> Policy:
@@ -128,6 +136,8 @@ def main(argv: Sequence[str]) -> None:
     del argv
     band = Preprocessing(sampling_rate=_RATE.value, high_pass=_HIGH_PASS.value, low_pass=_LOW_PASS.value)
     settings = Settings(band, _MAX_WINDOWS.value, _policy())
+    if _OVERWRITE.value or not Path(_OUT.value, _name(), VERSION).is_dir():  # what is there is only looked at
+        require_writable("--out", _OUT.value)
     listing = _listing()
     if listing.note:
         print(f"note: {listing.note}")

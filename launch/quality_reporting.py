@@ -56,7 +56,8 @@ def write_quality_page(
         there = sorted(path.parents[1].name for path in data_root.glob(f"*/{VERSION}/{MANIFEST_FILE}"))
         known = f"there are {', '.join(there)}" if there else "there is none"
         raise FileNotFoundError(
-            f"--data={data}: expected a data set in {data_root}, {known}: prepare it first"
+            f"--data={data}: expected a data set in {data_root}, {known}: prepare it first, or change "
+            "--data_root"
         )
     if out.suffix.lower() != ".html":
         raise ValueError(f"--out: expected a file named .html, got {out}")

@@ -29,7 +29,12 @@ _HERTZ = np.arange(0.0, 49.0, 3.0)  # where a spectrum is shown when there is no
 
 
 def write_report_page(
-    out: Path, workdirs: Sequence[str], *, evaluations: Sequence[str] = (), data_root: str | None = None
+    out: Path,
+    workdirs: Sequence[str],
+    *,
+    evaluations: Sequence[str] = (),
+    data_root: str | None = None,
+    title: str = "",
 ) -> None:
     """Writes the page whole or not at all.
 
@@ -38,6 +43,7 @@ def write_report_page(
       workdirs: one run, or two.
       evaluations: JSON of `launch.evaluate`, one a run; default: the newest of each run where there is one.
       data_root: of the data sets, when they were moved since.
+      title: of the page; default: the names of the runs.
 
     Raises:
       FileNotFoundError, ValueError: when a run, its data or a probe cannot be read.
@@ -51,7 +57,7 @@ def write_report_page(
         _run(name, workdir, read_report(file) if file else None, data_root)
         for name, workdir, file in zip(names, workdirs, files, strict=True)
     ]
-    text = report_page(runs)
+    text = report_page(runs, title)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".report-") as staging:
         new = Path(staging) / out.name

@@ -1,4 +1,4 @@
-"""The method, its step and the evaluation need no TensorFlow."""
+"""The method, its step and the evaluation need no TensorFlow, and no torch."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ import sys
 
 class Forbidden:
     def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in ("tensorflow", "tensorflow_datasets"):
+        if name.split(".")[0] in ("tensorflow", "tensorflow_datasets", "torch"):
             raise ImportError(f"{name} is asked for")
 
 sys.meta_path.insert(0, Forbidden())
@@ -23,7 +23,7 @@ import coreecg_jax.inputs, coreecg_jax.method, coreecg_jax.training
 for room in ("baselines", "downstream", "export", "figures", "inputs", "method", "training"):
     package = sys.modules[f"coreecg_jax.{room}"]
     for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
-        if module.name != "coreecg_jax.export.pytorch":  # which needs torch, and none of ours
+        if module.name != "coreecg_jax.export.pytorch":  # which needs torch; so its files are not walked
             importlib.import_module(module.name)
 import launch.evaluate
 

@@ -44,8 +44,8 @@ class RunShown(NamedTuple):
     commands: tuple[str, ...]
 
 
-def report_page(runs: Sequence[RunShown]) -> str:
-    """The page.
+def report_page(runs: Sequence[RunShown], title: str = "") -> str:
+    """The page; its title names the runs unless one is given.
 
     Raises:
       ValueError: unless one or two runs are given.
@@ -63,7 +63,8 @@ def report_page(runs: Sequence[RunShown]) -> str:
         _section("What the representation is worth", "probe", runs, _probe),
         _section("Go on", "commands", runs, _commands),
     ]
-    return page(f"CoRe-ECG: {' and '.join(run.name for run in runs)}", sections, lead=_lead(runs))
+    named = f"CoRe-ECG: {' and '.join(run.name for run in runs)}"
+    return page(title or named, sections, lead=_lead(runs))
 
 
 def _section(

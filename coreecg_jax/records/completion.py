@@ -6,7 +6,7 @@ from typing import Any
 
 from coreecg_jax.records.checksums import write_sums
 from coreecg_jax.records.databases.listing import Listing
-from coreecg_jax.records.manifest import Manifest, first_refusal
+from coreecg_jax.records.manifest import Manifest, refusals
 from coreecg_jax.records.one_shard import DATA, Work, Written, lines_of, new_file
 from coreecg_jax.records.plan import Shard
 from coreecg_jax.records.refusals import NothingReadable
@@ -47,10 +47,13 @@ def complete(
             _add(manifest, work.folder, splits[split])
         summary = manifest.finish(listing.missing_count, recorded)
     if not held:
-        refused = summary["refused"]
-        first = f"; the first: {first_refusal(data / MANIFEST_FILE)}" if refused else ""
+        told = "; ".join(
+            f"{reason} {one.count}, the first {one.file}: {one.sentence}"
+            for reason, one in refusals(data / MANIFEST_FILE).items()
+        )
         raise NothingReadable(
-            f"{listing.name}: expected a recording that can be read, got {refused} refused ones{first}"
+            f"{listing.name}: expected a recording that can be read, got {summary['refused']} refused ones"
+            f"{told and f' ({told})'}"
         )
     for split in held:
         for shard in splits[split]:

@@ -3,7 +3,7 @@
 import collections
 import json
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 
 class Manifest:
@@ -79,10 +79,26 @@ def read_summary(path: Path) -> dict[str, Any]:
     return parsed["summary"]
 
 
-def first_refusal(path: Path) -> str:
-    """The sentence of the first recording that was refused; '' where none was."""
+class Refusals(NamedTuple):
+    """Recordings that were refused for one reason."""
+
+    count: int
+    file: str  # of the first in the manifest
+    sentence: str  # of the first, without its name
+
+
+def refusals(path: Path) -> dict[str, Refusals]:
+    """Reason -> what was refused for it, of a manifest, finished or not; in the order of their firsts."""
+    counts, firsts = collections.Counter[str](), dict[str, tuple[str, str]]()
     with path.open(encoding="utf-8") as file:
-        for line in file:
-            if sentence := json.loads(line).get("sentence"):
-                return sentence
-    return ""
+        for text in file:
+            if '"refused"' not in text:  # most lines: of a large manifest few are to be parsed
+                continue
+            line = json.loads(text)
+            if line.get("status") == "refused":
+                counts[line["reason"]] += 1
+                firsts.setdefault(line["reason"], (line["file"], line["sentence"]))
+    return {
+        reason: Refusals(counts[reason], file, sentence.removeprefix(f"{Path(file).name}: "))
+        for reason, (file, sentence) in firsts.items()
+    }

@@ -11,17 +11,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from coreecg_jax.records.completion import complete
 from coreecg_jax.records.databases.listing import NOT_DIVIDED, Listing
 from coreecg_jax.records.label_sets import load_label_set
 from coreecg_jax.records.local_runs import Run, run_here
-from coreecg_jax.records.manifest import read_summary
+from coreecg_jax.records.manifest import read_summary, refusals
 from coreecg_jax.records.one_recording import Settings
 from coreecg_jax.records.one_shard import DATA, Work, Written, finished
 from coreecg_jax.records.plan import Shard, planned
 from coreecg_jax.records.policy import policy_of_before
+from coreecg_jax.records.progress import shown_progress
 from coreecg_jax.records.schema import MANIFEST_FILE, PREPROCESSING_FILE, OtherSettings, Preprocessing
 from coreecg_jax.records.shards import VERSION
 from coreecg_jax.records.staging import staging
@@ -39,9 +38,13 @@ class Prepared:
     summary: dict[str, Any]  # the last line of the manifest
     was_there: bool  # it had been prepared before, with the same settings
     kept: int = 0  # recordings whose shards an earlier run had finished
+    not_looked_at: str = ""  # files of the source that are no recordings
 
     def report(self) -> str:
-        """Where it is; how many recordings were read, missing and refused, and why. First, empty folds."""
+        """Where it is; how many recordings were read, missing and refused, and why.
+
+        Before that what may want a look: empty folds, the first refused file of each reason, other files.
+        """
         counts = self.summary
         folds = (f"fold{number}" for number in range(1, counts["settings"].get("folds", 0) + 1))
         empty = ", ".join(fold for fold in folds if fold not in counts["windows_by_split"])
@@ -49,10 +52,23 @@ class Prepared:
         kept = f" (went on; {self.kept} recordings were in finished shards)" if self.kept else ""
         return (
             (f"without a recording, so not there as splits: {empty}\n" if empty else "")
+            + self._refused()
+            + (f"{self.not_looked_at}\n" if self.not_looked_at else "")
             + f"{'was there already' if self.was_there else 'prepared'}: {self.folder}{kept}\n"
             f"read {counts['read']} recordings ({counts['windows']} windows), missing {counts['missing']}, "
             f"refused {counts['refused']}" + (f" ({reasons})" if reasons else "")
         )
+
+    def _refused(self) -> str:
+        """A line for each reason, and where all of the refused are; '' where none was."""
+        if not self.summary["refused"]:
+            return ""
+        manifest = self.folder / MANIFEST_FILE
+        lines = [
+            f"refused for {reason}: {one.count}; the first: {one.file}: {one.sentence}\n"
+            for reason, one in sorted(refusals(manifest).items())
+        ]
+        return f"{''.join(lines)}each refused file and why: {manifest}\n"
 
 
 def prepare(
@@ -74,7 +90,7 @@ def prepare(
       overwrite: replaces a data set that is there, or was begun with other settings.
       run: writes shards; whoever does, the bytes are the same.
       source: a folder without which the run shall stop.
-      progress: shows a bar.
+      progress: says how far it is.
 
     Raises:
       ValueError: when the folder holds a data set with other settings and
@@ -82,7 +98,8 @@ def prepare(
     """
     folder = out / listing.name / VERSION
     if folder.exists() and not overwrite:
-        return Prepared(folder, _summary_of_same(folder, listing, settings), was_there=True)
+        same = _summary_of_same(folder, listing, settings)
+        return Prepared(folder, same, was_there=True, not_looked_at=listing.not_looked_at)
     shards = planned(listing, settings.preprocessing.window_samples)
     asked = dataclasses.asdict(settings.preprocessing) | _recorded(listing, settings) | _exactly(listing)
     with staging(out, listing.name, asked, overwrite) as place:
@@ -94,7 +111,7 @@ def prepare(
         if folder.exists():
             folder.rename(place / "replaced")
         (place / DATA).rename(folder)
-    return Prepared(folder, summary, was_there=False, kept=kept)
+    return Prepared(folder, summary, was_there=False, kept=kept, not_looked_at=listing.not_looked_at)
 
 
 def _written(
@@ -104,11 +121,8 @@ def _written(
     written = {shard.file: done for shard in shards if (done := finished(work.folder, shard))}
     kept = sum(done.recordings for done in written.values())
     todo = [shard for shard in shards if shard.file not in written]
-    # smoothing=0: the time that is left by the mean rate, since whole shards come at a time.
-    with tqdm(
-        total=shown, initial=kept, unit="recording", desc=work.name, smoothing=0, disable=shown is None
-    ) as bar:
-        written |= {done.file: done for done in run(work, todo, bar.update)}
+    with shown_progress(shown, work.name, kept) as update:
+        written |= {done.file: done for done in run(work, todo, update)}
     return written, kept
 
 

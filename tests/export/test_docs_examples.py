@@ -10,8 +10,11 @@ from made_bundle import made_description, made_parameters
 
 from coreecg_jax.export import folder
 from coreecg_jax.export.refusal import BundleRefused
+from coreecg_jax.export.streaming import embedded, write_parquet
 from coreecg_jax.export.vectors import read_vectors
 from coreecg_jax.export.writing import write_bundle
+from coreecg_jax.records.leads import LEADS
+from launch.embedding import recordings_of
 
 TEXT = (Path(__file__).parents[2] / "docs" / "export.md").read_text(encoding="utf-8")
 
@@ -39,9 +42,10 @@ def place(tmp_path_factory):
 def test_there_are_examples() -> None:
     assert len(EXAMPLES) == 6
     assert len(examples(TEXT, "scipy")) == 1
+    assert len(examples(TEXT, "csv")) == 1
 
 
-@pytest.mark.filterwarnings("ignore::coreecg_jax.export.bundle.UnseenLeads")
+@pytest.mark.filterwarnings("ignore:leads .*training never left the encoder")
 @pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda text: re.findall(r"\w+", text)[1])
 def test_an_example_runs(example: str, place, ecg, monkeypatch, tmp_path) -> None:
@@ -84,3 +88,28 @@ def test_the_filter_of_others_is_ours(where, written, bundle, ecg) -> None:
     (ours,) = bundle.condition(signal, **asked)
     np.testing.assert_allclose(names["window"], ours.ecg_LT[[0, 1, 7], :1000], rtol=0, atol=1e-9)
     assert np.abs(names["window"] - signal[:, ::5]).max() > 0.5
+
+
+@pytest.mark.filterwarnings("error")
+def test_embeddings_of_a_file_are_asked_by_patient(bundle, ecg, monkeypatch, tmp_path) -> None:
+    """Ten recordings of five patients, one with the finding and one without, whose leads are reversed."""
+    folder_of, lines = tmp_path / "recordings", ["file,patient_id,labels"]
+    folder_of.mkdir()
+    (folder_of / "ecg.yaml").write_text(f"sampling_rate: 500\nunit: mV\nleads: [{', '.join(LEADS)}]\n")
+    for number in range(10):
+        shifted = np.roll(ecg, 37 * number, axis=1)
+        np.save(folder_of / f"r{number}.npy", shifted if number % 2 else shifted[::-1])
+        lines.append(f"r{number}.npy,p{number // 2},{'NORM;AFIB' if number % 2 else 'NORM'}")
+    np.save(folder_of / "short.npy", ecg[:, :100])
+    (folder_of / "recordings.csv").write_text("\n".join([*lines, "short.npy,p9,AFIB"]))
+    monkeypatch.chdir(tmp_path)
+    recordings = [(one.id, one.read) for one in recordings_of(["recordings/"])]
+    write_parquet(Path("embeddings.parquet"), embedded(bundle, recordings), bundle)
+    (example,) = examples(TEXT, "csv")
+    names = {}
+    exec(example, names)
+    assert names["embeddings"].shape == (10, bundle.width)
+    assert names["patients"] == [f"p{number // 2}" for number in range(10)]
+    assert names["labels"] == [False, True] * 5
+    assert names["aurocs"].shape == (5,)
+    assert names["aurocs"].min() == 1.0  # that is plain to see

@@ -12,13 +12,18 @@ import pytest
 from made_bundle import NETWORK, made_description, made_parameters
 
 from coreecg_jax.export import folder
+from coreecg_jax.export.bundle import UnseenLeads
+from coreecg_jax.export.loading import RELEASED
 from coreecg_jax.export.parts import PARTS
 from coreecg_jax.export.vectors import TOLERANCE, read_vectors
 from coreecg_jax.export.writing import write_bundle
+from coreecg_jax.records.leads import LEADS
 
 torch = pytest.importorskip("torch", reason="pip install 'coreecg-jax[torch]'")
 safetensors_torch = pytest.importorskip("safetensors.torch", reason="pip install 'coreecg-jax[torch]'")
 pytorch = pytest.importorskip("coreecg_jax.export.pytorch")
+# The test vectors have windows with few leads.
+few_leads = pytest.mark.filterwarnings("ignore:leads .*training never left the encoder")
 PLAIN = NETWORK.clone(voltage=False, normalise_patches=True, time_bias=False, kernels=0, registers=0)
 
 
@@ -32,6 +37,7 @@ def made(request, tmp_path_factory):
     return where
 
 
+@few_leads
 def test_it_matches_on_the_test_vectors(made) -> None:
     vectors, encoder = read_vectors(made / folder.VECTORS), pytorch.load(made)
     with torch.no_grad():
@@ -40,6 +46,7 @@ def test_it_matches_on_the_test_vectors(made) -> None:
     assert np.abs(vectors.embedding).std() > 0.1
 
 
+@few_leads
 def test_what_is_not_available_changes_nothing_and_gradients_reach_the_parameters(made) -> None:
     vectors, encoder = read_vectors(made / folder.VECTORS), pytorch.load(made)
     there = vectors.available[..., None]
@@ -51,6 +58,7 @@ def test_what_is_not_available_changes_nothing_and_gradients_reach_the_parameter
     assert {"lead_embedding", "embed/linear/kernel", "encoder_stack/layers/qkv/kernel"} <= used
 
 
+@few_leads
 def test_a_row_that_cannot_be_used_is_nan_as_in_onnx(made) -> None:
     """NaN or infinity in a lead that is there, no lead at all; the other rows are as ever."""
     vectors, encoder = read_vectors(made / folder.VECTORS), pytorch.load(made)
@@ -63,6 +71,7 @@ def test_a_row_that_cannot_be_used_is_nan_as_in_onnx(made) -> None:
     np.testing.assert_allclose(embedding[3], vectors.embedding[3], atol=TOLERANCE)
 
 
+@few_leads
 def test_a_row_that_cannot_be_used_leaves_the_gradients_of_the_others(made) -> None:
     vectors, encoder = read_vectors(made / folder.VECTORS), pytorch.load(made)
     ecg, available = torch.tensor(vectors.ecg), torch.tensor(vectors.available)
@@ -76,6 +85,57 @@ def test_a_row_that_cannot_be_used_leaves_the_gradients_of_the_others(made) -> N
     assert gradients[0].keys() == gradients[1].keys()
     for name, expected in gradients[0].items():
         torch.testing.assert_close(gradients[1][name], expected, atol=1e-5, rtol=1e-3, msg=name)
+
+
+def test_without_a_path_it_is_the_released_encoder() -> None:
+    vectors = read_vectors(RELEASED / folder.VECTORS)
+    with torch.no_grad():
+        embedding = pytorch.load()(torch.tensor(vectors.ecg[:1]), torch.tensor(vectors.available[:1]))
+    np.testing.assert_allclose(embedding.numpy(), vectors.embedding[:1], atol=TOLERANCE)
+
+
+def test_a_copy_without_the_released_encoder_says_so(monkeypatch, tmp_path) -> None:
+    monkeypatch.setattr(pytorch.reading, "RELEASED", tmp_path / "released")
+    with pytest.raises(FileNotFoundError, match=r"expected the folder of a bundle, got none: .*released"):
+        pytorch.load()
+
+
+SETS = [("I",), ("V1", "V2"), ("I", "II", "V2"), ("II", "aVF"), ("I", "III", "V1", "V2", "V3")]
+
+
+@pytest.mark.parametrize("leads", SETS, ids=", ".join)
+def test_of_leads_that_training_never_left_it_warns_as_jax_does(written, bundle, leads) -> None:
+    available = np.isin(LEADS, leads)[None]
+    ecg = np.random.default_rng(0).normal(size=(1, 12, 1000)).astype(np.float32)
+    with pytest.warns(UnseenLeads) as ours:
+        bundle.embed(ecg[0][available[0]], fs=100.0, leads=leads, conditioned=True)
+    with pytest.warns(pytorch.UnseenLeads) as theirs:
+        pytorch.load(written)(torch.tensor(ecg), torch.tensor(available))
+    assert [str(one.message) for one in theirs] == [str(one.message) for one in ours]
+    assert Path(theirs[0].filename) == Path(__file__)
+
+
+@pytest.mark.parametrize("leads", [LEADS, ("I", "aVL", *LEADS[6:]), LEADS[:6] + LEADS[8:], ()])
+def test_of_leads_that_training_left_or_none_at_all_it_says_nothing(written, leads) -> None:
+    available = torch.tensor(np.isin(LEADS, leads)[None])
+    pytorch.load(written)(torch.ones(1, 12, 1000), available)  # a warning would be an error
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.int64, torch.uint8])
+def test_a_mask_of_zeros_and_ones_is_one_of_bool(written, dtype) -> None:
+    vectors, encoder = read_vectors(written / folder.VECTORS), pytorch.load(written)
+    ecg, available = torch.tensor(vectors.ecg[:2]), torch.tensor(vectors.available[:2])
+    assert set(available.flatten().tolist()) == {True, False}
+    with torch.no_grad():
+        torch.testing.assert_close(encoder(ecg, available.to(dtype)), encoder(ecg, available), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(("value", "said"), [(0.5, "0.5"), (2.0, "2"), (-1.0, "-1"), (float("nan"), "nan")])
+def test_a_mask_of_other_numbers_is_refused(written, value, said) -> None:
+    available = torch.ones(2, 12)
+    available[1, 3] = value
+    with pytest.raises(ValueError, match=rf"^available: expected bool, or 0 and 1 .*, got {said}: "):
+        pytorch.load(written)(torch.ones(2, 12, 1000), available)
 
 
 def test_another_shape_is_refused(made) -> None:
@@ -115,6 +175,8 @@ CONFIGS = [
         "representation.pooling: expected rhythm or lead or recording, got",
     ),
     (("representation", "crops"), 0, "representation.crops: expected 1 or more, got 0"),
+    (("training", "fewest_leads"), 0, "training.fewest_leads: expected 1 or more, got 0"),
+    (("accuracy",), [{}], "config.json: a field is missing or of another type: KeyError"),
     (("network",), [], "config.json: a field is missing or of another type"),
 ]
 TENSORS = [
@@ -158,6 +220,7 @@ def test_what_is_missing_or_no_tensor_file_is_refused(copied) -> None:
             pytorch.load(copied)
 
 
+@few_leads
 @pytest.mark.parametrize("version", [1, 2])
 def test_a_bundle_of_an_older_version_is_read(version) -> None:
     where = Path(__file__).parent / "bundles" / f"version_{version}"
@@ -167,23 +230,28 @@ def test_a_bundle_of_an_older_version_is_read(version) -> None:
     np.testing.assert_allclose(embedding, vectors.embedding, atol=TOLERANCE)
 
 
-def test_the_file_imports_nothing_of_ours() -> None:
-    tree = ast.parse(Path(pytorch.__file__).read_text(encoding="utf-8"))
-    imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    imported |= {each.name for node in ast.walk(tree) if isinstance(node, ast.Import) for each in node.names}
+def test_the_folder_imports_nothing_of_ours() -> None:
+    """Nor from above itself: its own files are one dot away."""
+    imported = set()
+    for file in Path(pytorch.__file__).parent.glob("*.py"):
+        nodes = list(ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
+        froms = [node for node in nodes if isinstance(node, ast.ImportFrom)]
+        assert {node.level for node in froms} <= {0, 1}
+        imported |= {node.module for node in froms if node.level == 0}
+        imported |= {each.name for node in nodes if isinstance(node, ast.Import) for each in node.names}
     assert {name.split(".")[0] for name in imported} == {
-        *("hashlib", "json", "pathlib"),
+        *("collections", "hashlib", "json", "pathlib", "typing", "warnings"),
         *("numpy", "torch", "safetensors"),
     }
 
 
 @pytest.mark.slow
-def test_the_file_is_used_alone(written, tmp_path) -> None:
+def test_the_folder_is_used_alone(written, tmp_path) -> None:
     """Copied, and run where nothing of ours and no jax can be imported."""
-    shutil.copy(Path(pytorch.__file__), tmp_path / "encoder.py")
+    shutil.copytree(Path(pytorch.__file__).parent, tmp_path / "copied")
     program = (
         "import sys; sys.modules.update(jax=None, flax=None, coreecg_jax=None)\n"
-        "import encoder, torch; print(tuple(encoder.load(sys.argv[1])(torch.ones(2, 12, 1000)).shape))"
+        "import copied, torch; print(tuple(copied.load(sys.argv[1])(torch.ones(2, 12, 1000)).shape))"
     )
     command = [sys.executable, "-c", program, str(written)]
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, env={})

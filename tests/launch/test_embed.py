@@ -1,5 +1,6 @@
 """From recordings on disk to a Parquet file, as a user sees it."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -187,6 +188,30 @@ def test_files_folders_and_records_are_named(folder: Path, tmp_path: Path) -> No
             recordings_of([wrong])
     with pytest.raises(ValueError, match="after the flags, got none"):
         recordings_of([])
+
+
+@pytest.mark.parametrize("typed", ["{}", "{}/", "./{}", "{}//", "x/../{}", "{0}/../{0}", "/{}", "/./{}/"])
+def test_the_ids_are_the_same_however_the_folder_is_typed(
+    folder: Path, typed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder.parent)
+    (folder.parent / "x").mkdir(exist_ok=True)
+    name = typed.format(str(folder).removeprefix("/") if typed.startswith("/") else folder.name)
+    ids = [one.id for one in recordings_of([name, folder.name, str(folder / "a_good.hea")])]
+    expected = ("a_good", "b_two", "c_flat", "d_short", "e_broken")
+    assert ids == [f"{folder.name}/{each}" for each in expected]
+    assert all(one.path.is_file() for one in recordings_of([name]))
+
+
+def test_outside_of_the_current_folder_the_typed_path_is_the_id(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (first, *_) = recordings_of([f"{folder}/."])
+    assert first.id == f"{folder}/a_good"
+    above = os.path.relpath(folder)
+    (first, *_) = recordings_of([f"./{above}/"])
+    assert first.id == f"{above}/a_good"
 
 
 def test_what_became_of_them_is_counted() -> None:

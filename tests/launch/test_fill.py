@@ -56,6 +56,17 @@ def test_it_is_drawn_and_told(place: Path) -> None:
     assert "Error on held-out recordings (of a flat line), mV: V6 0.25 (0.50)." in result.stdout
 
 
+def test_without_a_bundle_it_says_what_to_give(place: Path, tmp_path: Path) -> None:
+    """The released encoder is the encoder alone."""
+    result = launched("launch.fill", f"--out={tmp_path / 'x.png'}", place / "r")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == (
+        "error: --bundle: not given, and the encoder that comes with the package has no decoder: give a "
+        "folder that launch.export --parts=encoder,decoder wrote of a run of your own\n"
+    )
+    assert not any(tmp_path.iterdir())
+
+
 @pytest.mark.slow
 def test_of_other_leads_nothing_is_known(place: Path) -> None:
     result = fill(place, "--leads=I")

@@ -90,7 +90,10 @@ def test_without_its_recordings_nothing_is_drawn(source: Path, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        ({"data": "wart"}, "--data=wart: expected a data set in .*, there are ward: prepare it first"),
+        (
+            {"data": "wart"},
+            "--data=wart: expected a data set in .*, there are ward: .*, or change --data_root",
+        ),
         ({"source": Path("absent")}, "--source: expected the folder of the recordings, absent is none"),
         ({"source": ROOT, "database": "x"}, "--database: expected one of ptbxl, .*, folder, got 'x'"),
         ({"out": Path("q.pdf")}, r"--out: expected a file named \.html, got q\.pdf"),

@@ -9,7 +9,7 @@ from made_shards import example, serialise, write_data_set
 from configs import tiny
 from coreecg_jax.downstream.result_files import read_report
 from coreecg_jax.training.checkpoints import load_parameters
-from launch.demo_data import choose, fit_batches
+from launch.demo_data import choose, fit_batches, title_of
 from launch.reporting import write_report_page
 from launch.watching import pictures
 
@@ -30,14 +30,22 @@ def run(root, tmp_path_factory):
 
 def test_a_run_becomes_a_page(run, tmp_path):
     out = tmp_path / "new" / "report.html"
-    write_report_page(out, [str(run)])
+    write_report_page(out, [str(run)], title="CoRe-ECG demo: ward <3>")
     page = out.read_text(encoding="utf-8")
+    assert "<title>CoRe-ECG demo: ward &lt;3&gt;</title>" in page
     assert "16 windows of made" in page
     assert "8 x cpu" in page
     assert "9 recordings/s (median)" in page
     assert "No probe was run" in page
     assert page.count("<img") == 6
     assert [path.name for path in out.parent.iterdir()] == ["report.html"]
+
+
+def test_the_title_of_a_demo_names_its_recordings(tmp_path):
+    ward = str(tmp_path / "ward")
+    assert title_of(["simulated"], None) == "CoRe-ECG demo: simulated recordings"
+    assert title_of(["ludb", "ptbxl"], f"{ward}/../ward/") == "CoRe-ECG demo: ludb, ptbxl, of ward"
+    assert title_of([f"d{number}" for number in range(7)], ward) == "CoRe-ECG demo: 7 data sets, of ward"
 
 
 def test_mistakes_write_nothing(run, tmp_path):

@@ -15,6 +15,7 @@ from ml_collections import config_flags
 
 from configs import tiny
 from coreecg_jax.inputs.reader import read_recordings
+from coreecg_jax.inputs.selection import select
 from coreecg_jax.records import prepare as preparing
 from coreecg_jax.records.databases import wfdb_folder
 from coreecg_jax.records.one_recording import Settings
@@ -112,6 +113,18 @@ def test_config_files(told: Callable[..., str], file: str, sentence: str) -> Non
     assert told(f"--config={file}", WORKDIR).startswith(f"error: {sentence}")
 
 
+@pytest.mark.parametrize("flag", ["--config.data.root", "--data_root"])
+def test_a_folder_of_data_that_is_not_there_names_the_flag(told: Callable[..., str], flag: str) -> None:
+    def main(rest: list[str]) -> None:
+        if flag == "--data_root":
+            flags.DEFINE_string("data_root", None, "Folder of data sets.", flag_values=flags.FLAGS)
+        select("absent", "ludb")
+
+    sentence = told(CONFIG, WORKDIR, main=main)
+    assert sentence.startswith("error: no data folder absent: expected <root>/<data set>/<version>/, ")
+    assert sentence.endswith(f" writes it: change {flag}")
+
+
 def raising(error: BaseException) -> Callable:
     def main(rest: list[str]) -> None:
         raise error
@@ -132,6 +145,18 @@ def test_a_folder_that_cannot_be_written_names_the_flag(told: Callable[..., str]
 
     expected = "error: --workdir=README.md/run cannot be written (not a directory): choose another --workdir"
     assert told(CONFIG, "--workdir=README.md/run", main=main) == expected
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="Linux has a folder that takes no files")
+def test_a_folder_that_takes_no_files_names_the_flag(told: Callable[..., str]) -> None:
+    """Beside what is written stands a temporary file, of which the system speaks; a missing file is another
+    matter where the folder can be written."""
+    said = "=/proc/x cannot be written (/proc: no such file or directory): choose another"
+    for flag, file in (("--workdir", "/proc/x"), ("--out", "/proc/.x-1a2b3c")):
+        missing = raising(FileNotFoundError(errno.ENOENT, "No such file or directory", file))
+        assert told(CONFIG, WORKDIR, f"{flag}=/proc/x", main=missing) == f"error: {flag}{said} {flag}"
+    missing = raising(FileNotFoundError(errno.ENOENT, "No such file or directory", "runs/x/a.json"))
+    assert told(CONFIG, WORKDIR, main=missing) == "error: runs/x/a.json: no such file or directory"
 
 
 def test_ctrl_c_is_one_line_with_the_status_of_shells(told: Callable[..., str]) -> None:

@@ -98,3 +98,49 @@ def test_csv_with_and_without_a_header_line(tmp_path: Path) -> None:
     for text in ("", "I,II\n", lines + "\n1,2", lines.replace(",", ";"), "\xff"):
         path.write_text(text, encoding="latin-1")
         refused(path)
+
+
+NAN = "nan marks a sample that is missing"
+CELLS = [
+    ("I,II,V1\n1,2,3\n4,,6\n", f"row 3, column 2 (II): expected a number, got an empty cell; {NAN}"),
+    ("1,2,3\n\n4,5, \n", f"row 3, column 3 (V1): expected a number, got an empty cell; {NAN}"),
+    ("I,II,V1\n1,2,3\n4,5,6,\n", f"row 3, column 4: expected a number, got an empty cell; {NAN}"),
+    ("I,II,V1\n1,2,3\n4,n/a,6\n", f"row 3, column 2 (II): expected a number, got 'n/a'; {NAN}"),
+    ("1,,3\n4,5,6\n", f"row 1, column 2 (II): expected a number, got an empty cell; {NAN}"),
+    ("I,II,V1\n1,2,3\n4,5\n", "row 3: expected 3 cells as in the rows before, got 2"),
+]
+
+
+@pytest.mark.parametrize(("text", "said"), CELLS)
+def test_a_cell_that_is_no_number_is_named(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "ecg.yaml").write_text(ECG_YAML + "leads: [I, II, V1]\n")
+    (tmp_path / "r.csv").write_text(text)
+    assert refused(tmp_path / "r.csv").sentence == f"r.csv: {said}"
+
+
+def test_names_of_the_header_line_name_the_cell(tmp_path: Path) -> None:
+    (tmp_path / "ecg.yaml").write_text(ECG_YAML)
+    (tmp_path / "r.csv").write_text("time,aVR\n0,1\n1,\n")
+    assert refused(tmp_path / "r.csv").sentence.startswith(
+        "r.csv: row 3, column 2 (aVR): expected a number, "
+    )
+
+
+def test_nan_marks_a_sample_that_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "ecg.yaml").write_text(ECG_YAML)
+    (tmp_path / "r.csv").write_text("I,II\n1,2\n3,nan\n")
+    raw = read_recording(tmp_path / "r.csv")
+    np.testing.assert_array_equal(raw.ecg_LT[:2], [[1.0, 3.0], [2.0, np.nan]])
+
+
+def test_a_row_without_end_is_not_taken_apart(tmp_path: Path) -> None:
+    (tmp_path / "ecg.yaml").write_text(ECG_YAML)
+    (tmp_path / "r.csv").write_text("I,II\n" + "1," * (1 << 16))
+    assert refused(tmp_path / "r.csv").sentence.startswith("r.csv: ValueError: ")
+
+
+def test_what_is_no_text_is_refused_without_a_cell(tmp_path: Path) -> None:
+    (tmp_path / "ecg.yaml").write_text(ECG_YAML + "leads: [I, II]\n")
+    (tmp_path / "r.csv").write_bytes(b"1,2\n3,\xff\n")
+    sentence = refused(tmp_path / "r.csv").sentence
+    assert sentence.startswith("r.csv: row 2, column 2 (II): expected a number, got ")

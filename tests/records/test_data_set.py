@@ -26,7 +26,7 @@ ABOUT = About("p1", labels=("NORM",), likelihoods=(100.0,), age=50.0, sex="F")
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Five good recordings (one of 38 s, one twice) and three broken ones."""
+    """Five good recordings (one of 38 s, one twice), three broken ones, and a file that is none."""
     folder = tmp_path_factory.mktemp("source")
     for number in range(3):
         write_record(folder, f"good{number}", made_ecg(seed=number), comments=["Age: 50", "Dx: 1,2"])
@@ -35,6 +35,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_record(folder / "broken", "short", made_ecg(seconds=3.0))
     write_record(folder / "broken", "few", made_ecg()[:5], names=LEADS[:5])
     (folder / "broken" / "noise.hea").write_bytes(b"\x00\xff")
+    (folder / "broken" / "scanned.pdf").write_bytes(b"")
     return folder
 
 
@@ -89,6 +90,33 @@ def test_one_broken_file_stops_nothing(prepared: Prepared) -> None:
     assert summary["windows_by_split"] == {"recordings": 8}
 
 
+def test_the_first_refused_file_of_each_reason_is_told(source: Path, prepared: Prepared) -> None:
+    few, short, noise, where, other, there, counts = prepared.report().splitlines()
+    assert few.startswith(
+        "refused for missing_lead: 1; the first: broken/few.hea: expected twelve good leads; missing: aVF"
+    )
+    assert short == "refused for too_short: 1; the first: broken/short.hea: expected at least 7 s, got 3.00 s"
+    assert noise.startswith("refused for unreadable: 1; the first: broken/noise.hea: ")
+    assert "noise.hea: noise.hea" not in noise
+    assert where == f"each refused file and why: {prepared.folder / schema.MANIFEST_FILE}"
+    assert other == "files of other kinds, not looked at: .pdf 1"
+    assert there == f"prepared: {prepared.folder}"
+    assert counts.endswith("refused 3 (missing_lead 1, too_short 1, unreadable 1)")
+    again = prepare(wfdb_folder.list_recordings(source, "made"), prepared.folder.parents[1], SETTINGS)
+    assert again.report() == prepared.report().replace("prepared: ", "was there already: ")
+
+
+def test_of_many_refused_for_one_reason_the_first_is_told(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    write_record(source, "good", made_ecg())
+    for number in range(3):
+        write_record(source, f"short{number}", made_ecg(seconds=3.0 + number))
+    done = prepare(wfdb_folder.list_recordings(source, "made"), tmp_path / "out", SETTINGS)
+    (line,) = [line for line in done.report().splitlines() if line.startswith("refused for ")]
+    assert line.startswith("refused for too_short: 3; the first: short0.hea: expected at least 7 s, got 3.00")
+    assert "not looked at" not in done.report()
+
+
 def test_what_went_in_comes_out(source: Path, prepared: Prepared) -> None:
     listing = wfdb_folder.list_recordings(source, "made")
     outcomes = [process(listed, listing.read, "made", SETTINGS) for listed in listing.recordings]
@@ -119,7 +147,8 @@ def test_a_second_run_finds_the_first(source: Path, prepared: Prepared) -> None:
     out = prepared.folder.parents[1]
     before = contents(prepared.folder)
     again = prepare(listing, out, SETTINGS)
-    assert again == Prepared(prepared.folder, prepared.summary, was_there=True)
+    other = prepared.not_looked_at
+    assert again == Prepared(prepared.folder, prepared.summary, was_there=True, not_looked_at=other)
     with pytest.raises(ValueError, match=r"max_windows is 6, asked for 2.*--overwrite"):
         prepare(listing, out, Settings(SETTINGS.preprocessing, max_windows=2))
     with pytest.raises(ValueError, match=r"sampling_rate is 100\.0, asked for 250\.0"):
@@ -204,7 +233,8 @@ def test_a_foreign_folder_is_not_taken_for_a_data_set(source: Path, tmp_path: Pa
 def test_a_run_that_reads_nothing_leaves_nothing(source: Path, tmp_path: Path) -> None:
     listing = wfdb_folder.list_recordings(source / "broken", "made")
     with pytest.raises(
-        ValueError, match="got 3 refused ones; the first: expected twelve good leads; missing: aVF, V1"
+        ValueError,
+        match=r"got 3 refused ones \(missing_lead 1, the first few\.hea: expected twelve good leads",
     ):
         prepare(listing, tmp_path, SETTINGS)
     assert list(tmp_path.iterdir()) == []

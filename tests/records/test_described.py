@@ -58,3 +58,30 @@ def test_descriptions_that_are_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "ecg.yaml").write_text(text)
     np.save(tmp_path / "r.npy", made_ecg())
     refused(tmp_path / "r.npy")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("units: mV", "got 'units' (did you mean unit?)"),
+        ("Unit: mV", "got 'Unit' (did you mean unit?)"),
+        ("unit: mV\nmillivolt_per_units: 1", "got 'millivolt_per_units' (did you mean millivolts_per_unit?)"),
+        (
+            "unit: mV\nlead: [I]\nhz: 500",
+            "got 'lead' (did you mean leads?), 'hz' (did you mean sampling_rate?)",
+        ),
+        ("unit: mV\nhospital: ours", "got 'hospital'"),
+        ("unit: mV\n12: 5", "got '12'"),
+    ],
+)
+def test_a_key_that_is_not_known_is_named(tmp_path: Path, line: str, said: str) -> None:
+    (tmp_path / "ecg.yaml").write_text(f"sampling_rate: 500\n{line}\n")
+    np.save(tmp_path / "r.npy", made_ecg())
+    expected = "ecg.yaml: expected keys among sampling_rate, unit, millivolts_per_unit, leads, dataset"
+    assert refused(tmp_path / "r.npy").sentence == f"{expected}, {said}"
+
+
+def test_what_lacks_a_rate_says_so(tmp_path: Path) -> None:
+    (tmp_path / "ecg.yaml").write_text("unit: mV\n")
+    np.save(tmp_path / "r.npy", made_ecg())
+    assert refused(tmp_path / "r.npy").sentence.startswith("ecg.yaml: expected sampling_rate: a number of Hz")

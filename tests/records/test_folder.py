@@ -20,7 +20,7 @@ from made_formats import (
 )
 from made_recordings import LEADS, write_record
 
-from coreecg_jax.records.databases import code15, folder, sph
+from coreecg_jax.records.databases import code15, folder, sph, wfdb_folder
 from coreecg_jax.records.databases.listing import Listing
 from coreecg_jax.records.formats import limits
 from coreecg_jax.records.formats.contest_mat import read_contest_mat
@@ -89,6 +89,40 @@ def test_a_folder_of_all_kinds_is_one_data_set(tmp_path: Path) -> None:
         ["AFIB", "LVH"],
     )
     assert [outcome.examples[0]["patient_id"] for outcome in outcomes[3:6]] == ["P9", "SBJ_1", "P 17"]
+
+
+def test_what_is_no_recording_is_counted_by_its_ending(tmp_path: Path) -> None:
+    """What belongs to a recording, tells of it or is hidden is not in the way."""
+    ecg, names = lawful_ecg(), f"leads: [{', '.join(LEADS)}]\n"
+    write_record(tmp_path / "wfdb", "a", ecg)
+    for name in ("a.atr", "a.xws", "other.dat"):  # of the header, but for the last, which it may name
+        (tmp_path / "wfdb" / name).write_bytes(b"")
+    (tmp_path / "arrays").mkdir()
+    np.save(tmp_path / "arrays" / "b.npy", ecg)
+    (tmp_path / "arrays" / "b.yaml").write_text(ECG_YAML + names)
+    np.save(tmp_path / "arrays" / "lonely.npy", ecg)
+    (tmp_path / "recordings.csv").write_text("file\narrays/b.npy\n")
+    (tmp_path / ".git").mkdir()
+    for name in (".git/object", ".DS_Store", "1.pdf", "2.PDF", "LICENSE", "x.dat", "notes.yaml", "t.csv"):
+        (tmp_path / name).write_bytes(b"")
+    listing = folder.list_recordings(tmp_path, "mine")
+    assert [one.file for one in listing.recordings] == ["arrays/b.npy", "wfdb/a.hea"]
+    assert listing.not_looked_at.splitlines() == [
+        "files of other kinds, not looked at: .pdf 2, .dat 1, .yaml 1, without ending 1",
+        "arrays and tables that no ecg.yaml describes, not looked at: .csv 1, .npy 1",
+    ]
+    only_wfdb = wfdb_folder.list_recordings(tmp_path, "mine").not_looked_at
+    assert only_wfdb == (
+        "files of other kinds, not looked at: .csv 2, .npy 2, .pdf 2, .yaml 2, .dat 1, without ending 1"
+    )
+
+
+def test_of_very_many_endings_the_rest_is_counted_together(tmp_path: Path) -> None:
+    for number in range(23):
+        (tmp_path / f"r.{number:03}").write_bytes(b"")
+    said = "files of other kinds, not looked at: .000 1, .* .019 1, of 3 more endings 3"
+    with pytest.raises(FileNotFoundError, match=rf"found none: check --source \({said}\)$"):
+        folder.list_recordings(tmp_path, "mine")
 
 
 def test_a_folder_of_wfdb_alone_is_listed_as_ever(tmp_path: Path) -> None:
@@ -177,7 +211,7 @@ def table_of(source: Path, text: str) -> Listing:
     [
         (
             "file,PatientID,label\nb/r0.hea,p,AF\n",
-            r"got 'PatientID' \(patient_id\?\), 'label' \(labels\?\)",
+            r"got 'PatientID' \(did you mean patient_id\?\), 'label' \(did you mean labels\?\)",
         ),
         ("file,labels,labels\nb/r0.hea,A,B\n", "each once .* got 'labels', 'labels'"),
         ("File;Sex\nb/r0.hea;F\n", "commas between them, got 'File;Sex'"),

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from coreecg_jax.records.databases.header_comments import parse_age
 from coreecg_jax.records.databases.listing import About, Listed, Listing
+from coreecg_jax.records.databases.other_files import not_looked_at
 from coreecg_jax.records.databases.published import SPLIT
 from coreecg_jax.records.databases.tables import read_table
 from coreecg_jax.records.databases.wfdb_folder import check_name
@@ -40,9 +41,10 @@ def list_recordings(source: Path, name: str | None = None) -> Listing:
     found = [path.relative_to(source).as_posix() for path in recordings_below(source)]
     files = [file for file in found if Path(file).name != TABLE]
     if not files:
+        others = not_looked_at(source, (), (TABLE,)).replace("\n", "; ")
         raise FileNotFoundError(
             f"expected files of {', '.join(SUFFIXES)} below {source} (arrays and tables with an ecg.yaml), "
-            "found none: check --source"
+            f"found none: check --source{others and f' ({others})'}"
         )
     told = _table(source / TABLE, files) if (source / TABLE).is_file() else {}
     times = collections.Counter(map(_stem, files))
@@ -50,7 +52,8 @@ def list_recordings(source: Path, name: str | None = None) -> Listing:
     recordings = tuple(Listed(one, file, SPLIT, told.get(file), True) for one, file in zip(ids, files))
     missing = tuple(sorted(set(told) - set(files)))
     named, reader = check_name(name or source.resolve().name), folder_reader(source)
-    return Listing(named, reader, recordings, missing, note=_note(told, files))
+    others = not_looked_at(source, files, (TABLE,))
+    return Listing(named, reader, recordings, missing, note=_note(told, files), not_looked_at=others)
 
 
 def _table(table: Path, files: Sequence[str]) -> dict[str, About]:

@@ -68,6 +68,7 @@ class Listing:
     fold_seed: int = 0
     label_sets: tuple[str, ...] = ()  # of `records.label_sets`, those of the database
     note: str = ""  # what the user should know of this copy
+    not_looked_at: str = ""  # files of the source that are no recordings, by their ending
 
     @property
     def missing_count(self) -> int:

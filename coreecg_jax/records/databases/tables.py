@@ -1,10 +1,11 @@
 """Tables that come with a database: CSV, read row by row, with the columns that are needed."""
 
 import csv
-import difflib
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+from coreecg_jax.records.spelling import with_guess
 
 # A path below the source, of plain names: no '..', no drive, no URL, nothing absolute.
 _BELOW = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)*", re.ASCII)
@@ -59,16 +60,8 @@ def _check_names(table: str, names: Sequence[str], known: Sequence[str]) -> None
     if odd:
         raise ValueError(
             f"{table}: expected columns {', '.join(known)}, each once and commas between them, got "
-            f"{', '.join(_with_guess(name, known) for name in odd[:20])}: rename these or take them out"
+            f"{', '.join(with_guess(name, known) for name in odd[:20])}: rename these or take them out"
         )
-
-
-def _with_guess(name: str, known: Sequence[str]) -> str:
-    """A column's name, and the known one that it is nearest to, whatever the case and '_'."""
-    plain = {re.sub(r"[\W_]", "", one.lower()): one for one in known}
-    near = difflib.get_close_matches(re.sub(r"[\W_]", "", name.lower()), plain, n=1)
-    meant = f" ({plain[near[0]]}?)" if near and plain[near[0]] != name else ""
-    return f"{name[:_LONGEST]!r}{meant}"
 
 
 def below(table: str, column: str, text: str, example: str) -> str:

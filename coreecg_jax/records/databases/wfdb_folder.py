@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from coreecg_jax.records.databases.listing import Listed, Listing
+from coreecg_jax.records.databases.other_files import not_looked_at
 from coreecg_jax.records.wfdb_files import wfdb_reader
 
 SPLIT = "recordings"  # "all" is reserved by tensorflow-datasets
@@ -26,7 +27,8 @@ def list_recordings(source: Path, name: str | None = None) -> Listing:
     if not files:
         raise FileNotFoundError(f"expected WFDB headers (*.hea) below {source}, found none: check --source")
     recordings = tuple(Listed(file.removesuffix(".hea"), file, SPLIT) for file in files)
-    return Listing(check_name(name or source.resolve().name), wfdb_reader(source), recordings)
+    named, others = check_name(name or source.resolve().name), not_looked_at(source, files, arrays=False)
+    return Listing(named, wfdb_reader(source), recordings, not_looked_at=others)
 
 
 def check_name(name: str) -> str:

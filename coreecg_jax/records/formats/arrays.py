@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from coreecg_jax.records.formats.csv_cells import MAX_LINE, is_number, odd_cell
 from coreecg_jax.records.formats.described import Description, describe
 from coreecg_jax.records.formats.hdf5 import read_matrix
 from coreecg_jax.records.formats.limits import check_file, check_values
@@ -17,7 +18,6 @@ from coreecg_jax.records.formats.placing import placed
 from coreecg_jax.records.recording import Recording
 from coreecg_jax.records.refusals import Reason, RecordingRefused
 
-_MAX_LINE = 1 << 16
 _MAX_TEXT = 100_000_000  # bytes: no more numbers than half of that, 400 MB, before they are counted
 
 
@@ -66,10 +66,10 @@ def read_csv(path: Path, top: Path | None = None) -> Recording:
     try:
         with path.open(encoding="utf-8-sig") as file, warnings.catch_warnings():
             warnings.simplefilter("error")  # numpy warns of a file without numbers
-            first = file.readline(_MAX_LINE)
+            first = file.readline(MAX_LINE)
             _require_commas(path.name, first)
             names = [name.strip().strip('"') for name in first.split(",")]
-            numbers = [_is_number(name) for name in names]
+            numbers = [is_number(name) for name in names]
             if not any(numbers):
                 about = _named(path.name, names, about)
             else:
@@ -78,7 +78,8 @@ def read_csv(path: Path, top: Path | None = None) -> Recording:
     except RecordingRefused:
         raise
     except Exception as error:  # not UTF-8, or what numpy stumbles over
-        raise RecordingRefused(Reason.UNREADABLE, f"{path.name}: {type(error).__name__}: {error}") from error
+        said = odd_cell(path, about.leads) or f"{type(error).__name__}: {error}"
+        raise RecordingRefused(Reason.UNREADABLE, f"{path.name}: {said}") from error
     _require_leads(path.name, about)
     if table_TS.shape[1] != len(about.leads):
         raise RecordingRefused(
@@ -134,11 +135,3 @@ def _require_leads(name: str, about: Description) -> None:
 
 def _placed(name: str, signals_ST: np.ndarray, about: Description) -> Recording:
     return placed(name, about.leads, signals_ST, [about.millivolts] * len(about.leads), about.sampling_rate)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

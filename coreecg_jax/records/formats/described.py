@@ -17,11 +17,14 @@ import yaml
 from coreecg_jax.records.formats.limits import check_file
 from coreecg_jax.records.formats.placing import check_rate, millivolts_of, positions
 from coreecg_jax.records.refusals import Reason, RecordingRefused
+from coreecg_jax.records.spelling import with_guess
 
 FILE = "ecg.yaml"
 _MAX_BYTES, _MAX_BRACKETS = 1 << 14, 20  # yaml takes seconds for a few thousand brackets
 _NUMBERS = ("sampling_rate", "millivolts_per_unit")
 _KEYS = ("sampling_rate", "unit", "millivolts_per_unit", "leads", "dataset")
+_OTHER_WORDS = dict.fromkeys(("fs", "hz", "rate", "sfreq", "frequency", "samplingfrequency"), "sampling_rate")
+_OTHER_WORDS |= dict.fromkeys(("channels", "signals", "columns"), "leads")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,9 +81,15 @@ def read_description(path: Path) -> Description:
         raise RecordingRefused(Reason.UNREADABLE, f"{path.name}: no YAML ({type(error).__name__})") from error
     if isinstance(said, dict):
         said = {key: _as_number(value) if key in _NUMBERS else value for key, value in said.items()}
-    if not isinstance(said, dict) or not set(said) <= set(_KEYS) or not _number(said.get("sampling_rate")):
+    if isinstance(said, dict) and (odd := [str(key) for key in said if key not in _KEYS]):
+        named = ", ".join(with_guess(key, _KEYS, _OTHER_WORDS) for key in odd[:20])
         raise RecordingRefused(
-            Reason.UNREADABLE, f"{path.name}: expected sampling_rate and some of {', '.join(_KEYS[1:])}"
+            Reason.UNREADABLE, f"{path.name}: expected keys among {', '.join(_KEYS)}, got {named}"
+        )
+    if not isinstance(said, dict) or not _number(said.get("sampling_rate")):
+        raise RecordingRefused(
+            Reason.UNREADABLE,
+            f"{path.name}: expected sampling_rate: a number of Hz, and some of {', '.join(_KEYS[1:])}",
         )
     check_rate(path.name, float(said["sampling_rate"]))
     leads, dataset = said.get("leads", []), said.get("dataset", "")

@@ -22,13 +22,13 @@ _SELF_DESCRIBED: dict[str, Callable[[Path], Recording]] = {
     ".dicom": read_dicom,
     ".xml": read_xml,
 }
-_DESCRIBED: dict[str, Callable[[Path, Path | None], Recording]] = {
+DESCRIBED: dict[str, Callable[[Path, Path | None], Recording]] = {
     ".csv": read_csv,
     ".npy": read_npy,
     ".h5": read_described_hdf5,
     ".hdf5": read_described_hdf5,
 }
-SUFFIXES = (*_SELF_DESCRIBED, *_DESCRIBED)
+SUFFIXES = (*_SELF_DESCRIBED, *DESCRIBED)
 
 
 def read_recording(path: Path, top: Path | None = None) -> Recording:
@@ -48,8 +48,8 @@ def read_recording(path: Path, top: Path | None = None) -> Recording:
         return read_wfdb(path, top)
     if suffix in _SELF_DESCRIBED:
         return _SELF_DESCRIBED[suffix](path)
-    if suffix in _DESCRIBED:
-        return _DESCRIBED[suffix](path, top)
+    if suffix in DESCRIBED:
+        return DESCRIBED[suffix](path, top)
     raise RecordingRefused(Reason.UNREADABLE, f"{path.name}: expected one of {', '.join(SUFFIXES)}")
 
 
@@ -72,5 +72,5 @@ def walk_recordings(folder: Path) -> Iterator[Path]:
     for here, _, files in os.walk(folder):
         for path in (Path(here) / name for name in files):
             suffix = path.suffix.lower()
-            if suffix in _SELF_DESCRIBED or (suffix in _DESCRIBED and described_by(path, folder)):
+            if suffix in _SELF_DESCRIBED or (suffix in DESCRIBED and described_by(path, folder)):
                 yield path

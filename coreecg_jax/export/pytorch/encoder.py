@@ -1,142 +1,24 @@
-"""The encoder of a bundle in PyTorch. This file can be copied: it needs torch, safetensors and numpy only.
-
-    encoder = load("FOLDER")                      # a torch.nn.Module, float32, ready for fine-tuning too
-    embedding_BF = encoder(ecg_BLW, available_BL)  # mV at the bundle's rate, filtered (config.json says how)
-
-It computes what `coreecg_jax.load(FOLDER).embed` does with conditioned windows (`test_vectors.npz`).
-"""
-
-import hashlib
-import json
-from pathlib import Path
+"""The encoder itself: from windows to embeddings, with the bundle's parameters."""
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-CONFIG, TENSORS, SUMS = "config.json", "model.safetensors", "SHA256SUMS"
-VERSIONS = (1, 2, 3)  # of the format: they have the same encoder
-POOLINGS = ("rhythm", "lead", "recording")
+from .leads import LEADS, Training, as_bool, warn_of_unseen
+
 # I, II, III, aVR, aVL, aVF from I and II; V1 to V6 come after them.
 LIMBS = ((1.0, 0.0), (0.0, 1.0), (-1.0, 1.0), (-0.5, -0.5), (1.0, -0.5), (-0.5, 1.0))
-LEADS = 12
 TIME_SLOPES = (2.0, 0.5, 0.0)  # of the attention bias, a column; heads take them in turn
-SCALES = (1e-3, 0.2)  # mV: the smallest of a recording, and the typical one
-NOT_OF_THE_ENCODER = ("network.decoder_", "network.mask_token", "network.projector.", "fda.")
 SHIFTS, LAG_COLUMNS = 3, 10  # of pooling 'rhythm'
-
-
-def load(folder: str | Path) -> "Encoder":
-    """The encoder of a bundle whose files are as they were written.
-
-    Raises:
-      ValueError: when a digest, a field of config.json or a tensor is not as it must be; says which.
-    """
-    for name in (CONFIG, TENSORS):
-        _require_digest(Path(folder), name)
-    return read(folder)
-
-
-def read(folder: str | Path) -> "Encoder":
-    """As `load`, whatever the digests say."""
-    config = json.loads((Path(folder) / CONFIG).read_text(encoding="utf-8"))
-    try:
-        _require_known(config)
-        expected = _shapes(config["network"])
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{CONFIG}: a field is missing or of another type: {error!r}") from error
-    try:
-        tensors = load_file(Path(folder) / TENSORS)
-    except SafetensorError as error:
-        raise ValueError(f"{TENSORS}: {error}") from error
-    of_encoder = {name: x for name, x in tensors.items() if not name.startswith(NOT_OF_THE_ENCODER)}
-    missing, unknown = sorted(set(expected) - set(of_encoder)), sorted(set(of_encoder) - set(expected))
-    if missing or unknown:
-        raise ValueError(
-            f"{TENSORS}: not the tensors of the encoder in {CONFIG}: missing {missing[:5]}, "
-            f"unknown {unknown[:5]}"
-        )
-    for name, x in tensors.items():
-        shape = expected.get(name, tuple(x.shape))
-        if (x.dtype, tuple(x.shape)) != (torch.float32, shape) or not x.isfinite().all():
-            raise ValueError(
-                f"{TENSORS}: {name}: expected finite float32 {list(shape)}, got {x.dtype} {list(x.shape)}"
-            )
-    return Encoder(config, of_encoder)
-
-
-def _require_digest(folder: Path, name: str) -> None:
-    """The SHA-256 of a file is the one that SHA256SUMS has of it."""
-    if not (folder / SUMS).is_file() or not (folder / name).is_file():
-        raise ValueError(f"{folder}: expected {SUMS} and {name}: no bundle, or not copied whole")
-    lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
-    with (folder / name).open("rb") as file:
-        got = f"{hashlib.file_digest(file, 'sha256').hexdigest()}  {name}"
-    if got not in lines:
-        raise ValueError(
-            f"{folder / name}: its SHA-256 is not that of {SUMS}: it was damaged or changed after it was "
-            "written; copy the bundle again"
-        )
-
-
-def _require_known(config: dict) -> None:
-    """Raises ValueError for what this file would compute wrongly, or not at all."""
-    network, made, patch = config["network"], config["representation"], config["network"]["patch"]
-    scales = [config["normalisation"][name] for name in ("smallest_scale", "typical_scale")]
-    known = {
-        "format_version": (config["format_version"], VERSIONS),
-        "representation.pooling": (made["pooling"], POOLINGS),
-        "network.dtype": (network["dtype"], ("float32",)),
-        "normalisation.smallest_scale and typical_scale": (scales, (list(SCALES),)),
-        "unit": (config["unit"], ("mV",)),
-    }
-    for field, (got, expected) in known.items():
-        if got not in expected:
-            raise ValueError(f"{CONFIG}: {field}: expected {' or '.join(map(str, expected))}, got {got!r}")
-    sizes = {f"network.{name}": network[name] for name in ("patch", "width", "depth", "heads")}
-    sizes |= {f"representation.{name}": made[name] for name in ("crop_samples", "crops")}
-    for field, got in sizes.items():
-        if type(got) is not int or got < 1:
-            raise ValueError(f"{CONFIG}: {field}: expected 1 or more, got {got!r}")
-    if made["crop_samples"] % patch or network["width"] % (2 * network["heads"]):
-        raise ValueError(
-            f"{CONFIG}: expected representation.crop_samples to be a multiple of network.patch, and "
-            f"network.width of 2 * network.heads, got {made['crop_samples']} and {patch}, "
-            f"{network['width']} and {network['heads']}"
-        )
-
-
-def _shapes(network: dict) -> dict[str, tuple[int, ...]]:
-    """Name -> shape of every tensor that the encoder of such a network has."""
-    patch, width, depth, kernels = (network[name] for name in ("patch", "width", "depth", "kernels"))
-    linear = {"qkv": (width, 3 * width), "attention_out": (width, width)}
-    linear |= {"mlp_in": (width, 4 * width), "mlp_out": (4 * width, width)}
-    layers, shapes = "encoder_stack.layers", {}
-    for name, (before, after) in linear.items():
-        shapes[f"{layers}.{name}.kernel"] = (depth, before, after)
-        shapes[f"{layers}.{name}.bias"] = (depth, after)
-    shapes |= {"embed.linear.kernel": (patch + 2 * kernels, width), "embed.linear.bias": (width,)}
-    norms: dict[str, tuple[int, ...]] = {
-        f"{layers}.attention_norm": (depth, width),
-        f"{layers}.mlp_norm": (depth, width),
-    }
-    norms |= {"encoder_stack.norm": (width,), "embed.norm": (width,)}
-    norms |= {"patch_norm": (patch,)} if network["normalise_patches"] else {}
-    shapes |= {f"{name}.{part}": shape for name, shape in norms.items() for part in ("scale", "bias")}
-    if kernels:
-        shapes |= {"embed.taps": (network["kernel_length"], kernels), "embed.bias": (kernels,)}
-    shapes |= {"lead_embedding": (LEADS, width), "free_tokens": (1 + network["registers"], width)}
-    return {f"network.{name}": shape for name, shape in shapes.items()}
 
 
 class Encoder(nn.Module):
     """Embeddings of windows. `parts` has the encoder's parameters by their names in the file, '/' for '.'."""
 
-    def __init__(self, config: dict, tensors: dict[str, Tensor]):
+    def __init__(self, config: dict, tensors: dict[str, Tensor], training: Training):
         super().__init__()
+        self.trained = training
         self.network, self.made = config["network"], config["representation"]
         self.smallest = config["normalisation"]["smallest_scale"]  # mV
         self.typical = config["normalisation"]["typical_scale"]
@@ -147,17 +29,23 @@ class Encoder(nn.Module):
     def forward(self, ecg: Tensor, available: Tensor | None = None) -> Tensor:
         """Embeddings float32 [B, F] of ecg float32 [B, 12, W] in mV, of at least one crop, valid to the end.
 
-        `available` bool [B, 12]: leads that are there; the others take part in nothing, whatever they hold.
-        A row without a lead, or with NaN or infinity in an available one, is NaN.
+        `available` bool [B, 12], or 0 and 1 of any type: leads that are there; the others take part in
+        nothing, whatever they hold. A row without a lead, or with NaN or infinity in an available one, is
+        NaN. Of fewer leads than training ever left it warns (`UnseenLeads`), but not where it is compiled.
+
+        Raises:
+          ValueError: when a shape is another one, or `available` has other numbers.
         """
-        if available is None:
-            available = torch.ones(ecg.shape[:2], dtype=torch.bool, device=ecg.device)
         samples, room = self.made["crop_samples"], ecg.shape[-1] - self.made["crop_samples"]
-        if ecg.ndim != 3 or ecg.shape[1] != LEADS or room < 0 or available.shape != ecg.shape[:2]:
+        told = ecg.new_ones(ecg.shape[:2], dtype=torch.bool) if available is None else available
+        if ecg.ndim != 3 or ecg.shape[1] != len(LEADS) or room < 0 or told.shape != ecg.shape[:2]:
             raise ValueError(
                 f"expected ecg [B, 12, {samples} or more] and available [B, 12], got {tuple(ecg.shape)} and "
-                f"{tuple(available.shape)}"
+                f"{tuple(told.shape)}"
             )
+        available = as_bool(told)
+        if not torch.compiler.is_compiling():  # it looks at the values, which are not known then
+            warn_of_unseen(available, self.trained)
         finite = torch.where(available[..., None], ecg, 0.0).isfinite().flatten(1).all(1)
         usable = available.any(1) & finite
         # Read as zeros: NaN would reach every gradient, even where the loss leaves the row out (0 * NaN).
@@ -210,7 +98,7 @@ class Encoder(nn.Module):
         """The global token [B, D], tokens [B, 12, N, D] after the last and before the first layer."""
         patch, width, p = self.network["patch"], self.network["width"], self.parts
         batch, columns = len(read), read.shape[-1] // patch
-        embedded = self.embed(read.reshape(-1, patch)).reshape(batch, LEADS, columns, width)
+        embedded = self.embed(read.reshape(-1, patch)).reshape(batch, len(LEADS), columns, width)
         x = embedded + _positions(columns, width).to(read.device) + p["lead_embedding"][:, None]
         free = p["free_tokens"][None].expand(batch, -1, -1)
         x = torch.cat([free, x.flatten(1, 2)], 1)
@@ -218,7 +106,7 @@ class Encoder(nn.Module):
         for layer in range(self.network["depth"]):
             x = self._block(x, bias, layer)
         x = self._norm(x, "encoder_stack/norm")
-        return x[:, 0], x[:, free.shape[1] :].reshape(batch, LEADS, columns, width), embedded
+        return x[:, 0], x[:, free.shape[1] :].reshape(batch, len(LEADS), columns, width), embedded
 
     def embed(self, patches: Tensor) -> Tensor:
         """Tokens [X, D] of patches [X, P]: of their samples and of what small convolutions find."""
@@ -235,7 +123,7 @@ class Encoder(nn.Module):
 
     def _bias(self, columns: int, seen: Tensor, free: int) -> Tensor:
         """Added to the logits: nearness in time, for a part of the heads; unseen tokens shut out."""
-        column = torch.arange(columns, device=seen.device).repeat(LEADS)
+        column = torch.arange(columns, device=seen.device).repeat(len(LEADS))
         slopes = torch.tensor(np.resize(TIME_SLOPES, self.network["heads"]), device=seen.device).float()
         distance = (column[:, None] - column[None]).abs().float()
         time = -slopes[:, None, None] * distance * float(self.network["time_bias"])

@@ -1,0 +1,22 @@
+"""Names that a user writes: a slip is answered with the name that was meant."""
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+
+_LONGEST = 200  # characters of a name that are shown
+
+
+def with_guess(name: str, known: Sequence[str], others: Mapping[str, str] | None = None) -> str:
+    """A name in quotes, and the known one that it is nearest to, whatever the case and '_'.
+
+    `others` has further spellings of known names, in lower case and without '_'.
+    """
+    plain = {_plain(one): one for one in known} | (dict(others) if others else {})
+    near = difflib.get_close_matches(_plain(name), plain, n=1)
+    meant = f" (did you mean {plain[near[0]]}?)" if near and plain[near[0]] != name else ""
+    return f"{name[:_LONGEST]!r}{meant}"
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\W_]", "", name.lower())

@@ -1,0 +1,89 @@
+"""What cannot be written is said before anything is read, with the flag to change."""
+
+import errno
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+from made_launches import launched
+
+from coreecg_jax.records.databases import simulated
+from coreecg_jax.records.one_recording import Settings
+from coreecg_jax.records.prepare import prepare
+from coreecg_jax.records.schema import Preprocessing
+from launch.writable import require_writable, unwritable
+
+# Nothing of what these name is there: it would be missed, were it looked for first.
+LAUNCHES = [
+    ("embed", "/proc/x.parquet", ["--bundle=absent", "absent"]),
+    ("quality", "/proc/x.html", ["--data=absent"]),
+    ("prepare", "/proc/x", ["--database=folder", "--source=absent"]),
+    ("export", "/proc/x", ["--checkpoint=absent", "--formats="]),
+    ("fill", "/proc/x.png", ["--bundle=absent", "absent"]),
+]
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="Linux has a folder that takes no files")
+@pytest.mark.parametrize(("verb", "out", "flags"), LAUNCHES, ids=[verb for verb, *_ in LAUNCHES])
+def test_a_launcher_says_so_first(verb: str, out: str, flags: list[str]) -> None:
+    result = launched(f"launch.{verb}", f"--out={out}", *flags)
+    expected = (
+        f"error: --out={out} cannot be written (/proc: no such file or directory): choose another --out"
+    )
+    assert (result.returncode, result.stderr, result.stdout) == (2, f"{expected}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("path", "is_file", "why"),
+    [
+        ("file/x", False, ".*file: not a directory"),
+        ("file/below/x.html", True, ".*file: not a directory"),
+        ("file", False, "a file is there"),
+        ("folder", True, "a folder is there"),
+    ],
+)
+def test_what_stands_in_the_way_is_named(tmp_path: Path, path: str, is_file: bool, why: str) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OSError, match=rf"^--out=.*{path} cannot be written \({why}\): choose another --out$"):
+        require_writable("--out", tmp_path / path, is_file=is_file)
+
+
+def test_a_read_only_file_system_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read_only(**where: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", str(where["dir"]))
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", read_only)
+    assert unwritable(tmp_path / "a" / "b") == f"{tmp_path}: read-only file system"
+
+
+def test_what_can_be_written_is_not_touched(tmp_path: Path) -> None:
+    (tmp_path / "old.html").write_text("old")
+    require_writable("--out", tmp_path / "old.html", is_file=True)
+    require_writable("--out", tmp_path / "new" / "x.html", is_file=True)
+    require_writable("--out", tmp_path / "new" / "x")
+    require_writable("--out", tmp_path)
+    assert [path.name for path in tmp_path.rglob("*")] == ["old.html"]
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="Linux has a folder that takes no files")
+def test_a_run_that_cannot_be_written_names_its_flag() -> None:
+    result = launched("launch.demo", "--workdir=/proc/x")
+    said = "--workdir=/proc/x cannot be written (/proc: no such file or directory): choose another --workdir"
+    assert result.stderr == f"error: {said}\n"
+
+
+def test_a_data_set_that_is_there_may_be_read_only(tmp_path: Path) -> None:
+    settings = Settings(Preprocessing(sampling_rate=100.0))
+    prepare(simulated.list_recordings(5), tmp_path / "data", settings)
+    (tmp_path / "data").chmod(0o555)
+    if os.access(tmp_path / "data", os.W_OK):
+        pytest.skip("root may write where nobody may")
+    flags = ["--database=simulated", f"--out={tmp_path / 'data'}", "--sampling_rate=100"]
+    there, other = (launched("launch.prepare", *flags, f"--recordings={number}") for number in (5, 6))
+    named = launched("launch.prepare", *flags, "--recordings=5", "--name=more")
+    (tmp_path / "data").chmod(0o755)
+    assert there.stdout.startswith("was there already: "), there.stderr
+    assert "was prepared with other settings" in other.stderr
+    assert named.stderr.endswith("data: permission denied): choose another --out\n")
