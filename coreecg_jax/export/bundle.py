@@ -12,16 +12,12 @@ import jax
 import numpy as np
 
 from coreecg_jax.export import crops, filling, programs, recordings
-from coreecg_jax.export.description import (
-    Description,
-    require_learned_importance,
-    require_trained_decoder,
-)
+from coreecg_jax.export.description import Description, require_trained_decoder
+from coreecg_jax.export.importance import Importance, importance_of
 from coreecg_jax.export.recordings import Conditioned, Windows
 from coreecg_jax.export.signals import Signal, several_of
 from coreecg_jax.method.layers import taken_apart
 from coreecg_jax.method.representation import compiled_represent
-from coreecg_jax.method.views import FDA
 from coreecg_jax.records.conditioning import filters_are_imported, import_filters
 from coreecg_jax.records.leads import LEADS
 from coreecg_jax.records.refusals import RecordingRefused
@@ -40,14 +36,6 @@ class Tokens(NamedTuple):
     tokens_BLND: np.ndarray  # float32, leads in the order of LEADS, columns in time; 0 where not seen
     global_BD: np.ndarray  # float32
     seen_BLN: np.ndarray  # bool, where there was a signal
-
-
-class Importance(NamedTuple):
-    """What FDA learned to protect."""
-
-    hertz_M: np.ndarray  # centre of each band
-    logit_M: np.ndarray  # mean 0 and deviation 1 over bands: above 0 rather protected, below rather varied
-    energy_weight: float  # how much a recording's own energy in a band adds
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -165,13 +153,7 @@ class Bundle:
         Raises:
           ValueError: when FDA learned nothing.
         """
-        require_learned_importance(self.description)
-        training, rate = self.description.training, self.description.preprocessing.sampling_rate
-        s_M = np.asarray(self.fda["s"], np.float64)
-        centred_M = s_M - s_M.mean()
-        logit_M = centred_M / np.sqrt((centred_M**2).mean() + 1e-6)  # as `views.FDA` standardises
-        hertz_M = FDA(mode=training.fda_mode).centres(training.crop_samples, rate)
-        return Importance(hertz_M, logit_M, float(self.fda["a"]))
+        return importance_of(self.description, self.fda)
 
     def _program(self, places: tuple[int, ...]) -> Any:
         leads = [LEADS[place] for place in places]

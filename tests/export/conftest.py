@@ -1,6 +1,7 @@
 """One written bundle for all tests of this folder, and one simulated recording."""
 
 import shutil
+import warnings
 
 import numpy as np
 import pytest
@@ -34,3 +35,11 @@ def bundle(written):
 def ecg() -> np.ndarray:
     """float64[12, 5000] mV at 500 Hz."""
     return simulate(0, 1, 0, sampling_rate=500.0, seconds=10.0).ecg_LT
+
+
+@pytest.fixture(scope="session")
+def embedding(bundle, ecg) -> np.ndarray:
+    """Of that recording, float32[1, F]."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        return bundle.embed(ecg, fs=500)

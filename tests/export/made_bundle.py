@@ -54,6 +54,11 @@ def made_description(network=NETWORK, pooling="lead", parts=PARTS):
     )
 
 
+def rows(ecg, leads):
+    """Those leads of a recording of twelve."""
+    return ecg[[LEADS.index(lead) for lead in leads]]
+
+
 def made_parameters(network=NETWORK):
     """Random parameters: of the initial ones many are zero, and a zero hides what it multiplies."""
     rng = np.random.default_rng(0)

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_damage import KINDS, damage
+from made_damage import damage
+from made_whole import KINDS
 
 from coreecg_jax.records.formats.arrays import read_csv
 from coreecg_jax.records.formats.described import read_description

@@ -24,6 +24,11 @@ def tiny_config(changes=None):
     return config
 
 
+def validating_config(root, changes=None):
+    """The same, on the data below `root`, validated at each step."""
+    return tiny_config({"data.root": str(root), "run.validate_every": 1, **(changes or {})})
+
+
 def tiny_experiment(changes=None):
     return build(resolved(tiny_config(changes)), PREPROCESSING)
 
