@@ -32,7 +32,7 @@ def shape_of(size: Size) -> dict[str, Any]:
     return {name: value for name, value in dataclasses.asdict(size).items() if not name.endswith("batch")}
 
 
-def objective_of(size: Size) -> MaskedAutoencoder:
+def objective_of(size: Size, attention: str = "plain") -> MaskedAutoencoder:
     """Ours with the peer's network: a linear embedding, no time bias."""
     dtype = "float32" if jax.default_backend() == "cpu" else "bfloat16"
     network = CoReECG(
@@ -45,6 +45,7 @@ def objective_of(size: Size) -> MaskedAutoencoder:
         fda=FDA(mode="off"),
         stdm=STDM(mode="random", random_count="fixed"),
         lambda_c=0.0,
+        attention=attention,
     )
 
 
@@ -55,13 +56,14 @@ def recordings_of(name: str, backend: str) -> int:
 
 def steps(name: str, batch: str = "") -> Iterator[Row]:
     """A row each for ours, PyTorch as it is and compiled, on `batch` recordings or as many as suit the
-    device."""
+    device. On a GPU ours attends both ways."""
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # both live on one accelerator
     size, batch_size = SIZES[name], int(batch or recordings_of(name, jax.default_backend()))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.set_num_threads(len(os.sched_getaffinity(0)))
+    ours = {"JAX": "plain"} | ({"JAX, cuDNN's attention": "cudnn"} if jax.default_backend() == "gpu" else {})
     made = {
-        "JAX": _ours(size, batch_size),
+        **{runtime: _ours(size, batch_size, attention) for runtime, attention in ours.items()},
         "PyTorch": _theirs(size, batch_size, device, compiled=False),
         "PyTorch compiled": _theirs(size, batch_size, device, compiled=True),
     }
@@ -108,8 +110,8 @@ def _clock() -> Callable[[], float]:
     return time.process_time if one_core else time.perf_counter
 
 
-def _ours(size: Size, batch_size: int) -> Callable[[], None]:
-    train_step, state, batch = first_step(objective_of(size), batch_size)
+def _ours(size: Size, batch_size: int, attention: str) -> Callable[[], None]:
+    train_step, state, batch = first_step(objective_of(size, attention), batch_size)
     held = [state]
 
     def run() -> None:

@@ -78,6 +78,7 @@ def get_config() -> ml_collections.ConfigDict:
     run.checkpoint_every = 1000  # steps
     run.steps_per_dispatch = 1  # most steps sent to the devices at once; above 1 with data.placement=device
     run.remat = "none"  # what is computed again for the gradient: dots (all but products with weights), all
+    run.attention = "plain"  # or cudnn: its fused kernels, on NVIDIA GPUs in bfloat16 (never run)
     run.fsdp = 1  # devices that share each large parameter and its moments; 1: each device has all
     run.max_skipped_in_a_row = 10  # steps whose loss or gradient is not finite; at so many the run stops
     run.probe_task = (

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from coreecg_jax.method.division import each_its_own
+from coreecg_jax.method.fused_attention import attend_fused, is_fused
 from coreecg_jax.method.machine import traced_for_cpu
 
 TIME_SLOPES = (2.0, 0.5, 0.0)  # of the attention bias, a column; heads take them in turn
@@ -36,6 +37,8 @@ def attend(q_BHKd: jax.Array, k_BHKd: jax.Array, v_BHKd: jax.Array, bias_BHKK: j
     Heads stand before tokens: on a CPU the batched products run 2.5 times faster so than through
     `jax.nn.dot_product_attention` (docs/performance.md).
     """
+    if is_fused():
+        return attend_fused(q_BHKd, k_BHKd, v_BHKd, bias_BHKK)
     if traced_for_cpu() and q_BHKd.shape[-2] >= MANY_TOKENS:
         return each_its_own(_one_by_one)(q_BHKd, k_BHKd, v_BHKd, bias_BHKK)
     return _attend(q_BHKd, k_BHKd, v_BHKd, bias_BHKK)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from coreecg_jax.method import fused_attention, rematerialisation
 from coreecg_jax.method.division import by_rows, joined
 from coreecg_jax.method.losses import (
     Metrics,
@@ -24,7 +25,6 @@ from coreecg_jax.method.normalisation import (
     normalise,
     random_starts,
 )
-from coreecg_jax.method.rematerialisation import rematerialising, require_choice
 from coreecg_jax.method.views import FDA, View
 
 
@@ -59,6 +59,7 @@ class Objective:
         are not blown up to noise.
       remat: what layers compute again for the gradient, 'none', 'dots' or 'all'
         (`rematerialisation.CHOICES`); changes no number but by rounding.
+      attention: 'plain', or 'cudnn' on NVIDIA GPUs (`fused_attention`); no more than rounding either.
     """
 
     network: CoReECG
@@ -75,9 +76,13 @@ class Objective:
     scale_jitter: float = 0.2
     target_floor: float = 0.1
     remat: str = "none"
+    attention: str = "plain"
 
     def __post_init__(self) -> None:
-        require_choice(self.remat)
+        rematerialisation.require_choice(self.remat)
+        network = self.network
+        heads = network.width // network.heads, network.decoder_width // network.decoder_heads
+        fused_attention.require_choice(self.attention, str(network.dtype), heads)
         if not (self.lambda_r or self.lambda_c):
             raise ValueError(
                 "objective: expected lambda_r or lambda_c above 0, got 0 for both: nothing would be learned"
@@ -118,7 +123,7 @@ class Objective:
           available: bool[B, 12].
           patient: uint32[B]; recordings of one patient are not negatives of each other.
         """
-        with rematerialising(self.remat):
+        with rematerialisation.rematerialising(self.remat), fused_attention.attending_by(self.attention):
             forward = self.forward(parameters, key, ecg, length, available)
         return self.losses(forward, patient)
 

@@ -41,6 +41,7 @@ NOT_NEGATIVE = (
     "model.registers",
     *(f"objective.{name}" for name in ("lambda_r", "lambda_c", "scale_jitter")),
 )
+_OF_THE_RUN = ("remat", "attention")  # fields of `run` that the objective takes too
 # Who takes the fields of each group, and what it is given besides.
 _MAKERS: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {
     "model": (CoReECG, ("parent", "name")),
@@ -48,7 +49,7 @@ _MAKERS: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {
     "mask": (STDM, ()),
     "objective": (
         Objective,
-        ("network", "crop_samples", "sampling_rate", "millivolts_per_unit", "fda", "stdm", "remat"),
+        ("network", "crop_samples", "sampling_rate", "millivolts_per_unit", "fda", "stdm", *_OF_THE_RUN),
     ),
     "optimizer": (make_optimizer, ("steps",)),
 }
@@ -105,7 +106,8 @@ def build(config: ml_collections.ConfigDict, preprocessing: Preprocessing) -> Ex
         millivolts_per_unit=MILLIVOLTS_PER_STORED_UNIT * preprocessing.microvolts_per_unit,
         fda=FDA(**groups["view"]),
         stdm=STDM(**groups["mask"]),
-        remat=config.run.get("remat", "none"),  # older runs had no choice
+        remat=config.run.get("remat", "none"),  # older runs had no choice, here and below
+        attention=config.run.get("attention", "plain"),
         **groups["objective"],
     )
     _require_room(config, objective, preprocessing)

@@ -14,7 +14,7 @@ from coreecg_jax.records.schema import OtherSettings, Preprocessing
 from coreecg_jax.training.processes import texts
 
 PACKAGES = ("coreecg-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
-# What may differ between the start of a run and its resumption. The first change no result; the next four
+# What may differ between the start of a run and its resumption. The first change no result; the next five
 # change the order of sums or their rounding, as other devices do; the last decides about a shard that was
 # damaged meanwhile, and is told by the metrics.
 FREE_ON_RESUME = (
@@ -27,6 +27,7 @@ FREE_ON_RESUME = (
     "config.run.steps_per_dispatch",
     "config.run.fsdp",
     "config.run.remat",
+    "config.run.attention",
     "config.data.on_corrupt",
 )
 
