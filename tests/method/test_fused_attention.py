@@ -9,8 +9,10 @@ import pytest
 from made_networks import parameters_of, tiny_network
 
 from coreecg_jax.method.attention import attend, attention_bias
+from coreecg_jax.method.division import dividing
 from coreecg_jax.method.fused_attention import attend_fused, attending_by
 from coreecg_jax.method.objective import Objective
+from coreecg_jax.training.mesh import place
 
 BATCH, HEADS, FREE, WIDTH = 2, 4, 3, 16
 
@@ -45,15 +47,16 @@ def test_the_bias_is_exact_in_bfloat16():
     assert np.unique(bias).size > 100
 
 
-@pytest.mark.parametrize("tokens", [20, 21])
-def test_cudnn_takes_what_it_is_given(tokens, monkeypatch):
+@pytest.mark.parametrize(("tokens", "devices"), [(20, 1), (21, 1), (21, 2)])
+def test_cudnn_takes_what_it_is_given(tokens, devices, monkeypatch):
     """Forwards and backwards, lowered for CUDA; its own checks of shapes and types are asked."""
     cudnn = "jax._src.cudnn.fused_attention_stablehlo"
     monkeypatch.setattr(f"{cudnn}.check_cudnn_version", lambda: 91000)
     monkeypatch.setattr(f"{cudnn}.check_compute_capability", lambda capability: True)
     monkeypatch.setattr(f"{cudnn}.is_cuda_compute_capability_equal", lambda capability: False)
     given = made(tokens, jnp.bfloat16)
-    traced = jax.jit(lambda *each: gradients(attend_fused, *each)).trace(*given)
+    with dividing(place(devices=jax.devices()[:devices]).divided):
+        traced = jax.jit(lambda *each: gradients(attend_fused, *each)).trace(*given)
     text = traced.lower(lowering_platforms=("cuda",)).as_text()
     assert "__cudnn$fmhaScaleBiasSoftmax(" in text
     assert "__cudnn$fmhaScaleBiasSoftmaxBackward(" in text
