@@ -141,8 +141,8 @@ def _without_f1(first: Result, second: Result) -> str:
         return "a result of before has no thresholds"
     rules = [result.numbers.get("f1_thresholds") for result in (first, second)]
     codes = [result.numbers.get("digests", {}).get("code") for result in (first, second)]
-    if rules == [None, None] and codes[0] != codes[1]:
-        return "results of before do not say how thresholds were chosen, and these are not of one version"
+    if rules == [None, None] and (None in codes or codes[0] != codes[1]):
+        return "results of before do not say how thresholds were chosen, nor are these of one version"
     said = [rule or "not said (a result of before)" for rule in rules]
     return "" if rules[0] == rules[1] else f"thresholds were chosen otherwise: {said[0]} / {said[1]}"
 

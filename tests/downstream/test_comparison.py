@@ -129,8 +129,13 @@ def test_results_of_before_have_no_f1(result):
         ({"f1_thresholds": "x"}, {"f1_thresholds": "x"}, ""),
         ({"f1_thresholds": "x"}, {"f1_thresholds": "y"}, "thresholds were chosen otherwise: x / y"),
         ({}, {"f1_thresholds": "x"}, "thresholds were chosen otherwise: not said (a result of before) / x"),
-        ({}, {}, ""),  # of one version
-        ({}, {"digests": {"code": "other"}}, "results of before do not say how thresholds were chosen, and"),
+        ({"digests": {"code": "one"}}, {"digests": {"code": "one"}}, ""),
+        ({}, {}, "results of before do not say how thresholds were chosen, nor"),
+        (
+            {"digests": {"code": "one"}},
+            {"digests": {"code": "other"}},
+            "results of before do not say how thresholds were chosen, nor",
+        ),
     ],
 )
 def test_f1_is_compared_by_one_rule_of_thresholds_alone(result, first, second, said):

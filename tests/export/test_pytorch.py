@@ -121,6 +121,30 @@ def test_of_leads_that_training_left_or_none_at_all_it_says_nothing(written, lea
     pytorch.load(written)(torch.ones(1, 12, 1000), available)  # a warning would be an error
 
 
+@pytest.mark.filterwarnings("ignore:There is a performance drop:UserWarning")  # of torch
+@pytest.mark.parametrize("masked", [False, True])
+def test_gradients_of_each_recording_by_vmap_are_those_of_each_alone(written, masked) -> None:
+    encoder = pytorch.load(written)
+    parameters = dict(encoder.named_parameters())
+    ecg = torch.tensor(np.random.default_rng(0).normal(size=(2, 1, 12, 1000)), dtype=torch.float32)
+    there = torch.ones(2, 1, 12, dtype=torch.bool)
+
+    def loss(parameters, *one):
+        return torch.func.functional_call(encoder, parameters, one).square().sum()
+
+    given = (ecg, there) if masked else (ecg,)
+    by_row = torch.func.vmap(torch.func.grad(loss), in_dims=(None, *[0] * len(given)))(parameters, *given)
+    alone = torch.func.grad(loss)(parameters, *(each[1] for each in given))
+    for name, expected in alone.items():
+        torch.testing.assert_close(by_row[name][1], expected, atol=1e-4, rtol=1e-3, msg=name)
+
+
+def test_shapes_are_known_without_numbers(written) -> None:
+    encoder = pytorch.load(written).to("meta")
+    ecg, there = torch.ones(2, 12, 1000, device="meta"), torch.ones(2, 12, dtype=torch.bool, device="meta")
+    assert encoder(ecg, there).shape == pytorch.load(written)(torch.ones(2, 12, 1000)).shape
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.int64, torch.uint8])
 def test_a_mask_of_zeros_and_ones_is_one_of_bool(written, dtype) -> None:
     vectors, encoder = read_vectors(written / folder.VECTORS), pytorch.load(written)

@@ -32,6 +32,7 @@ class Encoder(nn.Module):
         `available` bool [B, 12], or 0 and 1 of any type: leads that are there; the others take part in
         nothing, whatever they hold. A row without a lead, or with NaN or infinity in an available one, is
         NaN. Of fewer leads than training ever left it warns (`UnseenLeads`), but not where it is compiled.
+        `torch.export` and `torch.func.vmap` take masks of bool only.
 
         Raises:
           ValueError: when a shape is another one, or `available` has other numbers.
@@ -43,16 +44,17 @@ class Encoder(nn.Module):
                 f"expected ecg [B, 12, {samples} or more] and available [B, 12], got {tuple(ecg.shape)} and "
                 f"{tuple(told.shape)}"
             )
-        available = as_bool(told)
-        if not torch.compiler.is_compiling():  # it looks at the values, which are not known then
-            warn_of_unseen(available, self.trained)
-        finite = torch.where(available[..., None], ecg, 0.0).isfinite().flatten(1).all(1)
-        usable = available.any(1) & finite
+        there = as_bool(told)
+        # All twelve need no look at the values, for which a GPU would be waited for; compiled there are none.
+        if available is not None and not torch.compiler.is_compiling():
+            warn_of_unseen(there, self.trained)
+        finite = torch.where(there[..., None], ecg, 0.0).isfinite().flatten(1).all(1)
+        usable = there.any(1) & finite
         # Read as zeros: NaN would reach every gradient, even where the loss leaves the row out (0 * NaN).
         ecg = torch.where(usable[:, None, None], ecg, 0.0)
         starts = np.unique(np.linspace(0, room, self.made["crops"]).round().astype(int))
         crops = torch.cat([ecg[..., start : start + samples] for start in starts])
-        embedding = self.represent(crops, available.repeat(len(starts), 1))
+        embedding = self.represent(crops, there.repeat(len(starts), 1))
         return torch.where(usable[:, None], embedding.reshape(len(starts), len(ecg), -1).mean(0), torch.nan)
 
     def represent(self, ecg: Tensor, available: Tensor) -> Tensor:

@@ -62,9 +62,14 @@ def as_bool(available: Tensor) -> Tensor:
 def warn_of_unseen(available: Tensor, training: Training) -> None:
     """Warns of every set of leads in bool [B, 12] that is smaller than any that training left.
 
-    A row without a lead has no embedding, and no warning.
+    A row without a lead has no embedding, and no warning. Nor is there one where the values are not known, as
+    under `torch.func.vmap` and on the device 'meta'.
     """
-    for there in sorted({tuple(row) for row in available.tolist()}):
+    try:
+        rows = available.tolist()
+    except RuntimeError:
+        return
+    for there in sorted({tuple(row) for row in rows}):
         names = [lead for lead, is_there in zip(LEADS, there) if is_there]
         if names and len(_derivable(names)) < training.fewest_leads:
             warnings.warn(_unseen(names, training), UnseenLeads, stacklevel=_CALLER)
