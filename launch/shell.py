@@ -1,12 +1,14 @@
 """What every launcher shares: a user's mistake is one sentence, not a traceback."""
 
+import _thread
 import logging as standard_logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from absl import app, flags, logging
 
@@ -15,6 +17,7 @@ from launch.mistakes import config_file_mistake, failure, is_no_space, parse_mis
 # Exit statuses (docs/running.md): 2 a mistake, 3 a run whose updates stay NaN or infinite; interrupted, as
 # shells have it, 128 + the signal: 130 Ctrl-C, 143 SIGTERM.
 _MISTAKE, _NOT_FINITE = 2, 3
+_SOON_SECONDS = 0.05
 _CACHE_VARIABLE = "JAX_COMPILATION_CACHE_DIR"
 
 flags.DEFINE_bool(
@@ -54,9 +57,21 @@ def run_main(
                 raise  # ours to mend, not the user's: with its traceback
             _give_up(failure(error))
 
+    sys.unraisablehook = _interrupted_again
     logging.set_verbosity(logging.FATAL)  # absl's default is to show what libraries tell themselves, in pages
     _let_jax_warn()
     app.run(guarded, flags_parser=_parse)
+
+
+def _interrupted_again(raised: Any) -> None:
+    """A Ctrl-C within a finaliser or a callback of the garbage collector comes again when that is over.
+
+    What is raised there Python throws away.
+    """
+    if issubclass(raised.exc_type, KeyboardInterrupt):
+        threading.Timer(_SOON_SECONDS, _thread.interrupt_main).start()
+    else:
+        sys.__unraisablehook__(raised)
 
 
 def _let_jax_warn() -> None:

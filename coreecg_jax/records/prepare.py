@@ -50,11 +50,12 @@ class Prepared:
         empty = ", ".join(fold for fold in folds if fold not in counts["windows_by_split"])
         reasons = ", ".join(f"{reason} {count}" for reason, count in counts["refused_by_reason"].items())
         kept = f" (went on; {self.kept} recordings were in finished shards)" if self.kept else ""
+        again = "; no file was looked at again, --overwrite prepares it anew" if self.was_there else ""
         return (
             (f"without a recording, so not there as splits: {empty}\n" if empty else "")
             + self._refused()
             + (f"{self.not_looked_at}\n" if self.not_looked_at else "")
-            + f"{'was there already' if self.was_there else 'prepared'}: {self.folder}{kept}\n"
+            + f"{'was there already' if self.was_there else 'prepared'}: {self.folder}{kept}{again}\n"
             f"read {counts['read']} recordings ({counts['windows']} windows), missing {counts['missing']}, "
             f"refused {counts['refused']}" + (f" ({reasons})" if reasons else "")
         )
@@ -64,8 +65,9 @@ class Prepared:
         if not self.summary["refused"]:
             return ""
         manifest = self.folder / MANIFEST_FILE
+        when = "in the earlier run " if self.was_there else ""
         lines = [
-            f"refused for {reason}: {one.count}; the first: {one.file}: {one.sentence}\n"
+            f"{when}refused for {reason}: {one.count}; the first: {one.file}: {one.sentence}\n"
             for reason, one in sorted(refusals(manifest).items())
         ]
         return f"{''.join(lines)}each refused file and why: {manifest}\n"

@@ -168,6 +168,14 @@ def test_another_shape_is_refused(made) -> None:
         encoder(torch.zeros(1, 12, 300))
 
 
+@pytest.mark.parametrize("samples", [1001, 5000])
+def test_what_lies_beyond_a_window_is_not_passed_over(made, samples) -> None:
+    encoder = pytorch.load(made)
+    said = rf"expected windows of 400 to 1000 samples at 100 Hz, got {samples}: resample, or cut it"
+    with pytest.raises(ValueError, match=said):
+        encoder(torch.zeros(1, 12, samples))
+
+
 def changed_config(where, *path, to):
     raw = json.loads((where / folder.CONFIG).read_text())
     node = raw
@@ -186,6 +194,11 @@ def changed_tensors(where, change):
 
 LEAD, TOKENS = "network.lead_embedding", "network.free_tokens"
 CONFIGS = [
+    (
+        ("preprocessing", "window_seconds"),
+        2.0,
+        "windows of at least representation.crop_samples = 400, got 2 s",
+    ),
     (("format_version",), 4, "format_version: expected 1 or 2 or 3, got 4"),
     (("network", "depth"), 1, r"layers\.[\w.]+: expected finite float32 \[1, .*got torch.float32 \[2, "),
     (("network", "kernels"), 0, r"missing \[\], unknown \['network.embed.bias', 'network.embed.taps'\]"),

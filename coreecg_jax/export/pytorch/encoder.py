@@ -20,6 +20,8 @@ class Encoder(nn.Module):
         super().__init__()
         self.trained = training
         self.network, self.made = config["network"], config["representation"]
+        self.rate = config["preprocessing"]["sampling_rate"]  # Hz
+        self.window = round(config["preprocessing"]["window_seconds"] * self.rate)  # samples
         self.smallest = config["normalisation"]["smallest_scale"]  # mV
         self.typical = config["normalisation"]["typical_scale"]
         names = {name.removeprefix("network.").replace(".", "/"): x for name, x in tensors.items()}
@@ -27,7 +29,7 @@ class Encoder(nn.Module):
         self.register_buffer("limbs", torch.tensor(LIMBS), persistent=False)
 
     def forward(self, ecg: Tensor, available: Tensor | None = None) -> Tensor:
-        """Embeddings float32 [B, F] of ecg float32 [B, 12, W] in mV, of at least one crop, valid to the end.
+        """Embeddings float32 [B, F] of ecg float32 [B, 12, W] in mV, of a crop to a window, valid to the end.
 
         `available` bool [B, 12], or 0 and 1 of any type: leads that are there; the others take part in
         nothing, whatever they hold. A row without a lead, or with NaN or infinity in an available one, is
@@ -43,6 +45,13 @@ class Encoder(nn.Module):
             raise ValueError(
                 f"expected ecg [B, 12, {samples} or more] and available [B, 12], got {tuple(ecg.shape)} and "
                 f"{tuple(told.shape)}"
+            )
+        if (
+            ecg.shape[-1] > self.window
+        ):  # what is beyond would be passed over, or another rate be read as this
+            raise ValueError(
+                f"expected windows of {samples} to {self.window} samples at {self.rate:g} Hz, got "
+                f"{ecg.shape[-1]}: resample, or cut it into windows and take the mean of their embeddings"
             )
         there = as_bool(told)
         # All twelve need no look at the values, for which a GPU would be waited for; compiled there are none.

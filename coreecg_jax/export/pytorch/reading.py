@@ -103,6 +103,12 @@ def _require_known(config: dict) -> None:
     for field, got in sizes.items():
         if type(got) is not int or got < 1:
             raise ValueError(f"{CONFIG}: {field}: expected 1 or more, got {got!r}")
+    seconds, rate = (config["preprocessing"][name] for name in ("window_seconds", "sampling_rate"))
+    if not made["crop_samples"] <= round(seconds * rate):
+        raise ValueError(
+            f"{CONFIG}: expected windows of at least representation.crop_samples = {made['crop_samples']}, "
+            f"got {seconds:g} s at {rate:g} Hz"
+        )
     if made["crop_samples"] % patch or network["width"] % (2 * network["heads"]):
         raise ValueError(
             f"{CONFIG}: expected representation.crop_samples to be a multiple of network.patch, and "
