@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import jax
 import numpy as np
@@ -108,6 +109,26 @@ def test_what_its_encoder_saw_is_looked_for_by_the_manifests_it_names(bundle, da
     assert seen_in_pretraining([encoder], data, asked)[encoder.name].changed is False
     found = seen_in_pretraining([nameless], data, read_recordings(data, "ptbxl:fold8"))[nameless.name]
     assert (found.recordings, found.changed) == (2, True)
+
+
+def test_data_prepared_again_before_the_export_are_not_taken_for_those_of_the_training(
+    run, data, described, tmp_path, capsys
+):
+    again = tmp_path / "data"
+    shutil.copytree(data, again)
+    (again / "ptbxl" / "1.0.0" / MANIFEST_FILE).write_text('{"prepared": "again"}\n')
+    asked = {"parts": ("encoder",), "pooling": "lead", "crops": 3}
+    description, parameters = description_of(str(run), data_root=str(again), **asked)
+    assert description.training.manifests == select(data, "ptbxl:fold1-8").manifest_digests()
+    assert f"ptbxl: the data under {again} are not those of the training" in capsys.readouterr().err
+    write_bundle(tmp_path / "bundle", description, parameters, formats=())
+    encoder = encoder_of(str(tmp_path / "bundle"))
+    for root, changed in ((again, True), (data, False)):
+        seen = seen_in_pretraining([encoder], root, read_recordings(root, "ptbxl:fold10"))
+        assert seen[encoder.name].changed is changed
+    gone, _ = description_of(str(run), data_root=str(tmp_path / "gone"), **asked)
+    assert gone.training.manifests == described[0].training.manifests
+    assert capsys.readouterr().err == ""
 
 
 def test_a_sealed_test_is_asked_once_by_a_run_and_its_bundle(run, bundle, data):
