@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,6 +43,7 @@ from coreecg_jax.training.identity import differences, flat
 PTBXL, SIMULATED = "ptbxl_superclass_two_folds", "simulated_conditions"  # tasks of the demo
 EVALUATIONS = "evaluations"  # folder of results within that of a run
 _LONGEST = 100  # characters of settings in the name of a file
+_DIGITS = 8  # of a bundle's digest in the name of its folder of results
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,7 +152,7 @@ def evaluated(asked: Asked, encoders: Sequence[Encoder], *, out: str | Path | No
       asked: the question.
       encoders: seeds of one configuration.
       out: JSON file; default: in `EVALUATIONS` of the first encoder's run, or of `root` without one or for a
-        bundle, whose folder is left as it is.
+        bundle, whose own folder is left as it is.
 
     Raises:
       ValueError: when the encoders are not seeds of one configuration, the file does not end in .json, or a
@@ -193,7 +194,7 @@ def _folder(asked: Asked, encoders: Sequence[Encoder]) -> Path:
     if not encoders:
         return asked.root / EVALUATIONS
     if encoders[0].bundle:
-        return asked.root / EVALUATIONS / f"bundle_{Path(encoders[0].name).resolve().name}"
+        return asked.root / EVALUATIONS / f"bundle_{_told(encoders[0].name, encoders[0].digest)}"
     return Path(encoders[0].name) / EVALUATIONS
 
 
@@ -211,12 +212,17 @@ def _of_encoder(encoder: Encoder) -> str:
     return digest_of_parameters({name: each for name, each in encoder.pretrained.items() if name in ENCODER})
 
 
+def _told(name: str, digest: str = "") -> str:
+    """A folder by its own name, however it was reached; of a bundle, as many have one name, its digest."""
+    return "_".join([Path(name).resolve().name, *([digest[:_DIGITS]] if digest else [])])
+
+
 def _require_same_question(file: Path, before: Report, asked: Asked, encoders: Sequence[Encoder]) -> None:
     """Refuses to write over a result of another question or other runs; those of before do not say theirs."""
     if "asked" not in before:
         return
-    there = flat(before["asked"] | _runs((each["name"], each["pooling"]) for each in before["encoders"]))
-    now = flat(asked.question() | _runs((each.name, each.pooling) for each in encoders))
+    there = flat(before["asked"] | _checkpoints(before["encoders"]))
+    now = flat(asked.question() | _checkpoints(map(vars, encoders)))
     differing = [f"{name} {there.get(name)} there, {now.get(name)} asked" for name in differences(there, now)]
     if differing:
         raise ValueError(
@@ -225,9 +231,10 @@ def _require_same_question(file: Path, before: Report, asked: Asked, encoders: S
         )
 
 
-def _runs(encoders: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
-    """Of names and poolings, what is told; a folder by its own name, however it was reached."""
-    return {"checkpoints": [f"{Path(name).resolve().name} by {pooling}" for name, pooling in encoders]}
+def _checkpoints(encoders: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """What is told of encoders; of bundles the digest too, as runs alone go on and stay the same question."""
+    told = ((_told(one["name"], one["digest"] if one.get("bundle") else ""), one) for one in encoders)
+    return {"checkpoints": [f"{name} by {one['pooling']}" for name, one in told]}
 
 
 def _written(found: Evaluation, encoders: Sequence[Encoder], asked: Asked, file: Path) -> Done:

@@ -15,6 +15,7 @@ from configs import tiny
 from coreecg_jax.downstream.methods import require_one_configuration
 from coreecg_jax.downstream.pretrained_on import require_unseen, seen_in_pretraining
 from coreecg_jax.downstream.provenance import digest_of_parameters
+from coreecg_jax.downstream.tasks import Task
 from coreecg_jax.export.loading import RELEASED
 from coreecg_jax.export.parts import parameters_of
 from coreecg_jax.export.writing import write_bundle
@@ -24,6 +25,8 @@ from coreecg_jax.records.checksums import digest_of_file
 from coreecg_jax.records.schema import MANIFEST_FILE
 from coreecg_jax.training.checkpoints import Checkpoints
 from coreecg_jax.training.experiment import build, resolved
+from launch import evaluating
+from launch.evaluating import Asked, evaluated
 from launch.exporting import description_of
 from launch.restored import encoder_of
 
@@ -142,7 +145,8 @@ def test_a_sealed_test_is_asked_once_by_a_run_and_its_bundle(run, bundle, data):
     there = sorted(bundle.iterdir())
     result = ask(bundle)
     assert result.returncode == 0, result.stderr
-    (file,) = (data / "evaluations" / "bundle_small").glob("*.json")
+    digest = encoder_of(str(bundle)).digest
+    (file,) = (data / "evaluations" / f"bundle_small_{digest[:8]}").glob("*.json")
     assert f"result: {file}" in result.stdout
     assert sorted(bundle.iterdir()) == there
     (encoder,) = json.loads(file.read_text())["encoders"]
@@ -150,6 +154,26 @@ def test_a_sealed_test_is_asked_once_by_a_run_and_its_bundle(run, bundle, data):
     again = ask(run)
     assert again.returncode == 2
     assert "this run opened this test set once before" in again.stderr
+
+
+def test_bundles_in_folders_of_one_name_do_not_write_over_one_another(bundle, tmp_path, monkeypatch):
+    monkeypatch.setattr(evaluating, "develop", lambda *asked: None)
+    monkeypatch.setattr(evaluating, "_written", lambda found, encoders, asked, file: file)
+    task = Task("made", "ptbxl_superclass", "ptbxl:fold1", test="ptbxl:fold2")
+    asked = Asked(task, tmp_path, tmp_path / "openings.jsonl", development=True)
+    one = dataclasses.replace(encoder_of(str(bundle)), name="runs/a/small", digest="a" * 64)
+    other = dataclasses.replace(one, name="runs/b/small", digest="b" * 64)
+    files = [evaluated(asked, [each]) for each in (one, other)]
+    assert [file.parent.name for file in files] == ["bundle_small_aaaaaaaa", "bundle_small_bbbbbbbb"]
+    out = tmp_path / "x.json"
+    report = {part: {} for part in ("task", "protocol", "probe", "train", "test", "methods", "scores")}
+    about = {name: getattr(one, name) for name in ("name", "pooling", "digest", "bundle")}
+    out.write_text(json.dumps(report | {"asked": asked.question(), "encoders": [about]}))
+    moved = dataclasses.replace(one, name="elsewhere/small")
+    assert evaluated(asked, [moved], out=out) == out
+    said = r"checkpoints \['small_aaaaaaaa by lead'\] there, \['small_bbbbbbbb by lead'\] asked"
+    with pytest.raises(ValueError, match=said):
+        evaluated(asked, [other], out=out)
 
 
 def test_the_released_encoder_has_a_name_and_damage_is_told(bundle, tmp_path, monkeypatch):
