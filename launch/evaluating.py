@@ -22,7 +22,7 @@ from coreecg_jax.downstream.methods import (
 from coreecg_jax.downstream.openings import digest
 from coreecg_jax.downstream.predictions import write_predictions
 from coreecg_jax.downstream.protocol import Evaluation, Seal, develop, evaluate, other_sources
-from coreecg_jax.downstream.provenance import digest_of_parameters
+from coreecg_jax.downstream.provenance import digest_of_encoder
 from coreecg_jax.downstream.result_files import (
     Report,
     read_report,
@@ -35,7 +35,6 @@ from coreecg_jax.downstream.scores import TooFewRecordings
 from coreecg_jax.downstream.subsets import LEAD_SUBSETS
 from coreecg_jax.downstream.tables import markdown, transfer_markdown
 from coreecg_jax.downstream.tasks import Task
-from coreecg_jax.downstream.tokens import ENCODER
 from coreecg_jax.records.checksums import digest_of_file
 from coreecg_jax.records.leads import LEADS, lead_indices
 from coreecg_jax.training.identity import differences, flat
@@ -200,16 +199,13 @@ def _folder(asked: Asked, encoders: Sequence[Encoder]) -> Path:
 
 def _identity(asked: Asked, encoders: Sequence[Encoder]) -> dict[str, Any]:
     """What makes it the same run, whatever else was set."""
+    # Of the encoder too: a bundle of the same run may have left out the rest.
+    checkpoints = {digest for e in encoders for digest in (e.digest, digest_of_encoder(e.pretrained))}
     return {
-        # That of the encoder too: a bundle of the same run may have left out the rest.
-        "checkpoints": sorted({digest for each in encoders for digest in (each.digest, _of_encoder(each))}),
+        "checkpoints": sorted(checkpoints),
         "subset": dataclasses.asdict(asked.subset),
         "protocol": asked.protocol,
     }
-
-
-def _of_encoder(encoder: Encoder) -> str:
-    return digest_of_parameters({name: each for name, each in encoder.pretrained.items() if name in ENCODER})
 
 
 def _told(name: str, digest: str = "") -> str:

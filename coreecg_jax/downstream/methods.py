@@ -12,7 +12,7 @@ from coreecg_jax.downstream.features import Extract, crop_features
 from coreecg_jax.downstream.finetuning_settings import Settings
 from coreecg_jax.downstream.fits import Fit, linear, neighbours, tuned
 from coreecg_jax.downstream.neighbours import NEIGHBOURS
-from coreecg_jax.downstream.provenance import digest_of_code
+from coreecg_jax.downstream.provenance import digest_of_code, digest_of_encoder
 from coreecg_jax.method.network import CoReECG
 from coreecg_jax.method.representation import compiled_represent
 from coreecg_jax.records.schema import Preprocessing
@@ -175,10 +175,11 @@ def require_same_preprocessing(encoder: Encoder, preprocessing: Preprocessing) -
 
 def require_one_configuration(encoders: Sequence[Encoder]) -> None:
     """Raises ValueError, naming the fields, when encoders are not seeds of one configuration, each once."""
-    if len({encoder.digest for encoder in encoders}) < len(encoders):
+    if len({digest_of_encoder(encoder.pretrained) for encoder in encoders}) < len(encoders):
         names = ", ".join(encoder.name for encoder in encoders)
         raise ValueError(
-            f"--checkpoint: expected each run once, got {names}, of which two have the same parameters"
+            f"--checkpoint: expected each run once, got {names}, of which two have the same encoder, with or "
+            "without the rest of its network: name one of them"
         )
     if len({bool(encoder.bundle) for encoder in encoders}) > 1:
         raise ValueError(
@@ -197,13 +198,12 @@ def require_one_configuration(encoders: Sequence[Encoder]) -> None:
 
 
 def _apart_from_seed(encoder: Encoder) -> dict[str, Any]:
-    """What seeds of one configuration have in common, as far as it may change what is learnt."""
+    """What seeds of one configuration have in common, as far as it may change what is learnt or scored."""
     settings = {f"config.{name}": value for name, value in encoder.settings.items()}
     data = {f"data {name}": digest[:16] for name, digest in encoder.data_digests.items()}
     free = ("config.seed", *FREE_ON_RESUME)
-    return (
-        {name: value for name, value in settings.items() if name not in free} | data | {"step": encoder.step}
-    )
+    learnt = {name: value for name, value in settings.items() if name not in free}
+    return learnt | data | {"step": encoder.step, "pooling": encoder.pooling}
 
 
 def _fit(

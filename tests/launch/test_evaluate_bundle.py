@@ -85,10 +85,13 @@ def test_a_bundle_is_the_encoder_of_its_run(run, bundle):
 
 def test_seeds_are_of_one_configuration_and_no_run_is_averaged_with_a_bundle(run, bundle):
     of_bundle = encoder_of(str(bundle))
-    seed = dataclasses.replace(of_bundle, name="other", seed=4, digest="other")
+    drawn = {"seed": 4, "digest": "other", "pretrained": of_bundle.untrained}
+    seed = dataclasses.replace(of_bundle, name="other", **drawn)
     require_one_configuration([of_bundle, seed])
     with pytest.raises(ValueError, match="expected folders of runs or bundles, got both"):
         require_one_configuration([encoder_of(str(run)), seed])
+    with pytest.raises(ValueError, match=r"small and other differ in pooling lead / recording"):
+        require_one_configuration([of_bundle, dataclasses.replace(seed, pooling="recording")])
     wider = dataclasses.replace(seed, settings={**seed.settings, "network.width": 8})
     with pytest.raises(ValueError, match=r"small and other differ in config.network.width"):
         require_one_configuration([of_bundle, wider])
