@@ -89,20 +89,25 @@ class Asked:
     def question(self) -> dict[str, Any]:
         """What a result answers, whoever is asked and whatever data there are by then; as JSON has it."""
         fields = "task", "subset", "protocol", "settings", "beside", "rival_seeds", "development"
-        everything = dataclasses.asdict(self)
+        everything = dataclasses.asdict(self) | {"settings": dataclasses.asdict(_settled(self.settings))}
         return json.loads(json.dumps({name: everything[name] for name in fields}))
 
 
 def _changed(settings: Protocols) -> dict[str, Any]:
     """The settings that are not those of `configs/downstream/protocols.py`; field -> value."""
     default, asked = (
-        flat(json.loads(json.dumps(dataclasses.asdict(some))))
+        flat(json.loads(json.dumps(dataclasses.asdict(_settled(some)))))
         for some in (protocols_of(protocols.get_config()), settings)
     )
     texts = {
         field: "-".join(map(str, each)) if isinstance(each, list) else each for field, each in asked.items()
     }
     return {field: texts[field] for field in differences(default, asked)}
+
+
+def _settled(settings: Protocols, crops: int = Encoder.crops) -> Protocols:
+    """With that number of crops where they say none."""
+    return settings if settings.crops is not None else dataclasses.replace(settings, crops=crops)
 
 
 def protocols_of(config: ml_collections.ConfigDict) -> Protocols:
@@ -158,7 +163,11 @@ def evaluated(asked: Asked, encoders: Sequence[Encoder], *, out: str | Path | No
         result of another question has it; as `downstream.protocol`.
       OSError: as `downstream.protocol`.
     """
+    if asked.settings.crops is not None:  # then what the encoders say is not what is asked
+        encoders = [dataclasses.replace(each, crops=asked.settings.crops) for each in encoders]
     require_one_configuration(encoders)
+    own = encoders[0].crops if encoders else Encoder.crops
+    asked = dataclasses.replace(asked, settings=_settled(asked.settings, own))
     folder = _folder(asked, encoders)
     name = asked.name(encoders[0].pooling if encoders else Encoder.pooling)
     file = Path(out) if out else folder / f"{name}.json"

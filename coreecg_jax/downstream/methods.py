@@ -48,6 +48,7 @@ class Encoder:
     untrained: dict[str, Any]  # as drawn before the first step
     digest: str  # of the pretrained parameters
     pooling: str = "rhythm"  # of the representation
+    crops: int = 3  # of a window, of which a frozen representation is the mean; 'rhythm' reads whole windows
     data_root: str = ""  # where its data were
     data_digests: Mapping[str, str] = dataclasses.field(default_factory=dict)  # of manifests by data set
     settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # of the run, field -> value
@@ -62,7 +63,7 @@ class Protocols:
     finetune: Settings
     scratch: Settings
     neighbours: tuple[int, ...] = NEIGHBOURS  # numbers that are tried
-    crops: int = 3  # of which a frozen representation is the mean; 'rhythm' reads whole windows
+    crops: int | None = None  # of a window, for a frozen representation; None: those that the encoder says
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -203,7 +204,7 @@ def _apart_from_seed(encoder: Encoder) -> dict[str, Any]:
     data = {f"data {name}": digest[:16] for name, digest in encoder.data_digests.items()}
     free = ("config.seed", *FREE_ON_RESUME)
     learnt = {name: value for name, value in settings.items() if name not in free}
-    return learnt | data | {"step": encoder.step, "pooling": encoder.pooling}
+    return learnt | data | {"step": encoder.step, "pooling": encoder.pooling, "crops": encoder.crops}
 
 
 def _fit(
@@ -224,7 +225,7 @@ def _frozen(encoder: Encoder, parameters: dict[str, Any], settings: Protocols, s
     """The representation of an encoder with these parameters."""
     apply = compiled_represent(encoder.network, pooling=encoder.pooling)
     rule = encoder.pooling, encoder.network.patch, encoder.preprocessing, encoder.crop_seconds
-    seconds, crops = frozen_crops(*rule, settings.crops)
+    seconds, crops = frozen_crops(*rule, encoder.crops if settings.crops is None else settings.crops)
     extract = functools.partial(
         crop_features, functools.partial(apply, parameters), crop_seconds=seconds, crops=crops
     )

@@ -12,6 +12,8 @@ from made_launches import launched
 from made_parameters import made_state
 
 from configs import tiny
+from configs.downstream import protocols
+from coreecg_jax.downstream import methods
 from coreecg_jax.downstream.methods import require_one_configuration
 from coreecg_jax.downstream.pretrained_on import require_unseen, seen_in_pretraining
 from coreecg_jax.downstream.provenance import digest_of_parameters
@@ -26,7 +28,7 @@ from coreecg_jax.records.schema import MANIFEST_FILE
 from coreecg_jax.training.checkpoints import Checkpoints
 from coreecg_jax.training.experiment import build, resolved
 from launch import evaluating
-from launch.evaluating import Asked, evaluated
+from launch.evaluating import Asked, evaluated, protocols_of
 from launch.exporting import description_of
 from launch.restored import encoder_of
 
@@ -157,6 +159,43 @@ def test_a_sealed_test_is_asked_once_by_a_run_and_its_bundle(run, bundle, data):
     again = ask(run)
     assert again.returncode == 2
     assert "this run opened this test set once before" in again.stderr
+
+
+def test_a_bundle_is_scored_with_the_crops_that_it_embeds_with(run, bundle, tmp_path, monkeypatch):
+    frozen, questions = [], []
+
+    def develop(task, root, methods, subset):
+        methods(PREPROCESSING)
+
+    def written(found, encoders, asked, file):
+        questions.append(asked.question()["settings"]["crops"])
+        return file.stem
+
+    def ask(*encoders, crops=None):
+        frozen.clear()
+        config = protocols.get_config()
+        config.linear.crops = crops
+        asked = Asked(task, tmp_path, tmp_path / "log", settings=protocols_of(config), development=True)
+        name = evaluated(dataclasses.replace(asked, beside=()), encoders)
+        return {extract.keywords["crops"] for extract in frozen}, questions.pop(), "crops" in name
+
+    monkeypatch.setattr(evaluating, "develop", develop)
+    monkeypatch.setattr(evaluating, "_written", written)
+    monkeypatch.setattr(methods, "FeatureStore", lambda extract, file: frozen.append(extract))
+    monkeypatch.setattr(methods, "rival", lambda *asked: None)
+    task = Task("made", "ptbxl_superclass", "ptbxl:fold1", test="ptbxl:fold2")
+    description, parameters = description_of(str(run), parts=("encoder",), pooling="lead", crops=2)
+    write_bundle(tmp_path / "two", description, parameters, formats=())
+    two, three = str(tmp_path / "two"), encoder_of(str(bundle))
+    assert ask(encoder_of(two)) == ({2}, 2, True)
+    assert ask(encoder_of(two), crops=3) == ({3}, 3, False)
+    assert ask(encoder_of(two, "recording")) == ({3}, 3, False)
+    assert ask(three) == ask(encoder_of(str(run), "lead")) == ({3}, 3, False)
+    assert ask(encoder_of("released")) == ({1}, 3, False)  # by rhythm, whatever the number of crops
+    seed = dataclasses.replace(encoder_of(two), seed=4, digest="other", pretrained=three.untrained)
+    with pytest.raises(ValueError, match=r"two differ in crops 3 / 2: evaluate each"):
+        ask(three, seed)
+    assert ask(three, seed, crops=2) == ({2}, 2, True)
 
 
 def test_bundles_in_folders_of_one_name_do_not_write_over_one_another(bundle, tmp_path, monkeypatch):
