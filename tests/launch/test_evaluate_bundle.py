@@ -68,7 +68,7 @@ def bundle(described, tmp_path_factory):
     return folder
 
 
-def test_a_bundle_is_the_encoder_of_its_run(run, bundle):
+def test_a_bundle_is_the_encoder_of_its_run(run, bundle, tmp_path):
     of_run, of_bundle = encoder_of(str(run)), encoder_of(str(bundle))
     for before, now in ((of_run.pretrained, of_bundle.pretrained), (of_run.untrained, of_bundle.untrained)):
         jax.tree.map(
@@ -83,6 +83,12 @@ def test_a_bundle_is_the_encoder_of_its_run(run, bundle):
     files = {name: digest_of_file(bundle / name) for name in ("config.json", "model.safetensors")}
     assert (dict(of_run.bundle), of_bundle.bundle) == ({}, files)
     assert of_bundle.digest == digest_of_parameters(parameters_of(of_run.pretrained, ("encoder",)))
+    description, parameters = description_of(str(run), pooling="lead", crops=3)
+    write_bundle(tmp_path / "whole", description, parameters, formats=())
+    whole = encoder_of(str(tmp_path / "whole"))
+    assert whole.digest == of_run.digest  # as lines of older versions of the log of openings have it
+    with pytest.raises(ValueError, match="whole, of which two have the same encoder"):
+        require_one_configuration([of_bundle, whole])
 
 
 def test_seeds_are_of_one_configuration_and_no_run_is_averaged_with_a_bundle(run, bundle):
