@@ -7,7 +7,7 @@ import jax
 
 from coreecg_jax.downstream.methods import Encoder
 from coreecg_jax.downstream.provenance import digest_of_parameters
-from coreecg_jax.export.description import Description
+from coreecg_jax.export.description import Description, Representation
 from coreecg_jax.export.folder import NEEDED, TENSORS, read_sums
 from coreecg_jax.export.loading import RELEASED, load
 from coreecg_jax.inputs.selection import named_splits
@@ -49,10 +49,16 @@ def encoder_of_bundle(where: Path, name: str, pooling: str | None = None) -> Enc
         untrained=init_parameters(about.network, jax.random.key(training.seed)),
         digest=digest_of_parameters(bundle.parameters),
         pooling=pooling or about.representation.pooling,
+        crops=_crops(about.representation, pooling),
         data_digests=_manifests(about),
         settings=_settings(about),
         bundle={file: sums[file] for file in NEEDED},
     )
+
+
+def _crops(own: Representation, pooling: str | None) -> int:
+    """Those that it embeds with; of another pooling it says nothing, and rhythm reads whole windows."""
+    return own.crops if own.pooling != "rhythm" and pooling in (None, own.pooling) else Encoder.crops
 
 
 def _manifests(about: Description) -> dict[str, str]:

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,7 +22,7 @@ from coreecg_jax.downstream.methods import (
 from coreecg_jax.downstream.openings import digest
 from coreecg_jax.downstream.predictions import write_predictions
 from coreecg_jax.downstream.protocol import Evaluation, Seal, develop, evaluate, other_sources
-from coreecg_jax.downstream.provenance import digest_of_parameters
+from coreecg_jax.downstream.provenance import digest_of_encoder
 from coreecg_jax.downstream.result_files import (
     Report,
     read_report,
@@ -35,7 +35,6 @@ from coreecg_jax.downstream.scores import TooFewRecordings
 from coreecg_jax.downstream.subsets import LEAD_SUBSETS
 from coreecg_jax.downstream.tables import markdown, transfer_markdown
 from coreecg_jax.downstream.tasks import Task
-from coreecg_jax.downstream.tokens import ENCODER
 from coreecg_jax.records.checksums import digest_of_file
 from coreecg_jax.records.leads import LEADS, lead_indices
 from coreecg_jax.training.identity import differences, flat
@@ -43,6 +42,7 @@ from coreecg_jax.training.identity import differences, flat
 PTBXL, SIMULATED = "ptbxl_superclass_two_folds", "simulated_conditions"  # tasks of the demo
 EVALUATIONS = "evaluations"  # folder of results within that of a run
 _LONGEST = 100  # characters of settings in the name of a file
+_DIGITS = 8  # of a bundle's digest in the name of its folder of results
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,20 +89,25 @@ class Asked:
     def question(self) -> dict[str, Any]:
         """What a result answers, whoever is asked and whatever data there are by then; as JSON has it."""
         fields = "task", "subset", "protocol", "settings", "beside", "rival_seeds", "development"
-        everything = dataclasses.asdict(self)
+        everything = dataclasses.asdict(self) | {"settings": dataclasses.asdict(_settled(self.settings))}
         return json.loads(json.dumps({name: everything[name] for name in fields}))
 
 
 def _changed(settings: Protocols) -> dict[str, Any]:
     """The settings that are not those of `configs/downstream/protocols.py`; field -> value."""
     default, asked = (
-        flat(json.loads(json.dumps(dataclasses.asdict(some))))
+        flat(json.loads(json.dumps(dataclasses.asdict(_settled(some)))))
         for some in (protocols_of(protocols.get_config()), settings)
     )
     texts = {
         field: "-".join(map(str, each)) if isinstance(each, list) else each for field, each in asked.items()
     }
     return {field: texts[field] for field in differences(default, asked)}
+
+
+def _settled(settings: Protocols, crops: int = Encoder.crops) -> Protocols:
+    """With that number of crops where they say none."""
+    return settings if settings.crops is not None else dataclasses.replace(settings, crops=crops)
 
 
 def protocols_of(config: ml_collections.ConfigDict) -> Protocols:
@@ -151,14 +156,18 @@ def evaluated(asked: Asked, encoders: Sequence[Encoder], *, out: str | Path | No
       asked: the question.
       encoders: seeds of one configuration.
       out: JSON file; default: in `EVALUATIONS` of the first encoder's run, or of `root` without one or for a
-        bundle, whose folder is left as it is.
+        bundle, whose own folder is left as it is.
 
     Raises:
       ValueError: when the encoders are not seeds of one configuration, the file does not end in .json, or a
         result of another question has it; as `downstream.protocol`.
       OSError: as `downstream.protocol`.
     """
+    if asked.settings.crops is not None:  # then what the encoders say is not what is asked
+        encoders = [dataclasses.replace(each, crops=asked.settings.crops) for each in encoders]
     require_one_configuration(encoders)
+    own = encoders[0].crops if encoders else Encoder.crops
+    asked = dataclasses.replace(asked, settings=_settled(asked.settings, own))
     folder = _folder(asked, encoders)
     name = asked.name(encoders[0].pooling if encoders else Encoder.pooling)
     file = Path(out) if out else folder / f"{name}.json"
@@ -193,30 +202,32 @@ def _folder(asked: Asked, encoders: Sequence[Encoder]) -> Path:
     if not encoders:
         return asked.root / EVALUATIONS
     if encoders[0].bundle:
-        return asked.root / EVALUATIONS / f"bundle_{Path(encoders[0].name).resolve().name}"
+        return asked.root / EVALUATIONS / f"bundle_{_told(encoders[0].name, encoders[0].digest)}"
     return Path(encoders[0].name) / EVALUATIONS
 
 
 def _identity(asked: Asked, encoders: Sequence[Encoder]) -> dict[str, Any]:
     """What makes it the same run, whatever else was set."""
+    # Of the encoder too: a bundle of the same run may have left out the rest.
+    checkpoints = {digest for e in encoders for digest in (e.digest, digest_of_encoder(e.pretrained))}
     return {
-        # That of the encoder too: a bundle of the same run may have left out the rest.
-        "checkpoints": sorted({digest for each in encoders for digest in (each.digest, _of_encoder(each))}),
+        "checkpoints": sorted(checkpoints),
         "subset": dataclasses.asdict(asked.subset),
         "protocol": asked.protocol,
     }
 
 
-def _of_encoder(encoder: Encoder) -> str:
-    return digest_of_parameters({name: each for name, each in encoder.pretrained.items() if name in ENCODER})
+def _told(name: str, digest: str = "") -> str:
+    """A folder by its own name, however it was reached; of a bundle, as many have one name, its digest."""
+    return "_".join([Path(name).resolve().name, *([digest[:_DIGITS]] if digest else [])])
 
 
 def _require_same_question(file: Path, before: Report, asked: Asked, encoders: Sequence[Encoder]) -> None:
     """Refuses to write over a result of another question or other runs; those of before do not say theirs."""
     if "asked" not in before:
         return
-    there = flat(before["asked"] | _runs((each["name"], each["pooling"]) for each in before["encoders"]))
-    now = flat(asked.question() | _runs((each.name, each.pooling) for each in encoders))
+    there = flat(before["asked"] | _checkpoints(before["encoders"]))
+    now = flat(asked.question() | _checkpoints(map(vars, encoders)))
     differing = [f"{name} {there.get(name)} there, {now.get(name)} asked" for name in differences(there, now)]
     if differing:
         raise ValueError(
@@ -225,9 +236,10 @@ def _require_same_question(file: Path, before: Report, asked: Asked, encoders: S
         )
 
 
-def _runs(encoders: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
-    """Of names and poolings, what is told; a folder by its own name, however it was reached."""
-    return {"checkpoints": [f"{Path(name).resolve().name} by {pooling}" for name, pooling in encoders]}
+def _checkpoints(encoders: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """What is told of encoders; of bundles the digest too, as runs alone go on and stay the same question."""
+    told = ((_told(one["name"], one["digest"] if one.get("bundle") else ""), one) for one in encoders)
+    return {"checkpoints": [f"{name} by {one['pooling']}" for name, one in told]}
 
 
 def _written(found: Evaluation, encoders: Sequence[Encoder], asked: Asked, file: Path) -> Done:

@@ -28,10 +28,9 @@ from coreecg_jax.export.tensors import flat
 from coreecg_jax.inputs.reader import read_recordings
 from coreecg_jax.inputs.selection import select
 from coreecg_jax.method.masking import STDM
-from coreecg_jax.records.checksums import digest_of_file
-from coreecg_jax.records.schema import MANIFEST_FILE
 from coreecg_jax.training.checkpoints import load_parameters
 from coreecg_jax.training.experiment import build
+from coreecg_jax.training.identity import differences
 
 _MASKS = 256  # drawn to see how few leads a mask leaves
 
@@ -71,7 +70,7 @@ def description_of(
     training = Training(
         method=config.method,
         data=config.data.train,
-        manifests=_manifests(root, config.data.train),
+        manifests=_manifests(loaded.data.get("train", {}), root, config.data.train),
         step=loaded.step,
         seed=config.seed,
         crop_samples=objective.crop_samples,
@@ -187,16 +186,29 @@ def _recovery(
     return tuple(judged(description, parameters["network"], held, question) for question in questions)
 
 
-def _manifests(root: str, spec: str) -> dict[str, str]:
-    """SHA-256 of the manifest of each data set; '' where it is not at hand."""
-    try:
-        selection = select(root, spec)
-    except FileNotFoundError as error:
-        print(f"no manifests of the training data in config.json: {error}", file=sys.stderr)
+def _manifests(noted: Mapping[str, str], root: str, spec: str) -> dict[str, str]:
+    """SHA-256 of the manifest of each data set as the run noted it, whatever data lie there by now.
+
+    None of a run of before, which noted none: those that lie there may have been prepared since.
+    """
+    if not noted:
+        print(
+            "no manifests of the training data in config.json: the run noted none, as runs of older "
+            "versions; an evaluation of this bundle cannot tell which data they were",
+            file=sys.stderr,
+        )
         return {}
-    folders = {path.parent for path in selection.files}
-    manifests = {folder.parent.name: folder / MANIFEST_FILE for folder in sorted(folders)}
-    return {name: digest_of_file(path) if path.is_file() else "" for name, path in manifests.items()}
+    try:
+        there = select(root, spec).manifest_digests()
+    except (FileNotFoundError, ValueError):  # gone, or others: the run's own are known all the same
+        return dict(noted)
+    if changed := ", ".join(differences(noted, there)):
+        print(
+            f"{changed}: the data under {root} are not those of the training, whose digests config.json has: "
+            "they were prepared again since, or are others",
+            file=sys.stderr,
+        )
+    return dict(noted)
 
 
 def _fewest_leads(stdm: STDM, columns: int) -> int:

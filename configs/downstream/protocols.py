@@ -9,6 +9,7 @@ nothing.
 """
 
 import ml_collections
+from ml_collections import config_dict
 
 
 def get_config() -> ml_collections.ConfigDict:
@@ -17,7 +18,8 @@ def get_config() -> ml_collections.ConfigDict:
 
     config.knn = {"neighbours": (5, 10, 20, 50)}  # numbers of recordings that are tried
 
-    config.linear = {"crops": 3}  # evenly spaced crops of a window whose representations are averaged
+    # Evenly spaced crops of a window whose representations are averaged; None: 3, of a bundle its own.
+    config.linear = {"crops": config_dict.placeholder(int)}
 
     config.attention = attention = ml_collections.ConfigDict()
     attention.head, attention.frozen = "attention", True

@@ -12,7 +12,7 @@ from coreecg_jax.downstream.features import Extract, crop_features
 from coreecg_jax.downstream.finetuning_settings import Settings
 from coreecg_jax.downstream.fits import Fit, linear, neighbours, tuned
 from coreecg_jax.downstream.neighbours import NEIGHBOURS
-from coreecg_jax.downstream.provenance import digest_of_code
+from coreecg_jax.downstream.provenance import digest_of_code, digest_of_encoder
 from coreecg_jax.method.network import CoReECG
 from coreecg_jax.method.representation import compiled_represent
 from coreecg_jax.records.schema import Preprocessing
@@ -48,6 +48,7 @@ class Encoder:
     untrained: dict[str, Any]  # as drawn before the first step
     digest: str  # of the pretrained parameters
     pooling: str = "rhythm"  # of the representation
+    crops: int = 3  # of a window, of which a frozen representation is the mean; 'rhythm' reads whole windows
     data_root: str = ""  # where its data were
     data_digests: Mapping[str, str] = dataclasses.field(default_factory=dict)  # of manifests by data set
     settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # of the run, field -> value
@@ -62,7 +63,7 @@ class Protocols:
     finetune: Settings
     scratch: Settings
     neighbours: tuple[int, ...] = NEIGHBOURS  # numbers that are tried
-    crops: int = 3  # of which a frozen representation is the mean; 'rhythm' reads whole windows
+    crops: int | None = None  # of a window, for a frozen representation; None: those that the encoder says
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -175,10 +176,11 @@ def require_same_preprocessing(encoder: Encoder, preprocessing: Preprocessing) -
 
 def require_one_configuration(encoders: Sequence[Encoder]) -> None:
     """Raises ValueError, naming the fields, when encoders are not seeds of one configuration, each once."""
-    if len({encoder.digest for encoder in encoders}) < len(encoders):
+    if len({digest_of_encoder(encoder.pretrained) for encoder in encoders}) < len(encoders):
         names = ", ".join(encoder.name for encoder in encoders)
         raise ValueError(
-            f"--checkpoint: expected each run once, got {names}, of which two have the same parameters"
+            f"--checkpoint: expected each run once, got {names}, of which two have the same encoder, with or "
+            "without the rest of its network: name one of them"
         )
     if len({bool(encoder.bundle) for encoder in encoders}) > 1:
         raise ValueError(
@@ -197,13 +199,12 @@ def require_one_configuration(encoders: Sequence[Encoder]) -> None:
 
 
 def _apart_from_seed(encoder: Encoder) -> dict[str, Any]:
-    """What seeds of one configuration have in common, as far as it may change what is learnt."""
+    """What seeds of one configuration have in common, as far as it may change what is learnt or scored."""
     settings = {f"config.{name}": value for name, value in encoder.settings.items()}
     data = {f"data {name}": digest[:16] for name, digest in encoder.data_digests.items()}
     free = ("config.seed", *FREE_ON_RESUME)
-    return (
-        {name: value for name, value in settings.items() if name not in free} | data | {"step": encoder.step}
-    )
+    learnt = {name: value for name, value in settings.items() if name not in free}
+    return learnt | data | {"step": encoder.step, "pooling": encoder.pooling, "crops": encoder.crops}
 
 
 def _fit(
@@ -224,7 +225,7 @@ def _frozen(encoder: Encoder, parameters: dict[str, Any], settings: Protocols, s
     """The representation of an encoder with these parameters."""
     apply = compiled_represent(encoder.network, pooling=encoder.pooling)
     rule = encoder.pooling, encoder.network.patch, encoder.preprocessing, encoder.crop_seconds
-    seconds, crops = frozen_crops(*rule, settings.crops)
+    seconds, crops = frozen_crops(*rule, encoder.crops if settings.crops is None else settings.crops)
     extract = functools.partial(
         crop_features, functools.partial(apply, parameters), crop_seconds=seconds, crops=crops
     )

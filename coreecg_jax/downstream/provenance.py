@@ -12,6 +12,7 @@ import numpy as np
 import coreecg_jax
 from coreecg_jax.downstream.features import first_windows
 from coreecg_jax.downstream.overlaps import Windows, names_of, same_signals
+from coreecg_jax.downstream.tokens import ENCODER
 from coreecg_jax.inputs.reader import Recordings
 from coreecg_jax.training.identity import commit_of
 
@@ -37,6 +38,11 @@ def digest_of_parameters(parameters: Mapping[str, Any]) -> str:
         total.update(f"{jax.tree_util.keystr(path)} {array.dtype} {array.shape}".encode())
         total.update(np.ascontiguousarray(array).tobytes())
     return total.hexdigest()
+
+
+def digest_of_encoder(parameters: Mapping[str, Any]) -> str:
+    """The same of the encoder alone, of whatever else of its network there is beside it."""
+    return digest_of_parameters({name: each for name, each in parameters.items() if name in ENCODER})
 
 
 def digest_of_array(array: np.ndarray) -> str:

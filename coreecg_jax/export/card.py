@@ -43,8 +43,10 @@ PyTorch, ONNX Runtime and StableHLO: docs/export.md of the project. These take w
 def model_card(description: Description, differences: Mapping[str, float], width: int) -> str:
     """The text, from the description and the difference of each format from the test vectors."""
     d, p, r, t = description, description.preprocessing, description.representation, description.training
+    known = all(t.manifests.values()) and t.manifests
+    manifests = "manifests by SHA-256 in config.json" if known else "which manifests is not known of all"
     rows = {
-        "training data": f"{t.data} (manifests by SHA-256 in config.json)",
+        "training data": f"{t.data} ({manifests})",
         "method": f"{t.method}, step {t.step}, seed {t.seed}",
         "encoder": f"width {d.network.width}, depth {d.network.depth}, patch {d.network.patch} samples",
         "model.safetensors": ", ".join(d.parts),

@@ -56,17 +56,23 @@ def test_runs_of_a_method_have_names_of_their_own():
 
 def test_seeds_of_other_configurations_are_refused_with_their_fields():
     settings = {"seed": 0, "run.steps": 300, "objective.lambda_c": 0.1, "data.root": "here"}
-    about = 100, 0, 1.0, PREPROCESSING, "elsewhere", NETWORK, {}, {}  # parameters are known by their digest
+    drawn = [{"embed": np.full(2, number)} for number in range(3)]
+    about = 100, 0, 1.0, PREPROCESSING, "elsewhere", NETWORK, drawn[0], {}
     one = Encoder("runs/0", *about, "a" * 64, data_digests={"ptbxl": "a" * 64}, settings=settings)
     changes = settings | {"seed": 1, "data.root": "there"}
-    seed = dataclasses.replace(one, name="runs/1", digest="b" * 64, settings=changes)
+    seed = dataclasses.replace(one, name="runs/1", pretrained=drawn[1], digest="b" * 64, settings=changes)
     require_one_configuration([])
     require_one_configuration([one, seed])
     with pytest.raises(ValueError, match="expected each run once, got runs/0, runs/0, of which two have"):
         require_one_configuration([one, one])
-    other = dataclasses.replace(
-        seed, digest="c" * 64, step=50, settings=settings | {"objective.lambda_c": 0.5}
-    )
+    whole = dataclasses.replace(one, pretrained=drawn[0] | {"projector": np.ones(2)}, digest="d" * 64)
+    with pytest.raises(ValueError, match="of which two have the same encoder, with or without the rest"):
+        require_one_configuration([one, seed, whole])
+    otherwise = dataclasses.replace(seed, pooling="lead")
+    with pytest.raises(ValueError, match=r"runs/0 and runs/1 differ in pooling rhythm / lead: evaluate each"):
+        require_one_configuration([one, otherwise])
+    changes = {"step": 50, "settings": settings | {"objective.lambda_c": 0.5}}
+    other = dataclasses.replace(seed, pretrained=drawn[2], digest="c" * 64, **changes)
     with pytest.raises(
         ValueError, match=r"differ in config\.objective\.lambda_c 0\.1 / 0\.5; step 100 / 50: "
     ):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import jax
 import numpy as np
@@ -11,9 +12,12 @@ from made_launches import launched
 from made_parameters import made_state
 
 from configs import tiny
+from configs.downstream import protocols
+from coreecg_jax.downstream import methods
 from coreecg_jax.downstream.methods import require_one_configuration
 from coreecg_jax.downstream.pretrained_on import require_unseen, seen_in_pretraining
 from coreecg_jax.downstream.provenance import digest_of_parameters
+from coreecg_jax.downstream.tasks import Task
 from coreecg_jax.export.loading import RELEASED
 from coreecg_jax.export.parts import parameters_of
 from coreecg_jax.export.writing import write_bundle
@@ -23,6 +27,8 @@ from coreecg_jax.records.checksums import digest_of_file
 from coreecg_jax.records.schema import MANIFEST_FILE
 from coreecg_jax.training.checkpoints import Checkpoints
 from coreecg_jax.training.experiment import build, resolved
+from launch import evaluating
+from launch.evaluating import Asked, evaluated, protocols_of
 from launch.exporting import description_of
 from launch.restored import encoder_of
 
@@ -62,7 +68,7 @@ def bundle(described, tmp_path_factory):
     return folder
 
 
-def test_a_bundle_is_the_encoder_of_its_run(run, bundle):
+def test_a_bundle_is_the_encoder_of_its_run(run, bundle, tmp_path):
     of_run, of_bundle = encoder_of(str(run)), encoder_of(str(bundle))
     for before, now in ((of_run.pretrained, of_bundle.pretrained), (of_run.untrained, of_bundle.untrained)):
         jax.tree.map(
@@ -77,14 +83,23 @@ def test_a_bundle_is_the_encoder_of_its_run(run, bundle):
     files = {name: digest_of_file(bundle / name) for name in ("config.json", "model.safetensors")}
     assert (dict(of_run.bundle), of_bundle.bundle) == ({}, files)
     assert of_bundle.digest == digest_of_parameters(parameters_of(of_run.pretrained, ("encoder",)))
+    description, parameters = description_of(str(run), pooling="lead", crops=3)
+    write_bundle(tmp_path / "whole", description, parameters, formats=())
+    whole = encoder_of(str(tmp_path / "whole"))
+    assert whole.digest == of_run.digest  # as lines of older versions of the log of openings have it
+    with pytest.raises(ValueError, match="whole, of which two have the same encoder"):
+        require_one_configuration([of_bundle, whole])
 
 
 def test_seeds_are_of_one_configuration_and_no_run_is_averaged_with_a_bundle(run, bundle):
     of_bundle = encoder_of(str(bundle))
-    seed = dataclasses.replace(of_bundle, name="other", seed=4, digest="other")
+    drawn = {"seed": 4, "digest": "other", "pretrained": of_bundle.untrained}
+    seed = dataclasses.replace(of_bundle, name="other", **drawn)
     require_one_configuration([of_bundle, seed])
     with pytest.raises(ValueError, match="expected folders of runs or bundles, got both"):
         require_one_configuration([encoder_of(str(run)), seed])
+    with pytest.raises(ValueError, match=r"small and other differ in pooling lead / recording"):
+        require_one_configuration([of_bundle, dataclasses.replace(seed, pooling="recording")])
     wider = dataclasses.replace(seed, settings={**seed.settings, "network.width": 8})
     with pytest.raises(ValueError, match=r"small and other differ in config.network.width"):
         require_one_configuration([of_bundle, wider])
@@ -110,6 +125,26 @@ def test_what_its_encoder_saw_is_looked_for_by_the_manifests_it_names(bundle, da
     assert (found.recordings, found.changed) == (2, True)
 
 
+def test_data_prepared_again_before_the_export_are_not_taken_for_those_of_the_training(
+    run, data, described, tmp_path, capsys
+):
+    again = tmp_path / "data"
+    shutil.copytree(data, again)
+    (again / "ptbxl" / "1.0.0" / MANIFEST_FILE).write_text('{"prepared": "again"}\n')
+    asked = {"parts": ("encoder",), "pooling": "lead", "crops": 3}
+    description, parameters = description_of(str(run), data_root=str(again), **asked)
+    assert description.training.manifests == select(data, "ptbxl:fold1-8").manifest_digests()
+    assert f"ptbxl: the data under {again} are not those of the training" in capsys.readouterr().err
+    write_bundle(tmp_path / "bundle", description, parameters, formats=())
+    encoder = encoder_of(str(tmp_path / "bundle"))
+    for root, changed in ((again, True), (data, False)):
+        seen = seen_in_pretraining([encoder], root, read_recordings(root, "ptbxl:fold10"))
+        assert seen[encoder.name].changed is changed
+    gone, _ = description_of(str(run), data_root=str(tmp_path / "gone"), **asked)
+    assert gone.training.manifests == described[0].training.manifests
+    assert capsys.readouterr().err == ""
+
+
 def test_a_sealed_test_is_asked_once_by_a_run_and_its_bundle(run, bundle, data):
     def ask(checkpoint):
         short = "--beside=untrained", "--pooling=recording", "--protocol=finetune"
@@ -121,7 +156,8 @@ def test_a_sealed_test_is_asked_once_by_a_run_and_its_bundle(run, bundle, data):
     there = sorted(bundle.iterdir())
     result = ask(bundle)
     assert result.returncode == 0, result.stderr
-    (file,) = (data / "evaluations" / "bundle_small").glob("*.json")
+    digest = encoder_of(str(bundle)).digest
+    (file,) = (data / "evaluations" / f"bundle_small_{digest[:8]}").glob("*.json")
     assert f"result: {file}" in result.stdout
     assert sorted(bundle.iterdir()) == there
     (encoder,) = json.loads(file.read_text())["encoders"]
@@ -129,6 +165,63 @@ def test_a_sealed_test_is_asked_once_by_a_run_and_its_bundle(run, bundle, data):
     again = ask(run)
     assert again.returncode == 2
     assert "this run opened this test set once before" in again.stderr
+
+
+def test_a_bundle_is_scored_with_the_crops_that_it_embeds_with(run, bundle, tmp_path, monkeypatch):
+    frozen, questions = [], []
+
+    def develop(task, root, methods, subset):
+        methods(PREPROCESSING)
+
+    def written(found, encoders, asked, file):
+        questions.append(asked.question()["settings"]["crops"])
+        return file.stem
+
+    def ask(*encoders, crops=None):
+        frozen.clear()
+        config = protocols.get_config()
+        config.linear.crops = crops
+        asked = Asked(task, tmp_path, tmp_path / "log", settings=protocols_of(config), development=True)
+        name = evaluated(dataclasses.replace(asked, beside=()), encoders)
+        return {extract.keywords["crops"] for extract in frozen}, questions.pop(), "crops" in name
+
+    monkeypatch.setattr(evaluating, "develop", develop)
+    monkeypatch.setattr(evaluating, "_written", written)
+    monkeypatch.setattr(methods, "FeatureStore", lambda extract, file: frozen.append(extract))
+    monkeypatch.setattr(methods, "rival", lambda *asked: None)
+    task = Task("made", "ptbxl_superclass", "ptbxl:fold1", test="ptbxl:fold2")
+    description, parameters = description_of(str(run), parts=("encoder",), pooling="lead", crops=2)
+    write_bundle(tmp_path / "two", description, parameters, formats=())
+    two, three = str(tmp_path / "two"), encoder_of(str(bundle))
+    assert ask(encoder_of(two)) == ({2}, 2, True)
+    assert ask(encoder_of(two), crops=3) == ({3}, 3, False)
+    assert ask(encoder_of(two, "recording")) == ({3}, 3, False)
+    assert ask(three) == ask(encoder_of(str(run), "lead")) == ({3}, 3, False)
+    assert ask(encoder_of("released")) == ({1}, 3, False)  # by rhythm, whatever the number of crops
+    seed = dataclasses.replace(encoder_of(two), seed=4, digest="other", pretrained=three.untrained)
+    with pytest.raises(ValueError, match=r"two differ in crops 3 / 2: evaluate each"):
+        ask(three, seed)
+    assert ask(three, seed, crops=2) == ({2}, 2, True)
+
+
+def test_bundles_in_folders_of_one_name_do_not_write_over_one_another(bundle, tmp_path, monkeypatch):
+    monkeypatch.setattr(evaluating, "develop", lambda *asked: None)
+    monkeypatch.setattr(evaluating, "_written", lambda found, encoders, asked, file: file)
+    task = Task("made", "ptbxl_superclass", "ptbxl:fold1", test="ptbxl:fold2")
+    asked = Asked(task, tmp_path, tmp_path / "openings.jsonl", development=True)
+    one = dataclasses.replace(encoder_of(str(bundle)), name="runs/a/small", digest="a" * 64)
+    other = dataclasses.replace(one, name="runs/b/small", digest="b" * 64)
+    files = [evaluated(asked, [each]) for each in (one, other)]
+    assert [file.parent.name for file in files] == ["bundle_small_aaaaaaaa", "bundle_small_bbbbbbbb"]
+    out = tmp_path / "x.json"
+    report = {part: {} for part in ("task", "protocol", "probe", "train", "test", "methods", "scores")}
+    about = {name: getattr(one, name) for name in ("name", "pooling", "digest", "bundle")}
+    out.write_text(json.dumps(report | {"asked": asked.question(), "encoders": [about]}))
+    moved = dataclasses.replace(one, name="elsewhere/small")
+    assert evaluated(asked, [moved], out=out) == out
+    said = r"checkpoints \['small_aaaaaaaa by lead'\] there, \['small_bbbbbbbb by lead'\] asked"
+    with pytest.raises(ValueError, match=said):
+        evaluated(asked, [other], out=out)
 
 
 def test_the_released_encoder_has_a_name_and_damage_is_told(bundle, tmp_path, monkeypatch):
