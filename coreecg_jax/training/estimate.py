@@ -92,6 +92,7 @@ def estimate(config: ml_collections.ConfigDict, workdir: Path | str) -> Estimate
         select(data.root, spec, sharing()) for spec in (data.train, data.validation)
     )
     step = sharing().each(lambda: _begun(workdir, config, selection, validation_data))
+    sharing().require_same(f"the step of the run in {workdir}", str(step))
     experiment, placement = build(config, selection.preprocessing), place(fsdp=run.fsdp)
     require_divisible("data.batch_size", data.batch_size, placement)
     require_divisible("data.validation_batch_size", data.validation_batch_size, placement)

@@ -97,3 +97,21 @@ def test_what_one_of_several_meets_all_hear_before_they_compile(root, monkeypatc
     assert [(type(error), error.errno, error.filename) for error in results] == [
         (OSError, errno.EIO, "a file")
     ] * 2
+
+
+def test_processes_that_see_other_runs_are_told(root, monkeypatch):
+    """As where one is given a folder of its own host."""
+    mine = threading.local()
+
+    def run(processes):
+        mine.processes = processes
+        return estimate(tiny_config({"data.root": str(root)}), root / "run")
+
+    monkeypatch.setattr(estimating, "begun", lambda *given: 4 * mine.processes.number)
+    monkeypatch.setattr(estimating, "sharing", lambda: mine.processes)
+    monkeypatch.delattr(estimating, "_step_memory")  # nobody comes so far
+    message = (
+        f"the step of the run in {root}/run: expected the same in all processes, got 0 in process 0 and 4 in "
+        "process 1"
+    )
+    assert [(type(error), str(error)) for error in together(2, run)] == [(ValueError, message)] * 2
