@@ -1,5 +1,6 @@
 """Damaged shards: told with file and record, or, where that is asked for, read without what is damaged."""
 
+import collections
 import dataclasses
 import json
 import shutil
@@ -35,6 +36,29 @@ class Salvaged:
     folder: TemporaryShards | None = None  # of rewritten shards
 
 
+@dataclasses.dataclass
+class _Found:
+    """What a file holds, as far as it was read."""
+
+    good: int = 0  # records
+    faults: dict[int, str] = dataclasses.field(default_factory=dict)  # sentences, by number of the record
+
+    def told(self) -> str:
+        """As JSON."""
+        return json.dumps([self.good, list(self.faults.items())])
+
+    @classmethod
+    def heard(cls, text: str) -> "_Found":
+        """From what was told."""
+        good, faults = json.loads(text)
+        return cls(good, dict(faults))
+
+    def __str__(self) -> str:
+        numbers = [str(number) for number in self.faults]
+        named = ", ".join(numbers[:5]) + (", …" if len(numbers) > 5 else "")
+        return f"{self.good} good records and {len(numbers)} damaged{f' (record {named})' if named else ''}"
+
+
 def salvage(selection: Selection, processes: Processes = ALONE) -> Salvaged:
     """Reads all shards once, each by one of the processes; each that is damaged is replaced, in every
     process, by a temporary copy of its good records.
@@ -43,58 +67,74 @@ def salvage(selection: Selection, processes: Processes = ALONE) -> Salvaged:
     is still a function of (seed, step).
 
     Raises:
-      ValueError: when a shard holds more examples than it should, or all are damaged; in all processes.
+      OSError: when the copies cannot be written.
+      ValueError: when a shard holds more examples than it should, or all are damaged; when a process sees
+        other damage in a shard than the one that examined it, as hosts have unlike copies of the data. In all
+        processes.
     """
     window_samples = selection.preprocessing.window_samples
     shards = list(zip(selection.files, selection.examples, strict=True))
-    told = processes.shared(shards, lambda shard: json.dumps(_examined(*shard, window_samples)))
-    goods, faults = zip(*(json.loads(text) for text in told))
+    told = processes.shared(shards, lambda shard: _examined(*shard, window_samples).told())
+    found = [_Found.heard(text) for text in told]
+    goods = tuple(of_file.good for of_file in found)
+    reasons = tuple(fault for of_file in found for fault in of_file.faults.values())
     if not sum(goods):
-        first = next((fault for of_file in faults for fault in of_file), f"{selection.files[0]} is empty")
+        first = next(iter(reasons), f"{selection.files[0]} is empty")
         raise ValueError(f"all records of {', '.join(selection.names)} are damaged; the first: {first}")
-    files, folder = list(selection.files), TemporaryShards() if any(faults) else None
+    files = list(selection.files)
 
-    def copy() -> None:
-        for number, path in enumerate(selection.files):
-            if folder and faults[number]:
-                files[number] = folder.path / f"{number:05d}_{path.name}"
-                write_records(files[number], _good_records(path, window_samples))
+    def copied() -> TemporaryShards | None:
+        # A short file too, though nothing in it is damaged: where another host's is whole, its last records
+        # would shift the order of all that follow.
+        lacking = [number for number, expected in enumerate(selection.examples) if goods[number] != expected]
+        if not lacking:
+            return None
+        folder = TemporaryShards()
+        for number in lacking:
+            path = selection.files[number]
+            files[number] = folder.path / f"{number:05d}_{path.name}"
+            _copy(path, files[number], found[number], window_samples)
+        return folder
 
-    processes.each(copy)
+    folder = processes.each(copied)
     kept = dataclasses.replace(selection, files=tuple(files), examples=goods)
-    reasons = tuple(fault for of_file in faults for fault in of_file)
     return Salvaged(kept, selection.num_examples - kept.num_examples, reasons, folder)
 
 
-def _examined(path: Path, expected: int, window_samples: int) -> tuple[int, list[str]]:
-    """The number of good records of a file, and a sentence for each of the others that is met."""
-    good, faults = 0, []
-    for record in _windows(path, window_samples):
-        if isinstance(record, ValueError):
-            faults.append(str(record))
-        else:
-            good += 1
-    if (found := good + len(faults)) > expected:
+def _examined(path: Path, expected: int, window_samples: int) -> _Found:
+    """What a file holds."""
+    found = _Found()
+    collections.deque(_good_records(path, window_samples, found), maxlen=0)
+    if (number := found.good + len(found.faults)) > expected:
         raise ValueError(
-            f"{path}: expected {expected} examples as {DATASET_INFO_FILE} says, got {found}; the files "
+            f"{path}: expected {expected} examples as {DATASET_INFO_FILE} says, got {number}; the files "
             "are not of one run, write or copy the data set again"
         )
-    return good, faults
+    return found
 
 
-def _windows(path: Path, window_samples: int) -> Iterator[bytes | ValueError]:
-    """The records of a file, with an error for each that is not a window."""
+def _copy(path: Path, copy: Path, told: _Found, window_samples: int) -> None:
+    """Writes the good records of a file, which must be those that were told: the process that examined it may
+    have read another host's copy."""
+    found = _Found()
+    write_records(copy, _good_records(path, window_samples, found))
+    if (found.good, found.faults.keys()) != (told.good, told.faults.keys()):
+        raise ValueError(
+            f"{path}: expected {told}, as another process found it, got {found}; the copies of the data set "
+            "differ, copy it again to the hosts that have a damaged one"
+        )
+
+
+def _good_records(path: Path, window_samples: int, found: _Found) -> Iterator[bytes]:
+    """The records of a file that are windows; all are noted."""
     for number, record in enumerate(walk_records(path), start=1):
         if isinstance(record, ValueError):
-            yield record
+            found.faults[number] = str(record)
             continue
         try:
             decode_window(record, window_samples)
         except ValueError as error:
-            yield ValueError(f"{path}, record {number}: {error}")
+            found.faults[number] = f"{path}, record {number}: {error}"
         else:
+            found.good += 1
             yield record
-
-
-def _good_records(path: Path, window_samples: int) -> Iterator[bytes]:
-    return (record for record in _windows(path, window_samples) if isinstance(record, bytes))

@@ -7,6 +7,7 @@ Rows come from the shards, without TensorFlow, or from one file that was written
 """
 
 import contextlib
+import errno
 import functools
 import json
 import os
@@ -26,6 +27,9 @@ from coreecg_jax.records.leads import LEADS
 
 ROWS_FILE, ABOUT_FILE = "rows.npy", "packed.json"
 AFTER_SAMPLES = 3  # words: length, patient, available leads
+
+# Of a mark: this process may not write there, though others may.
+_REFUSALS = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 # The rows of a range [first, stop), one after another; each int32 [words].
 Rows = Callable[[int, int], Iterator[np.ndarray]]
@@ -66,14 +70,16 @@ def packed(folder: Path | str, windows: TrainingWindows, processes: Processes = 
     copy of its own, all hosts at once, and what all hosts share gets one, not one from each, which side by
     side would fill it. Which it is they find out by looking for one another's marks (`_writer`). A lock would
     do on one machine; between machines it depends on the file system and how it is mounted whether it is
-    held, refused or taken by each.
+    held, refused or taken by each. One that may not write there, as its host has mounted it to be read only,
+    reads what another wrote.
 
     Raises:
+      FileNotFoundError: when a process may not write it, and no other has written it where that one looks.
       ValueError: when the folder holds other windows.
       OSError, ValueError: when it cannot be written or a shard is damaged. In all processes, whichever of
         them it concerns.
     """
-    folder, about = Path(folder), _about(windows)
+    folder, about = Path(folder), processes.each(lambda: _about(windows))
     there = processes.told(lambda: "there" if _is_there(folder) else "")
     if not all(there):
         writer = _writer(folder, bool(there[processes.number]), processes)
@@ -89,24 +95,37 @@ def _is_there(folder: Path) -> bool:
 
 def _writer(folder: Path, is_there: bool, processes: Processes) -> int | None:
     """The number of the process that writes for this one, itself or the first that has the same file system;
-    None where the file is there."""
+    None where the file is there, or this process may not write and sees nobody's mark: it may not see it yet.
+    """
     with contextlib.ExitStack() as marks:
 
         def marked() -> str:
             if is_there:
                 return ""
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            mark = marks.enter_context(
-                tempfile.NamedTemporaryFile(dir=folder.parent, prefix=f"{folder.name}.mark.")
-            )
+            try:
+                folder.parent.mkdir(parents=True, exist_ok=True)
+                mark = marks.enter_context(
+                    tempfile.NamedTemporaryFile(dir=folder.parent, prefix=f"{folder.name}.mark.")
+                )
+            except OSError as error:
+                if error.errno not in _REFUSALS:
+                    raise
+                return ""
             return Path(mark.name).name
 
-        names = processes.told(marked)
-        seen = processes.each(lambda: [] if is_there else os.listdir(folder.parent))
+        def looked() -> list[str]:
+            return os.listdir(folder.parent) if not is_there and folder.parent.is_dir() else []
+
+        names, seen = processes.told(marked), processes.each(looked)
         return next((number for number, name in enumerate(names) if name in seen), None)
 
 
 def _opened(folder: Path, about: dict[str, Any]) -> np.ndarray:
+    if not _is_there(folder):
+        raise FileNotFoundError(
+            f"{folder} is not there: expected that this process may write it, or another that sees the same "
+            f"folder; let one write below {folder.parent}, or choose another data.packed"
+        )
     there = json.loads((folder / ABOUT_FILE).read_text(encoding="utf-8"))
     if there != about:
         raise ValueError(

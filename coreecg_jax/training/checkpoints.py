@@ -158,7 +158,8 @@ def begun(
     preprocessing: Preprocessing,
     data: Mapping[str, Mapping[str, str]],
 ) -> int:
-    """The step of the run in `workdir` that would be gone on from, 0 where there is none; nothing is written.
+    """The step of the run in `workdir` that would be gone on from, 0 where there is none; nothing is written,
+    and of several processes each reads alone.
 
     Raises:
       OtherSettings: when that run had other settings or data, as `Checkpoints.restore_last`.

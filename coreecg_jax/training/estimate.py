@@ -81,7 +81,8 @@ def estimate(config: ml_collections.ConfigDict, workdir: Path | str) -> Estimate
     """Checks the config against its data as training does, compiles the step, and writes nothing.
 
     Raises:
-      FileNotFoundError, ValueError: as `loop.train`, also for a run of other settings in `workdir`.
+      FileNotFoundError, ValueError: as `loop.train`, also for a run of other settings in `workdir`; what one
+        of several processes meets while it reads, in all.
       DeviceFull: when the compiler finds that the step does not fit.
     """
     config = resolved(config)
@@ -90,8 +91,8 @@ def estimate(config: ml_collections.ConfigDict, workdir: Path | str) -> Estimate
     selection, validation_data = (
         select(data.root, spec, sharing()) for spec in (data.train, data.validation)
     )
-    manifests = {"train": selection.manifest_digests(), "validation": validation_data.manifest_digests()}
-    step = begun(workdir, config, selection.preprocessing, manifests)
+    step = sharing().each(lambda: _begun(workdir, config, selection, validation_data))
+    sharing().require_same(f"the step of the run in {workdir}", str(step))
     experiment, placement = build(config, selection.preprocessing), place(fsdp=run.fsdp)
     require_divisible("data.batch_size", data.batch_size, placement)
     require_divisible("data.validation_batch_size", data.validation_batch_size, placement)
@@ -99,7 +100,7 @@ def estimate(config: ml_collections.ConfigDict, workdir: Path | str) -> Estimate
     windows, validation = windows_of(config, seconds), _usable(validation_data, seconds)
     corpus = 0
     if data.placement == "device":
-        require_room(windows, placement.divided)
+        sharing().each(lambda: require_room(windows, placement.divided))
         corpus = bytes_on_each(windows, placement.divided)
     if data.validation_batch_size > validation:
         raise ValueError(
@@ -134,6 +135,14 @@ def estimate(config: ml_collections.ConfigDict, workdir: Path | str) -> Estimate
         + (_JOURNAL_BYTES + _PICTURE_BYTES) * (1 + run.steps // run.validate_every),
         disk_free=shutil.disk_usage(_existing(Path(workdir).absolute())).free,
     )
+
+
+def _begun(
+    workdir: Path | str, config: ml_collections.ConfigDict, training: Selection, validation: Selection
+) -> int:
+    """The step of the run that stands in the folder."""
+    manifests = {"train": training.manifest_digests(), "validation": validation.manifest_digests()}
+    return begun(workdir, config, training.preprocessing, manifests)
 
 
 _NOT_ENCODER = ("decoder", "mask_token", "projector")

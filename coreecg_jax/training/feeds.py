@@ -121,7 +121,7 @@ def make_device_feed(
     Raises:
       ValueError: when the corpus does not fit into the devices' memory.
     """
-    require_room(windows, placement.divided)
+    sharing().each(lambda: require_room(windows, placement.divided))
     steps = make_corpus_steps(objective, optimizer, seed=seed, placement=placement, of_state=of_state)
 
     def from_corpus(start: int, speed: Speed) -> Feed:

@@ -71,7 +71,9 @@ def train(
     others = {name: alone(evaluator) for name, evaluator in (evaluators or {}).items()}
     pictures = {name: alone(draw) for name, draw in (pictures or {}).items()}
     feed_from = _feed_from(config, experiment, windows, placement, of_state)
-    manifests = {"train": training.manifest_digests(), "validation": validation.manifest_digests()}
+    manifests = sharing().each(
+        lambda: {"train": training.manifest_digests(), "validation": validation.manifest_digests()}
+    )
     with Checkpoints(workdir, config, training.preprocessing, manifests) as checkpoints:
         fresh = put(fresh, of_state)
         state = checkpoints.restore_last(fresh)

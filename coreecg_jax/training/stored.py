@@ -44,14 +44,17 @@ class Stored:
 
     Args:
       folder: `runs/x/checkpoints/last`.
-      writes: whether checkpoints are saved here; otherwise nothing on disk is changed.
+      writes: whether checkpoints are saved here, by all processes of the run together; otherwise nothing on
+        disk is changed, and a process reads alone: others may do something else meanwhile, or fail.
     """
 
     def __init__(self, folder: Path, *, writes: bool) -> None:
         self._folder = folder.absolute()
         if writes:
             _make(self._folder)
-        if processes.anywhere(not is_seen(self._folder)):
+        self._together = writes and jax.process_count() > 1
+        lacking = not is_seen(self._folder)
+        if processes.anywhere(lacking) if self._together else lacking:
             raise FileNotFoundError(
                 f"{self._folder} is not there for every process of the run: choose a --workdir on a file "
                 "system that all of them see"
@@ -63,9 +66,7 @@ class Stored:
             enable_async_checkpointing=writes,
             cleanup_tmp_directories=writes,  # of a run that was killed while it saved
             # The threads of two folders would meet at the same barriers, and the runtime refuses the second.
-            multiprocessing_options=ocp.options.MultiprocessingOptions(
-                barrier_sync_key_prefix=self._folder.name
-            ),
+            multiprocessing_options=_meeting(self._folder.name, alone=not writes),
         )
         handlers = {"state": ocp.StandardCheckpointHandler(), "about": ocp.JsonCheckpointHandler()}
         self._manager = _Manager(self._folder, options=options, item_handlers=handlers)
@@ -159,7 +160,7 @@ class Stored:
             if "RESOURCE_EXHAUSTED" in str(error):  # the devices' memory
                 raise
             what = f"cannot be read ({type(error).__name__}): it is damaged or not whole"
-            if jax.process_count() > 1:
+            if self._together:
                 raise OSError(
                     f"{self.path(step)} {what}, says process {jax.process_index()}; move it to another "
                     "folder and start again: the checkpoint before is used"
@@ -191,6 +192,16 @@ def is_seen(
             os.listdir(above)
         sleep(1)
     return True
+
+
+def _meeting(name: str, *, alone: bool) -> ocp.options.MultiprocessingOptions:
+    """Who meets at the barriers of a folder."""
+    this = jax.process_index()
+    return ocp.options.MultiprocessingOptions(
+        primary_host=this if alone else 0,
+        active_processes={this} if alone else None,
+        barrier_sync_key_prefix=name,
+    )
 
 
 def _make(folder: Path) -> None:

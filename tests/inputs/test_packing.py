@@ -2,6 +2,8 @@
 
 import errno
 import json
+import os
+import tempfile
 import threading
 
 import jax
@@ -13,6 +15,7 @@ from made_threads import together
 from coreecg_jax.inputs import packing
 from coreecg_jax.inputs.corpus import load_corpus
 from coreecg_jax.inputs.packing import packed, rows_of_shards
+from coreecg_jax.inputs.selection import Selection
 from coreecg_jax.inputs.together import ALONE
 from coreecg_jax.inputs.training_windows import training_windows
 
@@ -59,6 +62,68 @@ def test_who_has_it_writes_nothing(windows, written, tmp_path):
         results = together(3, lambda processes: packed(disks[processes.number], windows, processes))
         assert_rows(results, windows)
     assert written == [disks[1]]
+
+
+@pytest.fixture
+def read_only(monkeypatch):
+    """Processes that may not write, and why; chmod does not stop root."""
+    refused, mine, make = {}, threading.local(), tempfile.NamedTemporaryFile
+
+    def mark(**named):
+        if (why := refused.get(mine.number)) is not None:
+            raise OSError(why, os.strerror(why), named["dir"])
+        return make(**named)
+
+    monkeypatch.setattr(tempfile, "NamedTemporaryFile", mark)
+
+    def known(work):
+        def run(processes):
+            mine.number = processes.number
+            return work(processes)
+
+        return run
+
+    return refused, known
+
+
+@pytest.mark.parametrize("why", [errno.EROFS, errno.EACCES])
+@pytest.mark.parametrize("who", [0, 1])
+def test_who_may_not_write_reads_what_another_wrote(windows, written, read_only, tmp_path, who, why):
+    refused, known = read_only
+    refused[who] = why
+    folder = tmp_path / "packed"
+    assert_rows(together(3, known(lambda processes: packed(folder, windows, processes))), windows)
+    assert written == [folder]
+    assert [path.name for path in tmp_path.iterdir()] == ["packed"]
+
+
+def test_where_who_may_not_write_finds_nothing_all_end(windows, read_only, tmp_path):
+    refused, known = read_only
+    refused[1] = errno.EROFS
+    disks = [tmp_path / host / "packed" for host in ("a", "b")]
+    results = together(2, known(lambda processes: packed(disks[processes.number], windows, processes)))
+    message = (
+        f"{disks[1]} is not there: expected that this process may write it, or another that sees the same "
+        f"folder; let one write below {tmp_path}/b, or choose another data.packed"
+    )
+    assert [(type(error), str(error)) for error in results] == [(FileNotFoundError, message)] * 2
+
+
+def test_a_manifest_that_one_cannot_read_ends_all(windows, monkeypatch, tmp_path):
+    mine, digests = threading.local(), Selection.manifest_digests
+
+    def fail(selection):
+        if mine.number == 1:
+            raise OSError(errno.EIO, "Input/output error", "manifest")
+        return digests(selection)
+
+    def run(processes):
+        mine.number = processes.number
+        return packed(tmp_path / "packed", windows, processes)
+
+    monkeypatch.setattr(Selection, "manifest_digests", fail)
+    results = together(2, run)
+    assert [(type(error), error.errno) for error in results] == [(OSError, errno.EIO)] * 2
 
 
 def test_who_writes_is_waited_for(windows, monkeypatch, tmp_path):

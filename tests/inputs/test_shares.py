@@ -1,7 +1,10 @@
 """Several processes that read a corpus together come to what one reads alone; threads stand for them."""
 
+import errno
 import itertools
 import shutil
+import tempfile
+import threading
 
 import numpy as np
 import pytest
@@ -9,9 +12,12 @@ from made_shards import records, write_data_set
 from made_threads import together
 
 from coreecg_jax.inputs import damage, examples
+from coreecg_jax.inputs.packing import rows_of_shards
 from coreecg_jax.inputs.pipeline import Stream
+from coreecg_jax.inputs.tfrecord import read_records
 from coreecg_jax.inputs.together import ALONE
 from coreecg_jax.inputs.training_windows import training_windows
+from coreecg_jax.records.record_file import write_records
 
 
 def windows_of(root, processes=ALONE, spec="made", **changes):
@@ -124,6 +130,96 @@ def test_damage_that_is_left_out_is_looked_for_once_and_left_out_by_all(shards, 
         assert got == expected
     # The damaged ones once more by each, which copies what is good of them.
     assert sorted(walked) == sorted([*files, *[files[2], files[4]] * count])
+
+
+@pytest.fixture
+def copies(shards, tmp_path_factory):
+    """The five shards on two hosts: root and files of each."""
+    root, files = shards
+    other = tmp_path_factory.mktemp("other")
+    shutil.copytree(root, other, dirs_exist_ok=True)
+    return (root, other), (files, [other / path.relative_to(root) for path in files])
+
+
+def damaged(path):
+    flip(path, 100)
+
+
+def cut_short(path):
+    """Between two records, which says nothing of those that are gone."""
+    *kept, _ = read_records(path)
+    write_records(path, kept)
+
+
+def damaged_elsewhere(path):
+    flip(path, path.stat().st_size - 1)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected", "got"),
+    [
+        (damaged, None, "12 good records and 1 damaged (record 1)", "13 good records and 0 damaged"),
+        (cut_short, None, "12 good records and 0 damaged", "13 good records and 0 damaged"),
+        (
+            damaged,  # as many are left, but others
+            damaged_elsewhere,
+            "12 good records and 1 damaged (record 1)",
+            "12 good records and 1 damaged (record 13)",
+        ),
+    ],
+    ids=["of one only", "one is short", "of other records"],
+)
+@pytest.mark.parametrize("count", [2, 3])
+def test_other_damage_in_the_copy_of_one_of_them_ends_all(copies, count, first, second, expected, got):
+    """Shard 2 is examined by process 0 of two and by process 2 of three."""
+    roots, files = copies
+    examiner = 2 % count
+    first(files[0][2])
+    if second:
+        second(files[1][2])
+    results = together(
+        count, lambda processes: windows_of(roots[processes.number != examiner], processes, on_corrupt="skip")
+    )
+    message = (
+        f"{files[1][2]}: expected {expected}, as another process found it, got {got}; the copies of the data "
+        "set differ, copy it again to the hosts that have a damaged one"
+    )
+    assert said(results) == [(ValueError, message)] * count
+
+
+def test_damage_in_a_copy_that_nobody_examined_is_told_where_it_is_read(copies):
+    roots, files = copies
+    damaged(files[1][2])  # which process 0 examines, in its own copy
+    one, two = together(
+        2, lambda processes: windows_of(roots[processes.number], processes, on_corrupt="skip")
+    )
+    assert (one.salvaged.skipped, two.salvaged.skipped) == (0, 0)
+    with pytest.raises(ValueError, match=rf"{files[1][2]}, record 1: wrong checksum of the data at byte 0"):
+        list(rows_of_shards(two)(0, two.usable))
+    with pytest.raises(ValueError, match=rf"{files[1][2]}, record 1: wrong checksum of the data at byte 0"):
+        list(itertools.islice(Stream(two)(0), two.order.steps_per_epoch))
+
+
+def test_a_temporary_folder_that_one_cannot_make_ends_all(shards, monkeypatch):
+    """Before it copies anything: the others wait for what it says."""
+    root, files = shards
+    damaged(files[2])
+    mine, mkdtemp = threading.local(), tempfile.mkdtemp
+
+    def make(**named):
+        if mine.number == 1:
+            raise OSError(errno.EROFS, "Read-only file system", "/tmp")
+        return mkdtemp(**named)
+
+    monkeypatch.setattr(tempfile, "mkdtemp", make)
+
+    def read(processes):
+        mine.number = processes.number
+        return windows_of(root, processes, on_corrupt="skip")
+
+    results = together(3, read)
+    assert [type(result) for result in results] == [OSError] * 3
+    assert {(result.errno, result.filename) for result in results} == {(errno.EROFS, "/tmp")}
 
 
 @pytest.mark.parametrize("on_corrupt", ["error", "skip"])

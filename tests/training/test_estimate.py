@@ -1,13 +1,18 @@
 """What a run will need: counted by hand where that can be done, and nothing is written."""
 
+import errno
+import threading
+
 import jax
 import numpy as np
 import pytest
 from made_parameters import made_state
 from made_runs import PREPROCESSING, tiny_config, tiny_experiment
 from made_shards import example, serialise, write_data_set
+from made_threads import together
 
-from coreecg_jax.inputs.selection import select
+from coreecg_jax.inputs.selection import Selection, select
+from coreecg_jax.training import estimate as estimating
 from coreecg_jax.training.checkpoints import Checkpoints, begun
 from coreecg_jax.training.estimate import REACHED, count_parameters, estimate
 from coreecg_jax.training.experiment import resolved
@@ -61,3 +66,52 @@ def test_mistakes_are_found_as_in_training(root):
         estimate(tiny_config({"data.root": str(root), "data.batch_size": 32}), root / "run")
     with pytest.raises(ValueError, match=r"data\.validation_batch_size: expected at most the 24 windows"):
         estimate(tiny_config({"data.root": str(root), "data.validation_batch_size": 32}), root / "run")
+
+
+@pytest.mark.parametrize(
+    ("whose", "name", "changes"),
+    [
+        (Selection, "manifest_digests", {}),
+        (estimating, "begun", {}),
+        (estimating, "require_room", {"data.placement": "device"}),
+    ],
+    ids=["manifest", "run", "room"],
+)
+def test_what_one_of_several_meets_all_hear_before_they_compile(root, monkeypatch, whose, name, changes):
+    """Else the others would wait for it in the next thing that they do together."""
+    mine, work = threading.local(), getattr(whose, name)
+
+    def fail(*given):
+        if mine.processes.number == 1:
+            raise OSError(errno.EIO, "Input/output error", "a file")
+        return work(*given)
+
+    def run(processes):
+        mine.processes = processes
+        return estimate(tiny_config({"data.root": str(root), **changes}), root / "run")
+
+    monkeypatch.setattr(whose, name, fail)
+    monkeypatch.setattr(estimating, "sharing", lambda: mine.processes)
+    monkeypatch.delattr(estimating, "_step_memory")  # nobody comes so far
+    results = together(2, run)
+    assert [(type(error), error.errno, error.filename) for error in results] == [
+        (OSError, errno.EIO, "a file")
+    ] * 2
+
+
+def test_processes_that_see_other_runs_are_told(root, monkeypatch):
+    """As where one is given a folder of its own host."""
+    mine = threading.local()
+
+    def run(processes):
+        mine.processes = processes
+        return estimate(tiny_config({"data.root": str(root)}), root / "run")
+
+    monkeypatch.setattr(estimating, "begun", lambda *given: 4 * mine.processes.number)
+    monkeypatch.setattr(estimating, "sharing", lambda: mine.processes)
+    monkeypatch.delattr(estimating, "_step_memory")  # nobody comes so far
+    message = (
+        f"the step of the run in {root}/run: expected the same in all processes, got 0 in process 0 and 4 in "
+        "process 1"
+    )
+    assert [(type(error), str(error)) for error in together(2, run)] == [(ValueError, message)] * 2

@@ -61,6 +61,12 @@ for one in (best, stored):
     one.wait()
 told |= {"barriers": sorted(barriers), "at_once": [stored.steps(), best.steps()]}
 best.close()
+wait("all is written")
+# Without the other, which does not even look.
+if number == 1:
+    reader = Stored(Path(given["folder"]), writes=False)
+    told["alone"] = [reader.steps(), reader.about(9)["config"]]
+    reader.close()
 wait("all is read")
 # A bit of what the second process alone holds is flipped: neither goes on. Mostly that is one file; on a busy
 # machine there were others of that size beside it.
@@ -116,6 +122,10 @@ def test_two_folders_that_are_saved_at_once_do_not_meet_at_a_barrier(both):
         )
         assert any("set_value_start" in key for key in of_last & of_best)
         assert len(of_last) + len(of_best) == len(said["barriers"])
+
+
+def test_who_only_reads_waits_for_nobody(both):
+    assert [said.get("alone") for said in both[1]] == [None, [[9, 8], {}]]
 
 
 def test_what_one_of_them_reads_wrong_is_damaged_for_both(both):
