@@ -240,3 +240,27 @@ def test_files_are_named_without_suffix_and_as_windows_does(tmp_path: Path) -> N
     listing = table_of(tmp_path, "file\na\nr0\n")
     assert listing.missing == ("r0",)
     assert "1 of 2 rows name no file that is there (the first: 'r0'), and 2 files" in listing.note
+
+
+def test_ages_and_sexes_that_cannot_be_read_are_told(tmp_path: Path) -> None:
+    for name in "abcdef":
+        write_record(tmp_path, name)
+    rows = "a,67.5,Female\nb,67 y,F\nc,nan,X\nd,>89,unknown\ne,,\nf,40,woman\nabsent,old,?\n"
+    listing = table_of(tmp_path, f"file,age,sex\n{rows}")
+    assert listing.note.splitlines() == [
+        "recordings.csv: age of 1 recording is no number of years such as 67.5 ('67 y', line 3): left empty",
+        "recordings.csv: sex of 2 recordings is none of F, female, M, male "
+        "(the first: 'X', line 4): left empty",
+    ]
+    ages = [one.about.age for one in listing.recordings if one.about]
+    np.testing.assert_array_equal(ages, [67.5, np.nan, np.nan, 90, np.nan, 40])
+    assert [one.about.sex for one in listing.recordings if one.about] == ["F", "F", "", "", "", ""]
+
+
+def test_each_note_of_a_table_is_a_line(tmp_path: Path) -> None:
+    for name in "ab":
+        write_record(tmp_path, name)
+    listing = table_of(tmp_path, "file,age\na,old\nr0,1\n")
+    astray, unread = listing.note.splitlines()
+    assert "1 of 2 rows name no file" in astray
+    assert "age of 1 recording" in unread

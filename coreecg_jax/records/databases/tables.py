@@ -13,8 +13,15 @@ _BELOW = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)*", re.ASCII)
 _LONGEST = 200  # characters: no file system has files of longer names
 
 
-def read_table(table: Path, columns: Sequence[str], only: Sequence[str] = ()) -> Iterator[dict[str, str]]:
-    """The rows of a CSV file with a header line, as they come.
+def read_table(table: Path, columns: Sequence[str]) -> Iterator[dict[str, str]]:
+    """The rows of a CSV file with a header line, as they come; see `read_lines`."""
+    return (row for _, row in read_lines(table, columns))
+
+
+def read_lines(
+    table: Path, columns: Sequence[str], only: Sequence[str] = ()
+) -> Iterator[tuple[int, dict[str, str]]]:
+    """The rows of a CSV file with a header line, as they come, each with the number of its (last) line.
 
     Args:
       table: the file.
@@ -49,7 +56,7 @@ def read_table(table: Path, columns: Sequence[str], only: Sequence[str] = ()) ->
                         f"{table.name}, line {reader.line_num}: expected {len(reader.fieldnames or ())} "
                         "fields, got more: put a field with a comma in it between double quotes"
                     )
-                yield row
+                yield reader.line_num, row
         except (csv.Error, UnicodeDecodeError) as error:
             raise ValueError(f"{table.name}, line {reader.line_num}: {error}") from error
 
