@@ -15,7 +15,7 @@ from coreecg_jax.records.databases.header_comments import parse_age
 from coreecg_jax.records.databases.listing import About, Listed, Listing
 from coreecg_jax.records.databases.other_files import not_looked_at
 from coreecg_jax.records.databases.published import SPLIT
-from coreecg_jax.records.databases.tables import read_lines
+from coreecg_jax.records.databases.tables import read_lines, require_no_near_name
 from coreecg_jax.records.databases.wfdb_folder import check_name
 from coreecg_jax.records.formats.files import SUFFIXES, folder_reader, recordings_below
 
@@ -41,10 +41,12 @@ def list_recordings(source: Path, name: str | None = None) -> Listing:
 
     Raises:
       FileNotFoundError: when the folder is not there or holds no recording.
-      ValueError: when the name cannot be a data set's, or the table cannot be read or is of other files.
+      ValueError: when the name cannot be a data set's, or the table cannot be read, is of other files or
+        has another name (`Recordings.csv`).
     """
     if not source.is_dir():
         raise FileNotFoundError(f"expected a folder of recordings, {source} is none: check --source")
+    require_no_near_name(source / TABLE, "file")
     found = [path.relative_to(source).as_posix() for path in recordings_below(source)]
     files = [file for file in found if Path(file).name != TABLE]
     if not files:

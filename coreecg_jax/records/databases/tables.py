@@ -1,16 +1,19 @@
 """Tables that come with a database: CSV, read row by row, with the columns that are needed."""
 
 import csv
+import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from coreecg_jax.records.spelling import with_guess
+from coreecg_jax.records.spelling import with_guess, written_for
 
 # A path below the source, of plain names: no '..', no drive, no URL, nothing absolute.
 _BELOW = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)*", re.ASCII)
 
 _LONGEST = 200  # characters: no file system has files of longer names
+
+_MOST_OPENED, _MOST_READ = 20, 4096  # of files that may be a table of another name; characters of a line
 
 
 def read_table(table: Path, columns: Sequence[str]) -> Iterator[dict[str, str]]:
@@ -69,6 +72,35 @@ def _check_names(table: str, names: Sequence[str], known: Sequence[str]) -> None
             f"{table}: expected columns {', '.join(known)}, each once and commas between them, got "
             f"{', '.join(with_guess(name, known) for name in odd[:20])}: rename these or take them out"
         )
+
+
+def require_no_near_name(table: Path, column: str) -> None:
+    """Refuses a CSV file of a name near that of a table, which is not there: it would not be read.
+
+    Args:
+      table: the file as it should be called.
+      column: by which its header line is told from that of any other CSV file.
+
+    Raises:
+      ValueError: naming the file.
+    """
+    if table.is_file():
+        return
+    with os.scandir(table.parent) as entries:
+        names = sorted(one.name for one in entries if one.name.lower().endswith(".csv") and one.is_file())
+    for name in written_for(table.name, names, _MOST_OPENED):
+        if column in _header(table.parent / name):
+            raise ValueError(
+                f"{name[:_LONGEST]!r} has a column {column} and is not read: did you mean {table.name}? "
+                "Rename it; if it is another table, take it out of the folder"
+            )
+
+
+def _header(table: Path) -> list[str]:
+    """The names of the first line, in lower case, whatever stands between them."""
+    with table.open(encoding="utf-8-sig", errors="replace") as file:
+        line = file.readline(_MOST_READ)
+    return [name.strip(" \"'\n").lower() for name in re.split("[,;\t]", line)]
 
 
 def below(table: str, column: str, text: str, example: str) -> str:
