@@ -27,7 +27,12 @@ def table_of(source: Path, text: str) -> Listing:
             r"got 'PatientID' \(did you mean patient_id\?\), 'label' \(did you mean labels\?\)",
         ),
         ("file,labels,labels\nb/r0.hea,A,B\n", "each once .* got 'labels', 'labels'"),
-        ("File;Sex\nb/r0.hea;F\n", "commas between them, got 'File;Sex'"),
+        (
+            "File;Sex\nb/r0.hea;F\n",
+            "csv: expected commas between columns, got semicolons: write it with commas",
+        ),
+        ("file;patient_id\na;p\n", "csv: expected commas between columns, got semicolons"),
+        ("file\tsex\na\tF\n", "csv: expected commas between columns, got tabs: write it with commas"),
         ("file,height\nb/r0.hea,180\n", "got 'height': rename these or take them out"),
         (
             "file,labels\nb/r0.hea,AF\na.hea,AF,LBBB\n",
@@ -123,3 +128,20 @@ def test_of_numbered_names_the_one_without_a_number_is_looked_at() -> None:
     for names in (["record.csv", *numbered], [*numbered, "record.csv"]):
         assert written_for("recordings.csv", names, most=20) == ["record.csv"]
     assert written_for("recordings.csv", ["notes.csv", "Recordings.csv"], most=20)[0] == "Recordings.csv"
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ("file,labels\na,überleitet\n".encode("latin-1"), ", line 2: .* got the byte 0xfc"),
+        ("file,läbels\na,AF\n".encode("latin-1"), ", line 1: .* got the byte 0xe4"),
+        (f"file,labels\na,{'A' * 20000}\nb,ü\n".encode("latin-1"), ", line 3: .* got the byte 0xfc"),
+        ("file,labels\na,AF\n".encode("utf-16"), ", line 1: .* got the byte 0xff"),
+        (b"file,labels\na,\xc3", ", line 2: .* got the byte 0xc3"),
+    ],
+)
+def test_a_table_that_is_no_utf8_is_refused_with_the_line(tmp_path: Path, table: bytes, said: str) -> None:
+    write_record(tmp_path, "a")
+    (tmp_path / "recordings.csv").write_bytes(table)
+    with pytest.raises(ValueError, match=f"^recordings.csv{said}: save the table as UTF-8$"):
+        folder.list_recordings(tmp_path, "mine")

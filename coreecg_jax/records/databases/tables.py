@@ -42,13 +42,7 @@ def read_lines(
     with table.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file)
         try:
-            if only:
-                _check_names(table.name, reader.fieldnames or (), only)
-            lacking = [column for column in columns if column not in (reader.fieldnames or ())]
-            if lacking:
-                raise ValueError(
-                    f"{table.name}: expected columns {', '.join(columns)}; lacking: {', '.join(lacking)}"
-                )
+            _check_names(table.name, reader.fieldnames or (), columns, only)
             for number, row in enumerate(reader, start=2):
                 if any(row[column] is None for column in columns):
                     raise ValueError(
@@ -60,18 +54,41 @@ def read_lines(
                         "fields, got more: put a field with a comma in it between double quotes"
                     )
                 yield reader.line_num, row
-        except (csv.Error, UnicodeDecodeError) as error:
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{table.name}{_not_utf8(table)}") from error
+        except csv.Error as error:
             raise ValueError(f"{table.name}, line {reader.line_num}: {error}") from error
 
 
-def _check_names(table: str, names: Sequence[str], known: Sequence[str]) -> None:
-    """Refuses columns that are not known, with the known one that may be meant, and those named twice."""
-    odd = [name for name in names if name not in known or names.count(name) > 1]
+def _check_names(table: str, names: Sequence[str], columns: Sequence[str], known: Sequence[str]) -> None:
+    """Refuses a header line that lacks columns or, where only some are known, has others or one twice."""
+    lacking = [column for column in columns if column not in names]
+    odd = [name for name in names if known and (name not in known or names.count(name) > 1)]
+    for mark, other in ((";", "semicolons"), ("\t", "tabs")):
+        if (lacking or odd) and any(mark in name for name in names):
+            raise ValueError(
+                f"{table}: expected commas between columns, got {other}: write it with commas (and fields "
+                "with a comma in them between double quotes)"
+            )
     if odd:
         raise ValueError(
             f"{table}: expected columns {', '.join(known)}, each once and commas between them, got "
             f"{', '.join(with_guess(name, known) for name in odd[:20])}: rename these or take them out"
         )
+    if lacking:
+        raise ValueError(f"{table}: expected columns {', '.join(columns)}; lacking: {', '.join(lacking)}")
+
+
+def _not_utf8(table: Path) -> str:
+    """Where a file is no UTF-8: it is decoded many lines at once, so the error does not know."""
+    with table.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                line.decode("utf-8")
+            except UnicodeDecodeError as error:
+                byte = f"the byte 0x{line[error.start]:02x}"
+                return f", line {number}: expected text in UTF-8, got {byte}: save the table as UTF-8"
+    return ": expected text in UTF-8: save the table as UTF-8"
 
 
 def require_no_near_name(table: Path, column: str) -> None:
