@@ -10,6 +10,7 @@ from made_formats import ECG_YAML
 from made_recordings import write_record
 
 from coreecg_jax.records.databases import folder
+from coreecg_jax.records.databases.discovery import discover
 from coreecg_jax.records.databases.listing import Listing
 from coreecg_jax.records.spelling import written_for
 
@@ -104,6 +105,16 @@ def test_a_table_of_a_near_name_is_refused(tmp_path: Path, name: str, header: st
     ):
         folder.list_recordings(tmp_path, "mine")
     assert len(table_of(tmp_path, "file\na\n").recordings) == 1 + described  # beside the table it is no slip
+
+
+def test_a_table_of_a_near_name_above_subfolders_is_refused(tmp_path: Path) -> None:
+    """Without it they would be data sets of their own."""
+    for name in ("ward_1", "ward_2"):
+        write_record(tmp_path / name, "a")
+    assert len(discover(tmp_path)) == 2
+    (tmp_path / "Recordings.csv").write_text("file,patient_id\nward_1/a,p1\n")
+    with pytest.raises(ValueError, match=r"did you mean recordings\.csv\?"):
+        discover(tmp_path)
 
 
 def test_other_tables_and_recordings_are_not_taken_for_the_table(tmp_path: Path) -> None:
