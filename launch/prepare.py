@@ -139,8 +139,8 @@ def main(argv: Sequence[str]) -> None:
     if _OVERWRITE.value or not Path(_OUT.value, _name(), VERSION).is_dir():  # what is there is only looked at
         require_writable("--out", _OUT.value)
     listing = _listing()
-    if listing.note:
-        print(f"note: {listing.note}")
+    for note in listing.note.splitlines():
+        print(f"note: {note}")
     prepared = prepare(
         listing,
         Path(_OUT.value),

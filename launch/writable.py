@@ -22,16 +22,28 @@ def unwritable(path: str | Path) -> str:
     A file is made, without a name where the system can: what permissions say is not all, as root may do all
     and a file system may be mounted read-only, or be none that takes files (/proc).
     """
-    folder = Path(path)
+    folder = wanted = Path(path)  # `wanted`: the first of the path that is to be made
     while not os.path.lexists(folder) and folder != folder.parent:
-        folder = folder.parent
+        folder, wanted = folder.parent, folder
     if folder == Path(path) and not folder.is_dir():
         folder = folder.parent  # a file that is there is replaced
     try:
         with contextlib.closing(tempfile.TemporaryFile(dir=folder)):
             return ""
+    except FileNotFoundError as error:
+        # Where the folder is there, what the system says of the file would be said of the folder.
+        return _takes_none(folder, wanted) if folder.is_dir() else _said(folder, error)
     except OSError as error:
-        return f"{folder}: {(error.strerror or str(error)).lower()}"
+        return _said(folder, error)
+
+
+def _takes_none(folder: Path, wanted: Path) -> str:
+    made = "" if wanted == folder else f"{wanted} cannot be made, "
+    return f"{made}{folder} takes no files"
+
+
+def _said(folder: Path, error: OSError) -> str:
+    return f"{folder}: {(error.strerror or str(error)).lower()}"
 
 
 def _taken(path: Path, is_file: bool) -> str:

@@ -39,6 +39,18 @@ def test_help_names_every_flag() -> None:
         assert f"--{flag}" in shown or f"--[no]{flag}" in shown
 
 
+def test_every_note_on_the_table_of_a_folder_is_told(tmp_path: Path) -> None:
+    write_record(tmp_path / "hospital")
+    (tmp_path / "hospital" / "recordings.csv").write_text("file,age,sex\nr,67 y,X\n")
+    told = launch(
+        "--database=folder", f"--source={tmp_path / 'hospital'}", f"--out={tmp_path / 'data'}"
+    ).stdout
+    age, sex, prepared = told.splitlines()[:3]
+    assert age.startswith("note: recordings.csv: age of 1 recording is no number")
+    assert sex.startswith("note: recordings.csv: sex of 1 recording is none of")
+    assert prepared.startswith("prepared: ")
+
+
 def test_a_folder_becomes_a_data_set_once(tmp_path: Path) -> None:
     write_record(tmp_path / "hospital")
     flags = ["--database=wfdb_folder", f"--source={tmp_path / 'hospital'}", f"--out={tmp_path / 'data'}"]

@@ -28,9 +28,8 @@ LAUNCHES = [
 @pytest.mark.parametrize(("verb", "out", "flags"), LAUNCHES, ids=[verb for verb, *_ in LAUNCHES])
 def test_a_launcher_says_so_first(verb: str, out: str, flags: list[str]) -> None:
     result = launched(f"launch.{verb}", f"--out={out}", *flags)
-    expected = (
-        f"error: --out={out} cannot be written (/proc: no such file or directory): choose another --out"
-    )
+    why = f"{out} cannot be made, /proc takes no files"
+    expected = f"error: --out={out} cannot be written ({why}): choose another --out"
     assert (result.returncode, result.stderr, result.stdout) == (2, f"{expected}\n", "")
 
 
@@ -70,8 +69,20 @@ def test_what_can_be_written_is_not_touched(tmp_path: Path) -> None:
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="Linux has a folder that takes no files")
 def test_a_run_that_cannot_be_written_names_its_flag() -> None:
     result = launched("launch.demo", "--workdir=/proc/x")
-    said = "--workdir=/proc/x cannot be written (/proc: no such file or directory): choose another --workdir"
-    assert result.stderr == f"error: {said}\n"
+    why = "/proc/x cannot be made, /proc takes no files"
+    assert result.stderr == f"error: --workdir=/proc/x cannot be written ({why}): choose another --workdir\n"
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="Linux has a folder that takes no files")
+def test_the_first_that_cannot_be_made_is_named() -> None:
+    assert unwritable("/proc/x/a.parquet") == "/proc/x cannot be made, /proc takes no files"
+    assert unwritable("/proc/x/y/z") == "/proc/x cannot be made, /proc takes no files"
+    assert unwritable("/proc") == "/proc takes no files"
+
+
+def test_a_link_to_nothing_is_named(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "absent")
+    assert unwritable(tmp_path / "link" / "a.parquet") == f"{tmp_path / 'link'}: no such file or directory"
 
 
 def test_a_data_set_that_is_there_may_be_read_only(tmp_path: Path) -> None:

@@ -151,7 +151,7 @@ def test_a_folder_that_cannot_be_written_names_the_flag(told: Callable[..., str]
 def test_a_folder_that_takes_no_files_names_the_flag(told: Callable[..., str]) -> None:
     """Beside what is written stands a temporary file, of which the system speaks; a missing file is another
     matter where the folder can be written."""
-    said = "=/proc/x cannot be written (/proc: no such file or directory): choose another"
+    said = "=/proc/x cannot be written (/proc/x cannot be made, /proc takes no files): choose another"
     for flag, file in (("--workdir", "/proc/x"), ("--out", "/proc/.x-1a2b3c")):
         missing = raising(FileNotFoundError(errno.ENOENT, "No such file or directory", file))
         assert told(CONFIG, WORKDIR, f"{flag}=/proc/x", main=missing) == f"error: {flag}{said} {flag}"

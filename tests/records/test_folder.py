@@ -21,7 +21,6 @@ from made_formats import (
 from made_recordings import LEADS, write_record
 
 from coreecg_jax.records.databases import code15, folder, sph, wfdb_folder
-from coreecg_jax.records.databases.listing import Listing
 from coreecg_jax.records.formats import limits
 from coreecg_jax.records.formats.contest_mat import read_contest_mat
 from coreecg_jax.records.formats.files import SUFFIXES, folder_reader, read_recording
@@ -199,44 +198,3 @@ def test_the_source_and_files_that_are_named_may_be_links(tmp_path: Path) -> Non
     assert read_recording(tmp_path / "source" / "rec.hea").present_L.all()
     linked(tmp_path / "real", "rec.hea", tmp_path / "headers")  # the header alone is elsewhere
     assert read_recording(tmp_path / "real" / "rec.hea").present_L.all()
-
-
-def table_of(source: Path, text: str) -> Listing:
-    (source / "recordings.csv").write_text(text)
-    return folder.list_recordings(source, "mine")
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        (
-            "file,PatientID,label\nb/r0.hea,p,AF\n",
-            r"got 'PatientID' \(did you mean patient_id\?\), 'label' \(did you mean labels\?\)",
-        ),
-        ("file,labels,labels\nb/r0.hea,A,B\n", "each once .* got 'labels', 'labels'"),
-        ("File;Sex\nb/r0.hea;F\n", "commas between them, got 'File;Sex'"),
-        ("file,height\nb/r0.hea,180\n", "got 'height': rename these or take them out"),
-        (
-            "file,labels\nb/r0.hea,AF\na.hea,AF,LBBB\n",
-            "line 3: expected 2 fields, got more: .* quotes",
-        ),
-        ("file\nr0\nr1\n", "such as 'a.hea'; none of its 2 rows does, the first says 'r0'"),
-        ("file\na\na.hea\n", r"a\.hea stands there twice"),
-    ],
-)
-def test_a_table_that_would_be_half_read_is_refused(tmp_path: Path, text: str, said: str) -> None:
-    for name in ("a", "b/r0"):
-        write_record((tmp_path / name).parent, Path(name).name)
-    with pytest.raises(ValueError, match=said):
-        table_of(tmp_path, text)
-
-
-def test_files_are_named_without_suffix_and_as_windows_does(tmp_path: Path) -> None:
-    for name in ("a", "b/r0", "b/r1"):
-        write_record((tmp_path / name).parent, Path(name).name)
-    listing = table_of(tmp_path, 'file,patient_id,labels\na,p1,"x,y"\nb\\r0.hea,p2,\nb\\r1,p3,\n')
-    patients = [one.about.patient_id for one in listing.recordings if one.about]
-    assert (patients, listing.missing, listing.note) == (["p1", "p2", "p3"], (), "")
-    listing = table_of(tmp_path, "file\na\nr0\n")
-    assert listing.missing == ("r0",)
-    assert "1 of 2 rows name no file that is there (the first: 'r0'), and 2 files" in listing.note

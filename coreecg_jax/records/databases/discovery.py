@@ -6,6 +6,7 @@ from pathlib import Path
 from coreecg_jax.records.databases import folder as own
 from coreecg_jax.records.databases import ptbxl
 from coreecg_jax.records.databases.listing import Listing
+from coreecg_jax.records.databases.tables import require_no_near_name
 from coreecg_jax.records.formats.described import FILE
 from coreecg_jax.records.formats.files import SUFFIXES, walk_recordings
 
@@ -21,10 +22,11 @@ def discover(folder: Path) -> list[Listing]:
 
     Raises:
       FileNotFoundError: when the folder is not there or holds no recording.
-      ValueError: when two subfolders would have one name, or a table cannot be read.
+      ValueError: when two subfolders would have one name, or a table cannot be read or has another name.
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"expected a folder of ECGs, {folder} is none: check the path")
+    require_no_near_name(folder / own.TABLE, "file")  # it would span the subfolders
     first = next(walk_recordings(folder), None)
     subfolders = sorted(path for path in folder.iterdir() if path.is_dir() and any(walk_recordings(path)))
     spanning = any((folder / name).is_file() for name in (ptbxl.TABLE, own.TABLE, FILE))

@@ -6,6 +6,7 @@ empty the files say.
 """
 
 import collections
+import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,13 +15,19 @@ from coreecg_jax.records.databases.header_comments import parse_age
 from coreecg_jax.records.databases.listing import About, Listed, Listing
 from coreecg_jax.records.databases.other_files import not_looked_at
 from coreecg_jax.records.databases.published import SPLIT
-from coreecg_jax.records.databases.tables import read_table
+from coreecg_jax.records.databases.tables import read_lines, require_no_near_name
 from coreecg_jax.records.databases.wfdb_folder import check_name
 from coreecg_jax.records.formats.files import SUFFIXES, folder_reader, recordings_below
 
 TABLE = "recordings.csv"
 COLUMNS = ("file", "patient_id", "age", "sex", "labels")
 _SEX = {"f": "F", "female": "F", "m": "M", "male": "M"}
+_NO_VALUE = ("", "unknown", "nan", "n/a", "na", "none")  # as programs write that nothing is known
+_EXPECTED = {"age": "no number of years such as 67.5", "sex": "none of F, female, M, male"}
+_LONGEST = 50  # characters of a value that are shown
+
+# Column -> values that cannot be read, each with the number of its line.
+_Unread = dict[str, list[tuple[str, int]]]
 
 
 def list_recordings(source: Path, name: str | None = None) -> Listing:
@@ -34,10 +41,12 @@ def list_recordings(source: Path, name: str | None = None) -> Listing:
 
     Raises:
       FileNotFoundError: when the folder is not there or holds no recording.
-      ValueError: when the name cannot be a data set's, or the table cannot be read or is of other files.
+      ValueError: when the name cannot be a data set's, or the table cannot be read, is of other files or
+        has another name (`Recordings.csv`).
     """
     if not source.is_dir():
         raise FileNotFoundError(f"expected a folder of recordings, {source} is none: check --source")
+    require_no_near_name(source / TABLE, "file")
     found = [path.relative_to(source).as_posix() for path in recordings_below(source)]
     files = [file for file in found if Path(file).name != TABLE]
     if not files:
@@ -46,31 +55,38 @@ def list_recordings(source: Path, name: str | None = None) -> Listing:
             f"expected files of {', '.join(SUFFIXES)} below {source} (arrays and tables with an ecg.yaml), "
             f"found none: check --source{others and f' ({others})'}"
         )
-    told = _table(source / TABLE, files) if (source / TABLE).is_file() else {}
+    told, unread = _table(source / TABLE, files) if (source / TABLE).is_file() else ({}, {})
     times = collections.Counter(map(_stem, files))
     ids = [file if times[_stem(file)] > 1 else _stem(file) for file in files]
     recordings = tuple(Listed(one, file, SPLIT, told.get(file), True) for one, file in zip(ids, files))
     missing = tuple(sorted(set(told) - set(files)))
     named, reader = check_name(name or source.resolve().name), folder_reader(source)
     others = not_looked_at(source, files, (TABLE,))
-    return Listing(named, reader, recordings, missing, note=_note(told, files), not_looked_at=others)
+    note = "\n".join(_astray(told, files) + _left_empty(unread))
+    return Listing(named, reader, recordings, missing, note=note, not_looked_at=others)
 
 
-def _table(table: Path, files: Sequence[str]) -> dict[str, About]:
-    """File -> what is told of it; as the table names it where it is none of `files`."""
+def _table(table: Path, files: Sequence[str]) -> tuple[dict[str, About], _Unread]:
+    """File -> what is told of it, as the table names it where it is none of `files`; what cannot be read."""
     told: dict[str, About] = {}
-    meant = _by_stem(files) | {file: file for file in files}
-    for row in read_table(table, ("file",), only=COLUMNS):
+    unread: _Unread = {"age": [], "sex": []}
+    known = {file: file for file in files}
+    meant = _by_stem(files) | known
+    for line, row in read_lines(table, ("file",), only=COLUMNS):
         file = _file(row["file"].strip(), meant)
         if file in told:
             raise ValueError(f"{TABLE}: expected each file once, {file} stands there twice")
-        told[file] = _about(row)
+        about = told[file] = _about(row)
+        for column, lacking in (("age", math.isnan(about.age)), ("sex", not about.sex)):
+            value = (row.get(column) or "").strip()
+            if lacking and file in known and value.lower() not in _NO_VALUE:
+                unread[column].append((value, line))
     if told and not set(told) & set(files):
         raise ValueError(
             f"{TABLE}: expected file to name files below {table.parent}, such as {files[0]!r}; none of its "
             f"{len(told)} rows does, the first says {next(iter(told))[:200]!r}"
         )
-    return told
+    return told, unread
 
 
 def _about(row: Mapping[str, str]) -> About:
@@ -100,12 +116,24 @@ def _file(named: str, meant: Mapping[str, str]) -> str:
     return meant.get(named) or meant.get(named.replace("\\", "/").removeprefix("./"), named)
 
 
-def _note(told: Mapping[str, About], files: Sequence[str]) -> str:
+def _astray(told: Mapping[str, About], files: Sequence[str]) -> list[str]:
     """What a table says of files that are not there, while there are some of which it says nothing."""
     astray, silent = sorted(set(told) - set(files)), sorted(set(files) - set(told))
     if not (astray and silent):
-        return ""
-    return (
+        return []
+    return [
         f"{TABLE}: {len(astray)} of {len(told)} rows name no file that is there (the first: {astray[0]!r}), "
         f"and {len(silent)} files have no row (the first: {silent[0]!r}): check the column file"
-    )
+    ]
+
+
+def _left_empty(unread: _Unread) -> list[str]:
+    """Values of recordings that cannot be read, which count as if nothing stood there."""
+    notes = []
+    for column, values in unread.items():
+        if values:
+            value, line = values[0]
+            count = "1 recording" if len(values) == 1 else f"{len(values)} recordings"
+            first = "the first: " * (len(values) > 1) + f"{value[:_LONGEST]!r}, line {line}"
+            notes.append(f"{TABLE}: {column} of {count} is {_EXPECTED[column]} ({first}): left empty")
+    return notes

@@ -67,7 +67,7 @@ class Listing:
     folds: int = 0  # that splits were made of (`records.folds`); 0: splits are the source's own
     fold_seed: int = 0
     label_sets: tuple[str, ...] = ()  # of `records.label_sets`, those of the database
-    note: str = ""  # what the user should know of this copy
+    note: str = ""  # what the user should know of this copy, a line each
     not_looked_at: str = ""  # files of the source that are no recordings, by their ending
 
     @property
