@@ -18,6 +18,7 @@ from coreecg_jax.downstream.bootstrap import (
 from coreecg_jax.downstream.cohorts import Cohort
 from coreecg_jax.downstream.methods import BESIDE, COMPARISONS, Encoder
 from coreecg_jax.downstream.outcomes import Outcome
+from coreecg_jax.downstream.pairs import few_pairs
 from coreecg_jax.downstream.predictions import Predictions
 from coreecg_jax.downstream.protocol import Evaluation
 from coreecg_jax.downstream.provenance import code, digest_of_data, digest_of_names
@@ -205,7 +206,16 @@ def _scores(evaluation: Evaluation, seed: int) -> Report:
             for name, runs in metrics.items()
         },
         "differences": differences,
+        "few_pairs": _few_pairs(evaluation, cohort.classes, scored),
     }
+
+
+def _few_pairs(evaluation: Evaluation, classes: Sequence[str], scored: np.ndarray) -> Report:
+    """Scored class -> on how little its AUROC rests; whatever is out of fold has the same folds."""
+    asked = [run.asked for runs in evaluation.methods.values() for run in runs]
+    judged = next((each for each in asked if each.fold is not None), asked[0])
+    found = zip(classes, few_pairs(judged), scored, strict=True)
+    return {name: few._asdict() for name, few, is_scored in found if few and is_scored}
 
 
 def _metrics(run: Outcome, counts: np.ndarray) -> Metrics:

@@ -21,6 +21,7 @@ def markdown(numbers: Report) -> str:
         _method_table(numbers),
         _difference_table(numbers),
         _class_table(numbers),
+        _few_pairs(numbers),
         _footnote(numbers),
     ]
     return "\n\n".join(block for block in blocks if block)
@@ -172,6 +173,15 @@ def _class_table(numbers: Report) -> str:
         label = name if name in numbers["macro_classes"] else f"({name})"
         lines.append(_row([label, str(positives), *means]))
     return "\n".join(lines)
+
+
+def _few_pairs(numbers: Report) -> str:
+    """Where AUPRC and F1, of all recordings together, may well disagree with the AUROC."""
+    return "  \n".join(
+        f"{name}: one patient has {few['of_patient']} of {few['recordings']} {few['label']}; its AUROC rests "
+        f"on {few['within_folds']} of {few['pairs']} pairs (those within a fold)."
+        for name, few in numbers.get("few_pairs", {}).items()  # results of before do not say it
+    )
 
 
 def _footnote(numbers: Report) -> str:
