@@ -4,7 +4,8 @@ python -m launch.evaluate --checkpoint=runs/x --data_root=data/100hz --task=ptbx
 Several seeds: --checkpoint once for each. Without --checkpoint: the rival alone. A bundle (launch.export) is
 taken as a run is; --checkpoint=released is the encoder that comes with the package. With --development:
 scores on the training and validation folds; the test is not read. Everything is written: numbers as JSON,
-every prediction as Parquet beside it, and each opening of a test set into the log beside the data.
+every prediction as Parquet beside it, and each opening of a test set into the log beside the data. What it
+is doing is told on standard error.
 """
 
 import functools
@@ -23,6 +24,7 @@ from coreecg_jax.method.representation import POOLINGS
 from launch.evaluating import Asked, evaluated, leads_of, protocols_of
 from launch.restored import encoder_of
 from launch.shell import run_main
+from launch.telling_fits import on_stderr
 
 _CHECKPOINT = flags.DEFINE_multi_string(
     "checkpoint", [], "Folder of a training run or of a bundle, or 'released'; once for each seed."
@@ -69,7 +71,8 @@ def main(argv: Sequence[str]) -> None:
         allow_overlap=_ALLOW_OVERLAP.value,
     )
     restore = functools.partial(encoder_of, pooling=_POOLING.value)
-    done = evaluated(asked, [restore(workdir) for workdir in _CHECKPOINT.value], out=_OUT.value)
+    encoders = [restore(workdir) for workdir in _CHECKPOINT.value]
+    done = evaluated(asked, encoders, out=_OUT.value, tell=on_stderr)
     print(f"{done.text}\n\nresult: {done.file}\npredictions: {done.predictions}")
 
 

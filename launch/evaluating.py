@@ -38,6 +38,7 @@ from coreecg_jax.downstream.tasks import Task
 from coreecg_jax.records.checksums import digest_of_file
 from coreecg_jax.records.leads import LEADS, lead_indices
 from coreecg_jax.training.identity import differences, flat
+from launch.telling_fits import Tell, silent, told_methods, told_sources
 
 PTBXL, SIMULATED = "ptbxl_superclass_two_folds", "simulated_conditions"  # tasks of the demo
 EVALUATIONS = "evaluations"  # folder of results within that of a run
@@ -149,7 +150,9 @@ def leads_of(text: str) -> tuple[str, ...]:
     return tuple(LEADS[place] for place in sorted(lead_indices([name for name in text.split(",") if name])))
 
 
-def evaluated(asked: Asked, encoders: Sequence[Encoder], *, out: str | Path | None = None) -> Done:
+def evaluated(
+    asked: Asked, encoders: Sequence[Encoder], *, out: str | Path | None = None, tell: Tell = silent
+) -> Done:
     """Asks, and writes everything. Of several sources each is written when it is done, and not asked again.
 
     Args:
@@ -157,6 +160,7 @@ def evaluated(asked: Asked, encoders: Sequence[Encoder], *, out: str | Path | No
       encoders: seeds of one configuration.
       out: JSON file; default: in `EVALUATIONS` of the first encoder's run, or of `root` without one or for a
         bundle, whose own folder is left as it is.
+      tell: is told a line of each stage when it begins, and while it lasts.
 
     Raises:
       ValueError: when the encoders are not seeds of one configuration, the file does not end in .json, or a
@@ -182,19 +186,22 @@ def evaluated(asked: Asked, encoders: Sequence[Encoder], *, out: str | Path | No
         rival_seeds=asked.rival_seeds,
         store=folder / "features",
     )
+    nested = asked.task.test is None and not asked.task.sources
+    methods = told_methods(methods, tell, nested=nested)
     if not asked.task.sources and file.is_file():
         _require_same_question(file, read_report(file), asked, encoders)
+    tell(f"{asked.task.name}: the recordings are read")
     if asked.development:
         found = develop(asked.task, asked.root, methods, asked.subset)
-        return _written(found, encoders, asked, file)
+        return _written(found, encoders, asked, file, tell)
     seal = Seal(asked.openings, _identity(asked, encoders), asked.allow_retest, asked.allow_overlap)
     if not asked.task.sources:
         found = evaluate(asked.task, asked.root, methods, asked.subset, seal, encoders)
-        return _written(found, encoders, asked, file)
+        return _written(found, encoders, asked, file, tell)
     there = _sources_there(file, encoders, asked)
     left = [source for source in asked.task.sources if source not in there]
     held_out = other_sources(asked.task, asked.root, methods, asked.subset, seal, encoders, sources=left)
-    return _sources_written(held_out, there, encoders, asked, file)
+    return _sources_written(told_sources(held_out, left, tell), there, encoders, asked, file, tell)
 
 
 def _folder(asked: Asked, encoders: Sequence[Encoder]) -> Path:
@@ -242,7 +249,8 @@ def _checkpoints(encoders: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
     return {"checkpoints": [f"{name} by {one['pooling']}" for name, one in told]}
 
 
-def _written(found: Evaluation, encoders: Sequence[Encoder], asked: Asked, file: Path) -> Done:
+def _written(found: Evaluation, encoders: Sequence[Encoder], asked: Asked, file: Path, tell: Tell) -> Done:
+    tell("scores: intervals by resamples of patients")
     predictions = file.with_suffix(".parquet")
     write_predictions(predictions_of(found), predictions)  # first: a test may have been opened for them
     about = {"asked": asked.question(), "predictions": digest_of_file(predictions)}
@@ -271,6 +279,7 @@ def _sources_written(
     encoders: Sequence[Encoder],
     asked: Asked,
     file: Path,
+    tell: Tell,
 ) -> Done:
     """One file of all sources, and one of each; without enough of any class there are no scores."""
     reports, folder = dict(there), file.with_suffix("")
@@ -278,7 +287,7 @@ def _sources_written(
         try:
             if isinstance(found, TooFewRecordings):
                 raise found
-            reports[source] = _written(found, encoders, asked, folder / f"{source}.json").numbers
+            reports[source] = _written(found, encoders, asked, folder / f"{source}.json", tell).numbers
         except TooFewRecordings as error:  # said, not hidden; its test may have been opened, so it is done
             print(f"{source}: no scores: {error}", flush=True)
             reports[source] = unscored(error, encoders) | {"asked": asked.question()}

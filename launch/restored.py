@@ -1,5 +1,6 @@
 """Runs restored from their checkpoints, as the rooms downstream receive them."""
 
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -7,11 +8,12 @@ import jax
 from coreecg_jax.downstream.methods import Encoder
 from coreecg_jax.downstream.provenance import digest_of_parameters
 from coreecg_jax.method.objective import Objective
+from coreecg_jax.records.spelling import with_guess
 from coreecg_jax.training.checkpoints import load_parameters
 from coreecg_jax.training.experiment import build, network_of
 from coreecg_jax.training.identity import flat
 from coreecg_jax.training.state import init_parameters
-from launch.bundled import bundle_at, encoder_of_bundle
+from launch.bundled import NAME, bundle_at, encoder_of_bundle
 
 
 def encoder_of(workdir: str, pooling: str | None = None) -> Encoder:
@@ -26,7 +28,13 @@ def encoder_of(workdir: str, pooling: str | None = None) -> Encoder:
     """
     if where := bundle_at(workdir):
         return encoder_of_bundle(where, workdir, pooling)
-    loaded = load_parameters(workdir)
+    try:
+        loaded = load_parameters(workdir)
+    except FileNotFoundError as error:
+        guess = with_guess(workdir, [NAME])
+        if Path(workdir).exists() or "did you mean" not in guess:
+            raise
+        raise FileNotFoundError(f"{error}; --checkpoint: got {guess}") from error
     network = network_of(loaded.config)
     seed = loaded.config.seed
     return Encoder(

@@ -23,20 +23,23 @@ def few_pairs(judged: Judged) -> list[FewPairs | None]:
     k folds that are even hold 1/k of all pairs. Little is less than half of that, or one patient with more
     than half of the positives or of the negatives: a patient's recordings lie in one fold.
     """
-    return [None if judged.fold is None else _few(column, judged) for column in judged.labels.T]
+    if judged.fold is None:
+        return [None] * judged.labels.shape[1]
+    fold = np.unique(judged.fold, return_inverse=True)[1]
+    return [_few(column, judged.groups, fold) for column in judged.labels.T]
 
 
-def _few(labels: np.ndarray, judged: Judged) -> FewPairs | None:
-    names, fold = np.unique(judged.fold, return_inverse=True)
-    positives, negatives = (np.bincount(fold[of], minlength=len(names)) for of in (labels, ~labels))
+def _few(labels: np.ndarray, groups: np.ndarray, fold: np.ndarray) -> FewPairs | None:
+    folds = int(fold.max()) + 1
+    positives, negatives = (np.bincount(fold[of], minlength=folds) for of in (labels, ~labels))
     within = int(positives @ negatives)
     pairs = int(positives.sum() * negatives.sum())
     if not pairs:
         return None
     largest = [
-        (name, int(np.unique(judged.groups[of], return_counts=True)[1].max()), int(of.sum()))
+        (name, int(np.unique(groups[of], return_counts=True)[1].max()), int(of.sum()))
         for name, of in (("positives", labels), ("negatives", ~labels))
     ]
     label, of_patient, recordings = max(largest, key=lambda each: each[1] / each[2])
-    enough = 2 * within * len(names) >= pairs and 2 * of_patient <= recordings
+    enough = 2 * within * folds >= pairs and 2 * of_patient <= recordings
     return None if enough else FewPairs(within, pairs, label, of_patient, recordings)

@@ -67,6 +67,16 @@ def test_a_run_becomes_tables_and_files(asked: subprocess.CompletedProcess[str],
     assert all(name.startswith("ptbxl/") for name in predictions.recordings)
 
 
+def test_what_it_is_doing_is_told_beside_the_tables(asked: subprocess.CompletedProcess[str]) -> None:
+    told = asked.stderr.splitlines()
+    of_rival = [line for line in told if line.startswith("random convolutions, kernels 1 (2 of 3): ")]
+    assert of_rival[0].endswith(": fitted on 16 recordings, chosen by 12")
+    assert of_rival[-1].startswith("random convolutions, kernels 1 (2 of 3): predicts 12 recordings")
+    assert told[0] == "ptbxl_superclass: the recordings are read"
+    assert told[-1] == "scores: intervals by resamples of patients"
+    assert not set(told) & set(asked.stdout.splitlines())
+
+
 @pytest.mark.usefixtures("asked")
 def test_a_second_look_is_refused(run: Path, data: Path) -> None:
     again = ask(run, data, "--pooling=lead")
@@ -78,6 +88,10 @@ def test_mistakes_are_one_sentence(data: Path, tmp_path: Path) -> None:
     missing = ask(tmp_path, data)
     assert missing.returncode == 2
     assert missing.stderr.startswith("error: no last checkpoint under ")
+    assert "did you mean" not in missing.stderr
+    slip = ask(Path("release"), data)
+    assert slip.returncode == 2
+    assert slip.stderr.rstrip().endswith("; --checkpoint: got 'release' (did you mean released?)")
 
 
 def test_flags_say_what_they_expect(tmp_path: Path) -> None:

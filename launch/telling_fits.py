@@ -1,0 +1,109 @@
+"""An evaluation says on standard error what is fitted or asked, which fold it is, and how long it takes."""
+
+import contextlib
+import dataclasses
+import sys
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+
+import numpy as np
+
+from coreecg_jax.downstream.cohorts import Cohort
+from coreecg_jax.downstream.features import first_rows
+from coreecg_jax.downstream.fits import Fit, Fitted
+from coreecg_jax.downstream.folds import FOLDS
+from coreecg_jax.downstream.methods import Methods
+from coreecg_jax.downstream.protocol import Evaluation, MakeMethods
+from coreecg_jax.downstream.scores import TooFewRecordings
+from coreecg_jax.inputs.reader import Recordings
+from coreecg_jax.records.schema import Preprocessing
+
+EVERY = 30.0  # seconds between two lines of one stage
+Tell = Callable[[str], None]  # of a line
+
+
+def on_stderr(line: str) -> None:
+    """Says it at once."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def silent(line: str) -> None:
+    """Says nothing."""
+    del line
+
+
+def told_methods(make_methods: MakeMethods, tell: Tell, *, nested: bool) -> MakeMethods:
+    """Makes the same methods, which tell of each fit and each prediction before it is made.
+
+    Args:
+      make_methods: from the data's preprocessing to what is compared.
+      tell: is told a line; from another thread while a stage lasts.
+      nested: whether each run is fitted once a fold from the first time on.
+    """
+
+    def told(preprocessing: Preprocessing) -> Methods:
+        return {
+            name: tuple(
+                dataclasses.replace(
+                    run, fit=_told(run.fit, _name(name, run.name, number, len(runs)), tell, nested)
+                )
+                for number, run in enumerate(runs, 1)
+            )
+            for name, runs in make_methods(preprocessing).items()
+        }
+
+    return told
+
+
+def told_sources(
+    answers: Iterator[tuple[str, Evaluation | TooFewRecordings]], sources: Sequence[str], tell: Tell
+) -> Iterator[tuple[str, Evaluation | TooFewRecordings]]:
+    """The same answers, each source told of before it is asked about."""
+    lines = (
+        tell(f"source {source} ({number} of {len(sources)})") for number, source in enumerate(sources, 1)
+    )
+    return (answer for _, answer in zip(lines, answers))
+
+
+def _name(method: str, run: str, number: int, runs: int) -> str:
+    return f"{method}, {run}" + (f" ({number} of {runs})" if runs > 1 else "")
+
+
+def _told(fit: Fit, name: str, tell: Tell, nested: bool) -> Fit:
+    times = 0 if nested else -1  # not nested, it is fitted on all first; then, out of fold, once a fold
+
+    def telling(train: Cohort, validation: Cohort | None) -> Fitted:
+        nonlocal times
+        times += 1
+        stage = f"{name}: fold {times} of {FOLDS}" if times else name
+        chosen_by = f", chosen by {len(validation)}" if validation is not None else ""
+        with _stage(f"{stage}: fitted on {len(train)} recordings{chosen_by}", tell):
+            fitted = fit(train, validation)
+
+        def predict(recordings: Recordings) -> np.ndarray:
+            with _stage(f"{stage}: predicts {len(first_rows(recordings))} recordings", tell):
+                return fitted.predict(recordings)
+
+        return fitted._replace(predict=predict)
+
+    return telling
+
+
+@contextlib.contextmanager
+def _stage(line: str, tell: Tell) -> Generator[None]:
+    """Tells it now, and every `EVERY` seconds how long it has lasted."""
+    tell(line)
+    began, ended = time.monotonic(), threading.Event()
+
+    def go_on() -> None:
+        while not ended.wait(EVERY):
+            tell(f"{line}: {(time.monotonic() - began) / 60:.1f} min so far")
+
+    teller = threading.Thread(target=go_on, daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        teller.join()
