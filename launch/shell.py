@@ -1,6 +1,5 @@
 """What every launcher shares: a user's mistake is one sentence, not a traceback."""
 
-import _thread
 import logging as standard_logging
 import os
 import signal
@@ -69,7 +68,8 @@ def _interrupted_again(raised: Any) -> None:
     What is raised there Python throws away.
     """
     if issubclass(raised.exc_type, KeyboardInterrupt):
-        threading.Timer(_SOON_SECONDS, _thread.interrupt_main).start()
+        main = threading.main_thread().ident  # by a signal again, which ends a wait too
+        threading.Timer(_SOON_SECONDS, signal.pthread_kill, (main, signal.SIGINT)).start()
     else:
         sys.__unraisablehook__(raised)
 

@@ -145,6 +145,7 @@ def test_data_prepared_again_before_the_export_are_not_taken_for_those_of_the_tr
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.slow
 def test_a_sealed_test_is_asked_once_by_a_run_and_its_bundle(run, bundle, data):
     def ask(checkpoint):
         short = "--beside=untrained", "--pooling=recording", "--protocol=finetune"
@@ -173,7 +174,7 @@ def test_a_bundle_is_scored_with_the_crops_that_it_embeds_with(run, bundle, tmp_
     def develop(task, root, methods, subset):
         methods(PREPROCESSING)
 
-    def written(found, encoders, asked, file):
+    def written(found, encoders, asked, file, tell):
         questions.append(asked.question()["settings"]["crops"])
         return file.stem
 
@@ -206,7 +207,7 @@ def test_a_bundle_is_scored_with_the_crops_that_it_embeds_with(run, bundle, tmp_
 
 def test_bundles_in_folders_of_one_name_do_not_write_over_one_another(bundle, tmp_path, monkeypatch):
     monkeypatch.setattr(evaluating, "develop", lambda *asked: None)
-    monkeypatch.setattr(evaluating, "_written", lambda found, encoders, asked, file: file)
+    monkeypatch.setattr(evaluating, "_written", lambda found, encoders, asked, file, tell: file)
     task = Task("made", "ptbxl_superclass", "ptbxl:fold1", test="ptbxl:fold2")
     asked = Asked(task, tmp_path, tmp_path / "openings.jsonl", development=True)
     one = dataclasses.replace(encoder_of(str(bundle)), name="runs/a/small", digest="a" * 64)

@@ -46,6 +46,7 @@ def write_recordings(folder: Path, table: str) -> None:
     (folder / "ecg.yaml").write_text(f"sampling_rate: 100\nunit: mV\nleads: [{leads}]\n")
 
 
+@pytest.mark.slow
 def test_the_example_runs(tmp_path: Path) -> None:
     table, prepare, tasks, evaluate = blocks()
     write_recordings(tmp_path / "recordings", table)

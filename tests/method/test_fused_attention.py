@@ -31,10 +31,9 @@ def gradients(function, *given):
     return jax.grad(lambda *qkv: (function(*qkv, given[3]) ** 2).sum().astype(float), (0, 1, 2))(*given[:3])
 
 
-@pytest.mark.parametrize("tokens", [20, 21])
-def test_it_asks_for_the_attention_of_all_others(tokens):
+def test_it_asks_for_the_attention_of_all_others():
     """By the library's own slow form; an odd number of tokens is filled up."""
-    given = made(tokens)
+    given = made(21)
     fused = functools.partial(attend_fused, implementation="xla")
     np.testing.assert_allclose(fused(*given), attend(*given), rtol=1e-5, atol=1e-5)
     for ours, expected in zip(gradients(fused, *given), gradients(attend, *given), strict=True):

@@ -26,6 +26,7 @@ def root(tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_it_agrees_with_the_state_that_training_would_have(root, tmp_path):
     fresh = made_state(tiny_experiment())
     config = tiny_config({"data.root": str(root)})
