@@ -96,6 +96,7 @@ def test_stops_early_and_returns_the_best_epoch(unplanted):
     assert len(set(scores)) == len(scores)  # so another epoch's parameters would not have passed
 
 
+@pytest.mark.slow
 def test_a_seed_decides_everything_and_nothing_compiles_twice(planted):
     before = _compiled.cache_info().misses
     labels = planted_labels(TRAIN), planted_labels(VALIDATION)

@@ -59,7 +59,13 @@ def test_a_home_that_cannot_be_written_is_no_reason_to_stop(tmp_path: Path) -> N
     assert kept(tmp_path, XDG_CACHE_HOME=str(tmp_path / "file")) == []
 
 
-@pytest.mark.parametrize("flags", [["--distributed"], ["--coordinator_address=host:1", "--process_id=1"]])
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--distributed"],
+        pytest.param(["--coordinator_address=host:1", "--process_id=1"], marks=pytest.mark.slow),
+    ],
+)
 def test_of_several_processes_it_is_the_runs_which_all_of_them_see(tmp_path: Path, flags: list[str]) -> None:
     assert kept_by_pretraining(tmp_path, *flags) == ["run/.cache/jax"]
 

@@ -79,6 +79,7 @@ def test_a_prepared_folder_has_its_page(source: Path, tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["q.html", "q.png"]
 
 
+@pytest.mark.slow
 def test_without_its_recordings_nothing_is_drawn(source: Path, tmp_path: Path) -> None:
     out = tmp_path / "q.html"
     write_quality_page(out, source / "out", "ward")

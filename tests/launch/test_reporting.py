@@ -62,6 +62,7 @@ def test_mistakes_write_nothing(run, tmp_path):
         read_report(tmp_path / "absent.json")
 
 
+@pytest.mark.slow
 def test_the_picture_for_tensorboard_is_a_png(root, tmp_path):
     config = write_made_run(tmp_path, root)
     ((name, draw),) = pictures(config).items()
