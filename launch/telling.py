@@ -18,13 +18,20 @@ def now_and_then(how_far: Callable[[], str]) -> Generator[None]:
     if sys.stdout.isatty() and sys.stderr.isatty():
         yield
         return
+    with every(EVERY, lambda minutes: print(f"{how_far()} ({minutes:.1f} min)", flush=True)):
+        yield
+
+
+@contextlib.contextmanager
+def every(seconds: float, say: Callable[[float], object]) -> Generator[None]:
+    """Calls it again and again, from another thread, with the minutes that have gone by."""
     began, ended = time.monotonic(), threading.Event()
 
-    def tell() -> None:
-        while not ended.wait(EVERY):
-            print(f"{how_far()} ({(time.monotonic() - began) / 60:.1f} min)", flush=True)
+    def go_on() -> None:
+        while not ended.wait(seconds):
+            say((time.monotonic() - began) / 60)
 
-    teller = threading.Thread(target=tell, daemon=True)
+    teller = threading.Thread(target=go_on, daemon=True)
     teller.start()
     try:
         yield

@@ -3,8 +3,6 @@
 import contextlib
 import dataclasses
 import sys
-import threading
-import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 
 import numpy as np
@@ -18,6 +16,7 @@ from coreecg_jax.downstream.protocol import Evaluation, MakeMethods
 from coreecg_jax.downstream.scores import TooFewRecordings
 from coreecg_jax.inputs.reader import Recordings
 from coreecg_jax.records.schema import Preprocessing
+from launch.telling import every
 
 EVERY = 30.0  # seconds between two lines of one stage
 Tell = Callable[[str], None]  # of a line
@@ -94,16 +93,5 @@ def _told(fit: Fit, name: str, tell: Tell, nested: bool) -> Fit:
 def _stage(line: str, tell: Tell) -> Generator[None]:
     """Tells it now, and every `EVERY` seconds how long it has lasted."""
     tell(line)
-    began, ended = time.monotonic(), threading.Event()
-
-    def go_on() -> None:
-        while not ended.wait(EVERY):
-            tell(f"{line}: {(time.monotonic() - began) / 60:.1f} min so far")
-
-    teller = threading.Thread(target=go_on, daemon=True)
-    teller.start()
-    try:
+    with every(EVERY, lambda minutes: tell(f"{line}: {minutes:.1f} min so far")):
         yield
-    finally:
-        ended.set()
-        teller.join()
