@@ -1,5 +1,6 @@
 """What every launcher shares: a user's mistake is one sentence, not a traceback."""
 
+import functools
 import logging as standard_logging
 import os
 import signal
@@ -56,13 +57,17 @@ def run_main(
                 raise  # ours to mend, not the user's: with its traceback
             _give_up(failure(error))
 
-    sys.unraisablehook = _interrupted_again
     logging.set_verbosity(logging.FATAL)  # absl's default is to show what libraries tell themselves, in pages
     _let_jax_warn()
-    app.run(guarded, flags_parser=_parse)
+    before = sys.unraisablehook
+    sys.unraisablehook = functools.partial(_interrupted_again, before)
+    try:
+        app.run(guarded, flags_parser=_parse)
+    finally:
+        sys.unraisablehook = before
 
 
-def _interrupted_again(raised: Any) -> None:
+def _interrupted_again(otherwise: Callable[[Any], object], raised: Any) -> None:
     """A Ctrl-C within a finaliser or a callback of the garbage collector comes again when that is over.
 
     What is raised there Python throws away.
@@ -71,7 +76,7 @@ def _interrupted_again(raised: Any) -> None:
         main = threading.main_thread().ident  # by a signal again, which ends a wait too
         threading.Timer(_SOON_SECONDS, signal.pthread_kill, (main, signal.SIGINT)).start()
     else:
-        sys.__unraisablehook__(raised)
+        otherwise(raised)
 
 
 def _let_jax_warn() -> None:
