@@ -5,11 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from coreecg_jax.method.division import each_its_own
-from coreecg_jax.method.fused_attention import attend_fused, is_fused
+from coreecg_jax.method.fused_attention import HIDDEN_KEY, attend_fused, is_fused
 from coreecg_jax.method.machine import traced_for_cpu
 
 TIME_SLOPES = (2.0, 0.5, 0.0)  # of the attention bias, a column; heads take them in turn
-HIDDEN_KEY = -1e9  # added to the logit of a key that must not be attended to; finite, so no NaN
 # Tokens from which on a CPU attends one head of one recording at a time: fewer logits fit into its cache as
 # they are (docs/performance.md).
 MANY_TOKENS = 256

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from coreecg_jax.method.division import each_its_own
 
 CHOICES = ("plain", "cudnn")
-SHUT_OUT = -1e9  # added to the logits of a token that fills up
+HIDDEN_KEY = -1e9  # added to the logit of a key that must not be attended to; finite, so no NaN
 _HEAD_WIDTHS = range(8, 129, 8)  # that cuDNN has on every GPU with bfloat16
 _CHOICE = contextvars.ContextVar("attention", default="plain")
 
@@ -85,7 +85,7 @@ def attend_fused(
         jnp.pad(jnp.swapaxes(x, 1, 2), ((0, 0), (0, fill), (0, 0), (0, 0))) for x in (q_BHKd, k_BHKd, v_BHKd)
     )
     shut_out = ((0, 0), (0, 0), (0, 0), (0, fill))
-    bias_BHKK = jnp.pad(bias_BHKK, shut_out, constant_values=SHUT_OUT)
+    bias_BHKK = jnp.pad(bias_BHKK, shut_out, constant_values=HIDDEN_KEY)
     bias_BHKK = jnp.pad(bias_BHKK, ((0, 0), (0, 0), (0, fill), (0, 0)))
     bias_BHKK = jax.lax.stop_gradient(bias_BHKK.astype(q_BHKd.dtype))
 
