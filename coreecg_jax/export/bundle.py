@@ -14,10 +14,10 @@ import numpy as np
 from coreecg_jax.export import crops, filling, programs, recordings
 from coreecg_jax.export.description import Description, require_trained_decoder
 from coreecg_jax.export.importance import Importance, importance_of
+from coreecg_jax.export.kept_programs import KeptProgram
 from coreecg_jax.export.recordings import Conditioned, Windows
 from coreecg_jax.export.signals import Signal, several_of
 from coreecg_jax.method.layers import taken_apart
-from coreecg_jax.method.representation import compiled_represent
 from coreecg_jax.records.conditioning import filters_are_imported, import_filters
 from coreecg_jax.records.leads import LEADS
 from coreecg_jax.records.refusals import RecordingRefused
@@ -155,10 +155,10 @@ class Bundle:
         """
         return importance_of(self.description, self.fda)
 
-    def _program(self, places: tuple[int, ...]) -> Any:
-        leads = [LEADS[place] for place in places]
-        pooling = self.description.representation.pooling
-        return compiled_represent(self.description.network, leads=leads, pooling=pooling)
+    def _program(self, places: tuple[int, ...]) -> KeptProgram:
+        network: Any = self.description.network  # hashable, though its type does not say so
+        leads = tuple(LEADS[place] for place in places)
+        return programs.embedding(network, leads, self.description.representation.pooling)
 
     def _compile_while_importing(
         self, several: Sequence[np.ndarray], fs: float, leads: Sequence[str]
@@ -170,7 +170,7 @@ class Bundle:
             beside.submit(import_filters)  # what may fail there fails again where it is needed, and is told
             if windows:  # else all are too short or odd, which conditioning says
                 shapes = crops.arguments(windows, len(places), self.description.representation)
-                self._program(places).lower(self._placed, *shapes).compile()
+                self._program(places).compile(self._placed, *shapes)
 
     @functools.cached_property
     def _placed(self) -> dict[str, Any]:

@@ -9,9 +9,18 @@ import numpy as np
 
 from coreecg_jax.export.crops import embed_full_windows
 from coreecg_jax.export.description import Description
+from coreecg_jax.export.kept_programs import KeptProgram
 from coreecg_jax.method.network import CoReECG
+from coreecg_jax.method.representation import compiled_represent
 from coreecg_jax.method.unmasked import encode_unmasked, read
 from coreecg_jax.records.leads import LEADS
+
+
+@functools.lru_cache(maxsize=64)
+def embedding(network: CoReECG, leads: tuple[str, ...], pooling: str) -> KeptProgram:
+    """The representation of crops of these leads, one program for each shape; see `represent`."""
+    function = compiled_represent(network, leads=leads, pooling=pooling)
+    return KeptProgram(function, repr((network, leads, pooling)))
 
 
 @functools.lru_cache(maxsize=8)

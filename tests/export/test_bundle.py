@@ -11,6 +11,7 @@ from made_bundle import CROP, NETWORK, PATCH, RATE, SIX, made_parameters, rows
 
 import coreecg_jax
 from coreecg_jax.downstream.features import crop_features
+from coreecg_jax.export import programs
 from coreecg_jax.export.bundle import UnseenLeads
 from coreecg_jax.export.crops import embed_recordings
 from coreecg_jax.export.description import Representation
@@ -142,6 +143,7 @@ def test_a_process_that_has_not_filtered_yet_compiles_what_it_will_run(
     monkeypatch.setattr(
         representation, "_compiled", functools.lru_cache(representation._compiled.__wrapped__)
     )
+    monkeypatch.setattr(programs, "embedding", functools.lru_cache(programs.embedding.__wrapped__))
 
     def listen(event: str, seconds: float, **_: object) -> None:
         del seconds
