@@ -1,11 +1,13 @@
 """One step of training, and one of validation: pure functions of (state, batch)."""
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax.sharding import NamedSharding
 
@@ -19,6 +21,21 @@ from coreecg_jax.training.state import Parameters, TrainState
 TrainStep = Callable[[TrainState, Batch], tuple[TrainState, Metrics]]
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+@dataclasses.dataclass(frozen=True)
+class Seeded:
+    """A jitted function of (seed, …) and the seed it is given: runs of other seeds use the same program."""
+
+    program: Any  # under jax.jit
+    seed: int
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self.program(np.uint32(self.seed), *arguments)
+
+    def lower(self, *arguments: Any) -> Any:
+        """As of `jax.jit`."""
+        return self.program.lower(np.uint32(self.seed), *arguments)
 
 
 def _once(make: Callable[P, R]) -> Callable[P, R]:
@@ -46,12 +63,13 @@ def make_train_step(
     """
     everywhere, divided = placement
     of_state = everywhere if of_state is None else of_state
-    return jax.jit(
-        _train_step(objective, optimizer, seed, divided),
-        in_shardings=(of_state, divided),
+    program = jax.jit(
+        _train_step(objective, optimizer, divided),
+        in_shardings=(everywhere, of_state, divided),
         out_shardings=(of_state, everywhere),
-        donate_argnums=0,
+        donate_argnums=1,
     )
+    return Seeded(program, seed)
 
 
 # (state, corpus rows, indices, how many steps) -> (state, metrics of each step)
@@ -75,29 +93,30 @@ def make_corpus_steps(
     """
     everywhere, divided = placement
     of_state = everywhere if of_state is None else of_state
-    return jax.jit(
-        _corpus_steps(objective, optimizer, seed, divided),
-        in_shardings=(of_state, divided, everywhere, everywhere),
+    program = jax.jit(
+        _corpus_steps(objective, optimizer, divided),
+        in_shardings=(everywhere, of_state, divided, everywhere, everywhere),
         out_shardings=(of_state, everywhere),
-        donate_argnums=0,
+        donate_argnums=1,
     )
+    return Seeded(program, seed)
 
 
 @_once
 def _corpus_steps(
-    objective: Objective, optimizer: optax.GradientTransformation, seed: int, divided: NamedSharding
-) -> CorpusSteps:
-    train_step, draw = _train_step(objective, optimizer, seed, divided), make_draw(divided)
+    objective: Objective, optimizer: optax.GradientTransformation, divided: NamedSharding
+) -> Callable[..., tuple[TrainState, Metrics]]:
+    train_step, draw = _train_step(objective, optimizer, divided), make_draw(divided)
 
     def corpus_steps(
-        state: TrainState, rows: jax.Array, index_KB: jax.Array, count: jax.Array
+        seed: jax.Array, state: TrainState, rows: jax.Array, index_KB: jax.Array, count: jax.Array
     ) -> tuple[TrainState, Metrics]:
         def step(number: jax.Array, done: tuple[TrainState, Metrics]) -> tuple[TrainState, Metrics]:
             state, metrics_K = done
-            state, metrics = train_step(state, draw(rows, index_KB[number]))
+            state, metrics = train_step(seed, state, draw(rows, index_KB[number]))
             return state, jax.tree.map(lambda all_K, one: all_K.at[number].set(one), metrics_K, metrics)
 
-        _, one = jax.eval_shape(lambda: train_step(state, draw(rows, index_KB[0])))
+        _, one = jax.eval_shape(lambda: train_step(seed, state, draw(rows, index_KB[0])))
         none = jax.tree.map(lambda leaf: jnp.zeros((len(index_KB),), leaf.dtype), one)
         return jax.lax.fori_loop(0, count, step, (state, none))
 
@@ -106,9 +125,9 @@ def _corpus_steps(
 
 @_once
 def _train_step(
-    objective: Objective, optimizer: optax.GradientTransformation, seed: int, divided: NamedSharding
-) -> TrainStep:
-    def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
+    objective: Objective, optimizer: optax.GradientTransformation, divided: NamedSharding
+) -> Callable[[jax.Array, TrainState, Batch], tuple[TrainState, Metrics]]:
+    def train_step(seed: jax.Array, state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
         key = jax.random.fold_in(jax.random.key(seed), state.step)
         gradient_of = jax.value_and_grad(objective, has_aux=True)
         with dividing(divided):

@@ -181,7 +181,7 @@ def test_a_rival_trains_in_the_same_step(method):
     experiment, placement = tiny_experiment(changes), placement_of(1)
     before = jax.device_get(first_state(experiment, placement).parameters["network"])
     step, state, rows = trained(experiment, placement, 3)  # the rate starts at 0, so does the last kernel
-    assert step._cache_size() == 1
+    assert step.program._cache_size() == 1
     for metrics in rows:
         assert all(np.isfinite(metrics[name]) for name in ("loss", "contrastive", "gradient_norm"))
         assert ("reconstruction" in metrics) == (method == "masked_autoencoder")

@@ -114,7 +114,7 @@ def test_it_trains_to_the_last_step_and_journals_each(whole):
 
 def test_the_step_is_traced_once(whole):
     (step,) = whole[2]
-    assert step._cache_size() == 1
+    assert step.program._cache_size() == 1
 
 
 def test_killed_stopped_and_resumed_is_as_never_stopped(whole, resumed):
