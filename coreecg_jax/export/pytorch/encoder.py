@@ -26,6 +26,10 @@ class Encoder(nn.Module):
       width: numbers of an embedding, F.
     """
 
+    limbs: Tensor
+    slopes: Tensor
+    positions: Tensor
+
     def __init__(self, config: dict, tensors: dict[str, Tensor], training: Training):
         super().__init__()
         self.trained = training
