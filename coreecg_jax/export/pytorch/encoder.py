@@ -70,7 +70,8 @@ class Encoder(nn.Module):
         exported, traced, under `torch.func.vmap`. There a row of a mask with other numbers is NaN.
 
         Raises:
-          TypeError: when `ecg` or `available` is no tensor, or `ecg` has no floating-point type.
+          TypeError: when `ecg` or `available` is no tensor, `ecg` has no floating-point type, or `available`
+            has complex numbers.
           ValueError: when a shape or device is another one, or `available` has other numbers.
         """
         samples = self.made["crop_samples"]
