@@ -158,8 +158,7 @@ def conditioned_of(
       RecordingRefused: when it cannot be used, with the reason.
       ValueError: when `bad_leads` is unknown, or a conditioned signal has another rate.
     """
-    if bad_leads not in BAD_LEADS:
-        raise ValueError(f"bad_leads: expected one of {', '.join(BAD_LEADS)}, got {bad_leads!r}")
+    require_known(bad_leads)
     if conditioned and raw.sampling_rate != preprocessing.sampling_rate:
         raise ValueError(
             f"conditioned: expected fs = {preprocessing.sampling_rate:g} Hz, got {raw.sampling_rate:g} Hz: "
@@ -182,6 +181,12 @@ def conditioned_of(
         quality.check_any_lead(flags_L, raw.ignored_signals)
         usable_LT = np.where(too_large_L[:, None], 0.0, usable_LT)
     return Conditioned(usable_LT, flags_L == 0, flags_L)
+
+
+def require_known(bad_leads: str) -> None:
+    """Raises ValueError unless this is said of bad leads."""
+    if bad_leads not in BAD_LEADS:
+        raise ValueError(f"bad_leads: expected one of {', '.join(BAD_LEADS)}, got {bad_leads!r}")
 
 
 def derivable(available_L: np.ndarray) -> np.ndarray:

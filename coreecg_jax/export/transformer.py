@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from coreecg_jax.export.bundle import Bundle
 from coreecg_jax.export.loading import RELEASED, load
-from coreecg_jax.export.recordings import hertz_of
+from coreecg_jax.export.recordings import hertz_of, places_of, require_known
 from coreecg_jax.export.signals import Signal
 from coreecg_jax.records.leads import LEADS
 
@@ -54,12 +54,14 @@ class CoReECGEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
 
         Raises:
           FileNotFoundError, ValueError: as `coreecg_jax.load`.
-          ValueError: when no sampling rate was given.
+          ValueError: when no sampling rate was given, or one of the parameters makes no sense.
         """
         del X, y
         if self.fs is None:
             raise ValueError("fs: expected the sampling rate of the recordings in Hz, got none: fs=500, say")
         hertz_of(self.fs)
+        places_of(self.leads)
+        require_known(self.bad_leads)
         bundle = RELEASED if self.bundle is None else self.bundle
         self.bundle_ = bundle if isinstance(bundle, Bundle) else load(bundle)
         self._n_features_out = self.bundle_.width

@@ -43,3 +43,15 @@ def embedding(bundle, ecg) -> np.ndarray:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         return bundle.embed(ecg, fs=500)
+
+
+@pytest.fixture(scope="session")
+def made_of_each_pooling(tmp_path_factory: pytest.TempPathFactory):
+    """Encoders in PyTorch, one of each pooling; not to be changed."""
+    pytorch = pytest.importorskip("coreecg_jax.export.pytorch", reason="pip install 'coreecg-jax[torch]'")
+    encoders = []
+    for pooling in ("recording", "lead", "rhythm"):
+        folder = tmp_path_factory.mktemp("poolings") / pooling
+        write_bundle(folder, made_description(pooling=pooling), made_parameters(), formats=())
+        encoders.append(pytorch.load(folder))
+    return encoders

@@ -43,6 +43,7 @@ def test_there_are_examples() -> None:
     assert len(EXAMPLES) == 6
     assert len(examples(TEXT, "scipy")) == 1
     assert len(examples(TEXT, "csv")) == 1
+    assert len(examples(TEXT, "torch")) == 1
 
 
 @pytest.mark.filterwarnings("ignore:leads .*training never left the encoder")
@@ -73,6 +74,28 @@ def test_an_example_runs(example: str, place, ecg, monkeypatch, tmp_path) -> Non
             exec(example, names)
     else:
         assert names["probe"].predict(names["recordings"]).shape == (3,)
+
+
+def test_the_encoder_is_trained_further(place, monkeypatch, tmp_path) -> None:
+    """All of it moves, no warning is given, and what was saved is what was trained."""
+    import torch
+
+    from coreecg_jax.export.pytorch import load
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bundles").symlink_to(place / "bundles")
+    vectors = read_vectors(place / "bundles" / "x" / "test_vectors.npz")
+    names = {"ecg": vectors.ecg, "available": vectors.available, "targets": np.eye(4, 1, dtype=np.float32)}
+    (example,) = examples(TEXT, "torch")
+    exec(example, names)
+    assert names["loss"].isfinite()
+    now, before = names["model"].encoder.state_dict(), load("bundles/x").state_dict()
+    assert now.keys() == before.keys()
+    assert not [name for name, x in now.items() if torch.equal(x, before[name])]
+    saved = torch.load("trained.pt", weights_only=True)
+    assert all(torch.equal(saved[f"encoder.{name}"], x) for name, x in now.items())
+    rates = [group["lr"] for group in names["optimizer"].param_groups]
+    assert rates == pytest.approx([4.9e-4, 7e-4, 1e-4, 1e-3])
 
 
 @pytest.mark.parametrize("where", ["docs", "card"])

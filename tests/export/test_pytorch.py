@@ -54,8 +54,9 @@ def test_what_is_not_available_changes_nothing_and_gradients_reach_the_parameter
     embedding = encoder(ecg, torch.tensor(vectors.available))
     np.testing.assert_allclose(embedding.detach().numpy(), vectors.embedding, atol=TOLERANCE)
     embedding.square().sum().backward()
-    used = {name for name, part in encoder.parts.items() if part.grad is not None and part.grad.abs().any()}
-    assert {"lead_embedding", "embed/linear/kernel", "encoder_stack/layers/qkv/kernel"} <= used
+    used = {name for name, x in encoder.named_parameters() if x.grad is not None and x.grad.abs().any()}
+    each = {f"layers.{layer}.parts.qkv/kernel" for layer in range(len(encoder.layers))}
+    assert {"parts.lead_embedding", "parts.embed/linear/kernel", *each} <= used
 
 
 @few_leads
@@ -81,7 +82,8 @@ def test_a_row_that_cannot_be_used_leaves_the_gradients_of_the_others(made) -> N
         if bad:
             ecg[0, 3, 500], ecg[1, 0, 500], available[2] = torch.nan, -torch.inf, False
         encoder(ecg, available)[3:].square().mean().backward()
-        gradients.append({name: part.grad for name, part in encoder.parts.items() if part.grad is not None})
+        grads = {name: x.grad for name, x in encoder.named_parameters() if x.grad is not None}
+        gradients.append(grads)
     assert gradients[0].keys() == gradients[1].keys()
     for name, expected in gradients[0].items():
         torch.testing.assert_close(gradients[1][name], expected, atol=1e-5, rtol=1e-3, msg=name)

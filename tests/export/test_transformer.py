@@ -46,6 +46,20 @@ def test_a_rate_that_was_forgotten_is_not_guessed(bundle, ecg) -> None:
         CoReECGEmbedder(bundle, fs="fast").fit([ecg])
 
 
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"leads": ("I", "X")}, "unknown lead 'X': expected one of I"),
+        ({"leads": "I"}, r"leads: expected several names, got the text 'I'"),
+        ({"bad_leads": "drop"}, "bad_leads: expected one of refuse, mask, got 'drop'"),
+    ],
+)
+def test_what_makes_no_sense_is_told_as_it_is_fitted(bundle, ecg, wrong, said) -> None:
+    """A pipeline that fits in one process may transform in another, hours later."""
+    with pytest.raises(ValueError, match=said):
+        CoReECGEmbedder(bundle, fs=500, **wrong).fit([ecg])
+
+
 def test_a_probe_is_three_lines(written, ecg) -> None:
     recordings = np.stack([ecg, 1.5 * ecg, ecg[:, ::-1], 0.7 * ecg[:, ::-1]])
     probe = make_pipeline(coreecg_jax.CoReECGEmbedder(written, fs=500), LogisticRegression())

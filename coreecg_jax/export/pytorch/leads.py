@@ -4,13 +4,13 @@ import warnings
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor
 
 LIMB_LEADS = ("I", "II", "III", "aVR", "aVL", "aVF")  # any two of them determine the others
 LEADS = (*LIMB_LEADS, "V1", "V2", "V3", "V4", "V5", "V6")
 # From the caller of a torch.nn.Module to here: `forward`, and two functions of torch before it.
 _CALLER = 5
+TOLD = 3  # sets of leads of one batch: of more, each with its sentence, nobody would read one
 
 
 class UnseenLeads(UserWarning):
@@ -41,38 +41,32 @@ def training_of(config: Mapping[str, Any]) -> Training:
     return Training(config["training"]["fewest_leads"], known)
 
 
-def as_bool(available: Tensor) -> Tensor:
-    """bool [B, 12] of a mask: as it is, or of the numbers 0 and 1.
-
-    Raises:
-      ValueError: when it has other numbers, NaN too.
-    """
-    if available.dtype == torch.bool:
-        return available
-    there = available == 1
-    other = available[~(there | (available == 0))]
-    if other.numel():
-        raise ValueError(
-            f"available: expected bool, or 0 and 1 (the lead is there), got {other[0].item():g}: compare it "
-            "with a threshold of your own, such as available > 0.5"
-        )
-    return there
-
-
 def warn_of_unseen(available: Tensor, training: Training) -> None:
     """Warns of every set of leads in bool [B, 12] that is smaller than any that training left.
 
-    A row without a lead has no embedding, and no warning. Nor is there one where the values are not known, as
-    under `torch.func.vmap` and on the device 'meta'.
+    Of more than `TOLD` sets it says so in one sentence, always the same, which Python shows once. A row
+    without a lead has no embedding, and no warning. Nor is there one where the values are not known, as under
+    `torch.func.vmap` and on the device 'meta'.
     """
     try:
         rows = available.tolist()
     except RuntimeError:
         return
-    for there in sorted({tuple(row) for row in rows}):
-        names = [lead for lead, is_there in zip(LEADS, there) if is_there]
-        if names and len(_derivable(names)) < training.fewest_leads:
-            warnings.warn(_unseen(names, training), UnseenLeads, stacklevel=_CALLER)
+    sets = [
+        [lead for lead, is_there in zip(LEADS, there) if is_there] for there in sorted(set(map(tuple, rows)))
+    ]
+    unseen = [names for names in sets if names and len(_derivable(names)) < training.fewest_leads]
+    sentences = [_unseen(names, training) for names in unseen] if len(unseen) <= TOLD else [_many(training)]
+    for sentence in sentences:
+        warnings.warn(sentence, UnseenLeads, stacklevel=_CALLER)
+
+
+def _many(training: Training) -> str:
+    return (
+        f"more than {TOLD} sets of leads in one batch: training never left the encoder fewer than "
+        f"{training.fewest_leads} leads, as these are. Hand in one set at a time to be told what is known of "
+        "its accuracy; train() says nothing"
+    )
 
 
 def _unseen(names: Collection[str], training: Training) -> str:

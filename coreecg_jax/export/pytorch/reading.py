@@ -20,7 +20,7 @@ RELEASED = Path(__file__).parents[1] / "released"  # in the package; a copy of t
 
 
 def load(folder: str | Path | None = None) -> Encoder:
-    """The encoder of a bundle whose files are as they were written; or the released encoder.
+    """The encoder of a bundle whose files are as they were written; or the released encoder; in `eval()`.
 
     Args:
       folder: of the bundle; default: the encoder that comes with the package, as of `coreecg_jax.load`.
@@ -66,7 +66,7 @@ def read(folder: str | Path) -> Encoder:
             raise ValueError(
                 f"{TENSORS}: {name}: expected finite float32 {list(shape)}, got {x.dtype} {list(x.shape)}"
             )
-    return Encoder(config, of_encoder, training)
+    return Encoder(config, of_encoder, training).eval()
 
 
 def _require_digest(folder: Path, name: str) -> None:
