@@ -43,7 +43,7 @@ import test_feeds
 dispatch = test_feeds.feeds.DeviceFeed.__call__
 
 def slow(*arguments):
-    time.sleep(1)
+    time.sleep(0.6)
     return dispatch(*arguments)
 
 test_feeds.feeds.DeviceFeed.__call__ = slow
@@ -52,7 +52,7 @@ test_feeds.train(test_feeds.config_of(root), workdir)
 
 
 def test_killed_at_a_random_moment_and_resumed_is_as_never_killed(root, whole, tmp_path):
-    run_and_kill(CHILD, root, tmp_path, rows=1, seconds=1.9)  # two dispatches of a second are left
+    run_and_kill(CHILD, root, tmp_path, rows=1, seconds=0.9)  # two dispatches of 0.6 s are left
     assert max(row["step"] for row in read_metrics(tmp_path)) == 4
     assert_same(train(config_of(root), tmp_path), whole[1])
     assert_same(load_parameters(tmp_path, "best").parameters, load_parameters(whole[0], "best").parameters)

@@ -88,7 +88,7 @@ test_loop.train(test_loop.config_of(root), workdir, test_loop.probes(-100, lambd
 
 
 def test_killed_at_a_random_moment_and_resumed_is_as_never_killed(root, whole, tmp_path):
-    run_and_kill(CHILD, root, tmp_path, rows=4, seconds=2)
+    run_and_kill(CHILD, root, tmp_path, rows=4, seconds=1.5)
     assert max(row["step"] for row in read_metrics(tmp_path)) < 8
     state = train(config_of(root), tmp_path, probes())
     assert_same(state, whole[1])
