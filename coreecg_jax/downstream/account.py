@@ -10,7 +10,7 @@ import numpy as np
 from coreecg_jax.downstream.examples import Example, example_of
 from coreecg_jax.downstream.mask_leakage import MaskLeakage, mask_leakage
 from coreecg_jax.downstream.reconstruction import ExplainedVariance
-from coreecg_jax.downstream.recovery import compare, jitted_forward
+from coreecg_jax.downstream.recovery import BATCH_SIZE, compare, jitted_forward
 from coreecg_jax.downstream.spectrum import mean_power
 from coreecg_jax.inputs.reader import Recordings
 from coreecg_jax.method.objective import Objective
@@ -67,7 +67,7 @@ def account_of(
     leaks = functools.partial(mask_leakage, samples=objective.crop_samples, columns=objective.columns)
     one_patient = len(np.unique(validation.patient_key)) == 1
     return Account(
-        example=example_of(objective, parameters, validation, 0),
+        example=example_of(objective, parameters, validation, 0, batch_size=BATCH_SIZE),
         explained=explained,
         leakage=tuple(leaks(train, validation)) if complete else None,
         frequency_hz=frequency_hz,
@@ -78,7 +78,7 @@ def account_of(
 
 
 def similarities(
-    objective: Objective, parameters: dict[str, Any], recordings: Recordings, *, batch_size: int = 32
+    objective: Objective, parameters: dict[str, Any], recordings: Recordings, *, batch_size: int = BATCH_SIZE
 ) -> Similarities:
     """Of each recording's two views, and of views of different patients within a batch.
 

@@ -27,9 +27,23 @@ class Example(NamedTuple):
 
 
 def example_of(
-    objective: Objective, parameters: dict[str, Any], recordings: Recordings, row: int, *, seed: int = 0
+    objective: Objective,
+    parameters: dict[str, Any],
+    recordings: Recordings,
+    row: int,
+    *,
+    seed: int = 0,
+    batch_size: int | None = None,
 ) -> Example:
     """The recording of one row under the views and masks of `seed`; each crop has its own.
+
+    Args:
+      objective, parameters: of the run.
+      recordings: the recording is one of these.
+      row: which.
+      seed: of the views and masks, which depend on `batch_size` too.
+      batch_size: the crops are filled up to so many, and to the length of the window: where the network is
+        applied to so many windows anyway, nothing is compiled for the example alone. None: as they are.
 
     Raises:
       ValueError: when the recording is shorter than a crop.
@@ -41,11 +55,15 @@ def example_of(
             f"example: expected a recording of at least {samples} samples, got {int(recordings.length[row])}"
         )
     tiles_BLT = np.stack(np.split(recordings.ecg[row, :, : crops * samples], crops, axis=1))
-    available_BL = np.repeat(recordings.available[row][None], crops, axis=0)
-    length_B = np.full(crops, samples, np.int32)
+    if batch_size is not None:
+        rows = np.minimum(np.arange(max(crops, batch_size)), crops - 1)
+        tiles_BLT = np.pad(tiles_BLT[rows], ((0, 0), (0, 0), (0, recordings.ecg.shape[-1] - samples)))
+    available_BL = np.repeat(recordings.available[row][None], len(tiles_BLT), axis=0)
+    length_B = np.full(len(tiles_BLT), samples, np.int32)
     forward = jitted_forward(objective)(parameters, jax.random.key(seed), tiles_BLT, length_B, available_BL)
     unit = MILLIVOLTS_PER_STORED_UNIT * recordings.preprocessing.microvolts_per_unit
-    # A tile is just one crop long: this is the scale by which `forward` divided it.
+    # What is valid of a tile is just one crop: this is the scale by which `forward` divided it.
+    tiles_BLT, available_BL = tiles_BLT[:crops, :, :samples], available_BL[:crops]
     normalised = normalise(jnp.asarray(tiles_BLT * np.float32(unit)), jnp.asarray(available_BL))
     scale_B11 = np.asarray(normalised.scale_B)[:, None, None]
     clean_BLT, view_BLT, prediction_BLT, hidden_BLT = _first_views(objective, forward, crops)
@@ -71,7 +89,8 @@ def _first_views(objective: Objective, forward: Forward, crops: int) -> tuple[np
     deviation_BSP = forward.output.prediction_BSP * targets.scale_BS[:, :, None]
     mean_BSP = patchify(forward.clean_BLT, patch).mean(-1, keepdims=True)
     prediction_BLT = np.asarray(deviation_BSP + mean_BSP)[:crops].reshape(clean_BLT.shape)
-    return clean_BLT, np.asarray(forward.view.ecg_BLT), prediction_BLT, _hidden(forward.mask, crops, patch)
+    view_BLT = np.asarray(forward.view.ecg_BLT[:crops])
+    return clean_BLT, view_BLT, prediction_BLT, _hidden(forward.mask, crops, patch)
 
 
 def _hidden(mask: Mask, crops: int, patch: int) -> np.ndarray:

@@ -17,6 +17,7 @@ from coreecg_jax.method.normalisation import MILLIVOLTS_PER_STORED_UNIT, crop, n
 from coreecg_jax.method.objective import Forward, Objective, make_targets
 
 BEAT_TEMPLATE = "beat template"
+BATCH_SIZE = 32  # recordings that are looked at together, everywhere: so the network is compiled once
 
 
 class Recovered(NamedTuple):
@@ -47,7 +48,7 @@ def jitted_forward(objective: Objective) -> Callable[..., Forward]:
 
 
 def recover(
-    objective: Objective, parameters: dict[str, Any], recordings: Recordings, *, batch_size: int = 32
+    objective: Objective, parameters: dict[str, Any], recordings: Recordings, *, batch_size: int = BATCH_SIZE
 ) -> Iterator[Recovered]:
     """Both views of all recordings in batches, under crops and masks that are the same in every call."""
     forward = jitted_forward(objective)

@@ -8,7 +8,7 @@ import pytest
 from made_cohorts import made_recordings
 from made_parameters import made_parameters
 
-from coreecg_jax.downstream import account
+from coreecg_jax.downstream import account, examples, recovery
 from coreecg_jax.downstream.account import account_of, similarities
 from coreecg_jax.downstream.examples import example_of
 from coreecg_jax.method.masking import STDM
@@ -29,8 +29,9 @@ def parameters():
     return {"network": network, "fda": OBJECTIVE.fda.init(OBJECTIVE.crop_samples, RATE)}
 
 
-def test_the_example_is_the_recording_in_millivolts_crop_after_crop(parameters):
-    example = example_of(OBJECTIVE, parameters, RECORDINGS, 2)
+@pytest.mark.parametrize("batch_size", [None, 32])
+def test_the_example_is_the_recording_in_millivolts_crop_after_crop(parameters, batch_size):
+    example = example_of(OBJECTIVE, parameters, RECORDINGS, 2, batch_size=batch_size)
     expected = RECORDINGS.ecg[2, :, :30].astype(np.float64).reshape(12, 2, 15) / 1000
     expected -= expected.mean(-1, keepdims=True)
     # The limb leads of noise are not derived from each other: they stay as they are.
@@ -39,10 +40,13 @@ def test_the_example_is_the_recording_in_millivolts_crop_after_crop(parameters):
     assert example.crop_seconds == pytest.approx(0.75)
     assert np.abs(example.view_LT - example.recording_LT).max() > 0
     assert np.square(example.view_LT).sum() == pytest.approx(np.square(example.recording_LT).sum(), rel=1e-3)
+    # Each view is of its own crop: those of two crops of noise have nothing in common.
+    alike_N = (example.view_LT * example.recording_LT).reshape(12, 2, 15).sum((0, 2))
+    assert (alike_N > 0.5 * np.square(example.recording_LT).reshape(12, 2, 15).sum((0, 2))).all()
 
 
 def test_only_what_is_hidden_is_predicted_and_at_first_by_its_mean(parameters):
-    example = example_of(OBJECTIVE, parameters, RECORDINGS, 0)
+    example = example_of(OBJECTIVE, parameters, RECORDINGS, 0, batch_size=32)
     np.testing.assert_array_equal(np.isfinite(example.prediction_LT), example.hidden_LT)
     assert example.hidden_LT.any()
     assert not example.hidden_LT.all()
@@ -54,7 +58,8 @@ def test_only_what_is_hidden_is_predicted_and_at_first_by_its_mean(parameters):
 def test_a_lead_that_is_not_available_is_not_shown(parameters):
     quality = RECORDINGS.quality.copy()
     quality[0, 8] = 1
-    example = example_of(OBJECTIVE, parameters, dataclasses.replace(RECORDINGS, quality=quality), 0)
+    some = dataclasses.replace(RECORDINGS, quality=quality)
+    example = example_of(OBJECTIVE, parameters, some, 0, batch_size=32)
     assert np.isnan(example.recording_LT[8]).all()
     assert np.isnan(example.view_LT[8]).all()
     assert not example.hidden_LT[8].any()
@@ -76,12 +81,24 @@ def test_similarities_are_those_of_the_projections(parameters):
         similarities(OBJECTIVE, parameters, same)
 
 
-def test_an_account_has_all_its_parts(parameters):
+def test_an_account_has_all_its_parts_and_compiles_the_network_once(parameters, monkeypatch):
+    shapes, jitted_forward = set(), recovery.jitted_forward
+
+    def noting(objective):
+        def forward(*arguments):
+            shapes.add(tuple((x.shape, x.dtype) for x in jax.tree.leaves(arguments)))
+            return jitted_forward(objective)(*arguments)
+
+        return forward
+
+    for module in (account, examples, recovery):
+        monkeypatch.setattr(module, "jitted_forward", noting)
     hertz = np.array([0.0, 3.0, 6.0])
-    account = account_of("x", OBJECTIVE, parameters, RECORDINGS, RECORDINGS, frequency_hz=hertz)
-    assert list(account.explained) == ["x", "the mean", "linear regression", "beat template"]
-    assert [row.mask for row in account.leakage][:2] == ["dual", "time"]
-    assert (account.leakage[1].of_hidden, account.power.shape) == (0, (3,))
+    found = account_of("x", OBJECTIVE, parameters, RECORDINGS, RECORDINGS, frequency_hz=hertz)
+    assert list(found.explained) == ["x", "the mean", "linear regression", "beat template"]
+    assert [row.mask for row in found.leakage][:2] == ["dual", "time"]
+    assert (found.leakage[1].of_hidden, found.power.shape) == (0, (3,))
+    assert len(shapes) == 1
 
 
 def test_what_cannot_be_said_is_none(monkeypatch, parameters):
