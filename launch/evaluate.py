@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from absl import flags
-from ml_collections import config_flags
 
 from configs.downstream import protocols, tasks
 from coreecg_jax.downstream.division import Subset
@@ -21,6 +20,7 @@ from coreecg_jax.downstream.methods import BESIDE, PROTOCOLS
 from coreecg_jax.downstream.openings import FILE
 from coreecg_jax.downstream.tasks import named_task, tasks_of
 from coreecg_jax.method.representation import POOLINGS
+from launch.config_files import define_config_file
 from launch.evaluating import Asked, evaluated, leads_of, protocols_of
 from launch.restored import encoder_of
 from launch.shell import run_main
@@ -31,8 +31,8 @@ _CHECKPOINT = flags.DEFINE_multi_string(
 )
 _DATA_ROOT = flags.DEFINE_string("data_root", None, "Folder of data sets.", required=True)
 _TASK = flags.DEFINE_string("task", "ptbxl_superclass", "What is predicted: an entry of --tasks.")
-_TASKS = config_flags.DEFINE_config_file("tasks", tasks.__file__, "The list of tasks.")
-_PROTOCOLS = config_flags.DEFINE_config_file("protocols", protocols.__file__, "Settings of the protocols.")
+_TASKS = define_config_file("tasks", tasks.__file__, "The list of tasks.", any_groups=True)
+_PROTOCOLS = define_config_file("protocols", protocols.__file__, "Settings of the protocols.")
 _PROTOCOL = flags.DEFINE_enum("protocol", "linear", PROTOCOLS, "How an encoder is judged.")
 _BESIDE = flags.DEFINE_list("beside", list(BESIDE), f"What stands beside it: some of {', '.join(BESIDE)}.")
 _LEADS = flags.DEFINE_string("leads", "12", "12, 8, 6, 3, 2, 1, or names: I,II,V2.")

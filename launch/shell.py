@@ -12,7 +12,8 @@ from typing import Any, NoReturn
 
 from absl import app, flags, logging
 
-from launch.mistakes import config_file_mistake, failure, is_no_space, parse_mistake
+from launch.config_files import read_config_mistake
+from launch.mistakes import failure, is_no_space, parse_mistake
 
 # Exit statuses (docs/running.md): 2 a mistake, 3 a run whose updates stay NaN or infinite; interrupted, as
 # shells have it, 128 + the signal: 130 Ctrl-C, 143 SIGTERM.
@@ -126,7 +127,7 @@ def _parse(argv: Sequence[str]) -> list[str]:
         rest = flags.FLAGS(list(argv))
     except Exception as error:  # flags.Error, and what ml_collections or the config file may raise
         _give_up(parse_mistake(argv, error))
-    if mistake := config_file_mistake(argv):
+    if mistake := read_config_mistake(argv):
         _give_up(mistake)
     return rest
 
