@@ -37,6 +37,7 @@ from coreecg_jax.downstream.tables import markdown, transfer_markdown
 from coreecg_jax.downstream.tasks import Task
 from coreecg_jax.records.checksums import digest_of_file
 from coreecg_jax.records.leads import LEADS, lead_indices
+from coreecg_jax.records.spelling import with_guess
 from coreecg_jax.training.identity import differences, flat
 from launch.telling_fits import Tell, silent, told_methods, told_sources
 
@@ -65,9 +66,8 @@ class Asked:
     def __post_init__(self) -> None:
         unknown = set(self.beside) - set(BESIDE)
         if unknown:
-            raise ValueError(
-                f"--beside: expected some of {', '.join(BESIDE)}, got {', '.join(sorted(unknown))}"
-            )
+            got = ", ".join(with_guess(name, list(BESIDE)) for name in sorted(unknown))
+            raise ValueError(f"--beside: expected some of {', '.join(BESIDE)}, got {got}")
         if not 0 < self.subset.fraction <= 1:
             raise ValueError(f"--fraction: expected more than 0 and at most 1, got {self.subset.fraction:g}")
 

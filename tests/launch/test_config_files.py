@@ -13,6 +13,12 @@ EVALUATE = ("launch.evaluate", "--data_root=absent")
 SWEEP = ("launch.sweep", "--table=ablation", "--workdir=absent")
 PREPARE = ("launch.prepare", "--database=simulated", "--out=absent")
 OVERFIT = ("launch.overfit",)
+OWN = """
+def get_config():
+    config = _ours()
+    config.finetune.rate = 0.1
+    return config
+"""
 PRETRAIN = ("launch.pretrain", "--workdir=absent")
 
 
@@ -113,6 +119,13 @@ def test_a_file_that_gives_no_config_is_named(tmp_path: Path) -> None:
         (tmp_path / "own.py").write_text(text)
         result = launched(*EVALUATE, f"--tasks={tmp_path}/own.py")
         assert result.stderr.startswith(f"error: --tasks: {tmp_path}/own.py is no config file ({why}")
+
+
+def test_settings_of_a_file_of_ones_own_that_nobody_knows_are_told(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(f"{(ROOT / PROTOCOLS).read_text()}\n_ours = get_config\n" + OWN)
+    result = launched(*EVALUATE, f"--protocols={tmp_path}/own.py")
+    assert result.stderr.startswith(f"error: --protocols: expected groups and fields as in {PROTOCOLS} (")
+    assert "'rate'" in result.stderr
 
 
 def test_a_field_of_a_default_file_can_be_given_alone(tmp_path: Path) -> None:
