@@ -21,7 +21,8 @@ from coreecg_jax.downstream.openings import FILE
 from coreecg_jax.downstream.tasks import named_task, tasks_of
 from coreecg_jax.method.representation import POOLINGS
 from launch.config_files import define_config_file
-from launch.evaluating import Asked, evaluated, leads_of, protocols_of
+from launch.evaluating import Asked, evaluated, leads_of, require_result_file
+from launch.protocol_settings import protocols_of
 from launch.restored import encoder_of
 from launch.shell import run_main
 from launch.telling_fits import on_stderr
@@ -58,6 +59,8 @@ _ALLOW_OVERLAP = flags.DEFINE_bool(
 def main(argv: Sequence[str]) -> None:
     """Loads the runs, evaluates, prints the tables and says where the numbers are."""
     del argv
+    if _OUT.value:  # before an encoder is restored
+        require_result_file(_OUT.value)
     asked = Asked(
         task=named_task(tasks_of(_TASKS.value.to_dict()), _TASK.value),
         root=Path(_DATA_ROOT.value),

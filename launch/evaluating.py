@@ -7,11 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import ml_collections
-
 from configs.downstream import protocols
 from coreecg_jax.downstream.division import Subset
-from coreecg_jax.downstream.finetuning_settings import Settings
 from coreecg_jax.downstream.methods import (
     BESIDE,
     Encoder,
@@ -39,7 +36,9 @@ from coreecg_jax.records.checksums import digest_of_file
 from coreecg_jax.records.leads import LEADS, lead_indices
 from coreecg_jax.records.spelling import with_guess
 from coreecg_jax.training.identity import differences, flat
+from launch.protocol_settings import protocols_of
 from launch.telling_fits import Tell, silent, told_methods, told_sources
+from launch.writable import require_writable
 
 PTBXL, SIMULATED = "ptbxl_superclass_two_folds", "simulated_conditions"  # tasks of the demo
 EVALUATIONS = "evaluations"  # folder of results within that of a run
@@ -111,27 +110,6 @@ def _settled(settings: Protocols, crops: int = Encoder.crops) -> Protocols:
     return settings if settings.crops is not None else dataclasses.replace(settings, crops=crops)
 
 
-def protocols_of(config: ml_collections.ConfigDict) -> Protocols:
-    """The settings of `configs/downstream/protocols.py`.
-
-    Raises:
-      ValueError: naming the group, when a setting is out of its range, or groups or fields are others.
-    """
-    trained = {}
-    try:
-        for name in ("attention", "finetune", "scratch"):
-            try:
-                trained[name] = Settings(**config[name])
-            except ValueError as error:
-                raise ValueError(f"--protocols.{name}: {error}") from error
-        return Protocols(**trained, neighbours=tuple(config.knn.neighbours), crops=config.linear.crops)
-    except (AttributeError, KeyError, TypeError) as error:  # a file of another kind
-        told = " ".join(str(error).split())
-        raise ValueError(
-            f"--protocols: expected groups and fields as in configs/downstream/protocols.py ({told})"
-        ) from error
-
-
 class Done(NamedTuple):
     """A result on disk, and as text."""
 
@@ -181,8 +159,7 @@ def evaluated(
     folder = _folder(asked, encoders)
     name = asked.name(encoders[0].pooling if encoders else Encoder.pooling)
     file = Path(out) if out else folder / f"{name}.json"
-    if file.suffix != ".json":  # else `share_0.5` and `share_0.25` had one table, `share_0.parquet`
-        raise ValueError(f"--out: expected a file ending in .json, got {file}: name it {file}.json")
+    require_result_file(file)
     methods = functools.partial(
         compared_methods,
         encoders,
@@ -208,6 +185,13 @@ def evaluated(
     left = [source for source in asked.task.sources if source not in there]
     held_out = other_sources(asked.task, asked.root, methods, asked.subset, seal, encoders, sources=left)
     return _sources_written(told_sources(held_out, left, tell), there, encoders, asked, file, tell)
+
+
+def require_result_file(file: str | Path) -> None:
+    """Raises ValueError unless it is named as JSON, OSError where it cannot be written."""
+    if Path(file).suffix != ".json":  # else `share_0.5` and `share_0.25` had one table, `share_0.parquet`
+        raise ValueError(f"--out: expected a file ending in .json, got {file}: name it {file}.json")
+    require_writable("--out", file, is_file=True)
 
 
 def _folder(asked: Asked, encoders: Sequence[Encoder]) -> Path:

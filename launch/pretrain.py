@@ -17,11 +17,12 @@ from absl import flags
 from configs import base
 from coreecg_jax.training.estimate import estimate
 from coreecg_jax.training.loop import train
-from coreecg_jax.training.processes import is_first, join, own_status
+from coreecg_jax.training.processes import is_first, join, own_status, sharing
 from launch import devices
 from launch.config_files import define_config_file
 from launch.shell import run_main
 from launch.watching import evaluators, pictures
+from launch.writable import require_writable
 
 _CONFIG = define_config_file("config", base.__file__, "A file of configs/.", is_default=False)
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.", required=True)
@@ -47,6 +48,8 @@ def main(argv: Sequence[str]) -> None:
         return
     if is_first():
         print(computes_on, flush=True)
+    # Before data are read, which may take minutes; where one process cannot write, all end with its words.
+    sharing().each(lambda: require_writable("--workdir", _WORKDIR.value))
     state = train(config, _WORKDIR.value, evaluators(config), pictures(config))
     if not is_first():
         return

@@ -13,6 +13,7 @@ from configs.ablation import pretraining, tables
 from launch.config_files import define_config_file
 from launch.shell import run_main
 from launch.sweeping import Sweep, run_sweep
+from launch.writable import require_writable
 
 _TABLES = ("main", "ablation", "low_label", "leads")
 _TABLE = flags.DEFINE_enum("table", None, _TABLES, "Which table.", required=True)
@@ -27,6 +28,7 @@ _SEEDS = flags.DEFINE_multi_integer("seeds", [], "Seeds that are run now; defaul
 def main(argv: Sequence[str]) -> None:
     """Runs what is missing and says where the table is."""
     del argv
+    require_writable("--workdir", _WORKDIR.value)
     sweep = Sweep(
         tables.get_config()[_TABLE.value].to_dict(),
         _PRETRAINING.value,

@@ -106,7 +106,7 @@ def require_possible(out: Path | str, formats: Sequence[str]) -> None:
     Raises:
       FileExistsError, ValueError, MissingPackage: as `write_bundle`.
     """
-    unknown = [with_guess(name, PORTABLE) for name in formats if name not in PORTABLE]
+    unknown = [with_guess(name, list(PORTABLE)) for name in formats if name not in PORTABLE]
     if unknown:
         raise ValueError(f"formats: expected some of {', '.join(PORTABLE)}, got {', '.join(unknown)}")
     folder.require_free(Path(out))

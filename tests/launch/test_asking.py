@@ -12,7 +12,8 @@ from coreecg_jax.downstream.result_files import read_report, read_reports, score
 from coreecg_jax.downstream.scores import TooFewRecordings
 from coreecg_jax.downstream.tasks import Task
 from launch import evaluating
-from launch.evaluating import Asked, evaluated, protocols_of
+from launch.evaluating import Asked, evaluated
+from launch.protocol_settings import protocols_of
 
 SOURCES = ("a", "b", "c")
 REPORT = {name: {} for name in ("task", "protocol", "probe", "train", "test", "methods", "scores")}

@@ -28,8 +28,9 @@ from coreecg_jax.records.schema import MANIFEST_FILE
 from coreecg_jax.training.checkpoints import Checkpoints
 from coreecg_jax.training.experiment import build, resolved
 from launch import evaluating
-from launch.evaluating import Asked, evaluated, protocols_of
+from launch.evaluating import Asked, evaluated
 from launch.exporting import description_of
+from launch.protocol_settings import protocols_of
 from launch.restored import encoder_of
 
 
