@@ -2,10 +2,10 @@
 
 python -m launch.evaluate --checkpoint=runs/x --data_root=data/100hz --task=ptbxl_superclass [--protocol=knn]
 Several seeds: --checkpoint once for each. Without --checkpoint: the rival alone. A bundle (launch.export) is
-taken as a run is; --checkpoint=released is the encoder that comes with the package. With --development:
-scores on the training and validation folds; the test is not read. Everything is written: numbers as JSON,
-every prediction as Parquet beside it, and each opening of a test set into the log beside the data. What it
-is doing is told on standard error.
+taken as a run is, from a model hub too (--checkpoint=hf://ORGANISATION/NAME); --checkpoint=released is the
+encoder that comes with the package. With --development: scores on the training and validation folds; the
+test is not read. Everything is written: numbers as JSON, every prediction as Parquet beside it, and each
+opening of a test set into the log beside the data. What it is doing is told on standard error.
 """
 
 import functools
@@ -28,7 +28,9 @@ from launch.shell import run_main
 from launch.telling_fits import on_stderr
 
 _CHECKPOINT = flags.DEFINE_multi_string(
-    "checkpoint", [], "Folder of a training run or of a bundle, or 'released'; once for each seed."
+    "checkpoint",
+    [],
+    "Folder of a run or of a bundle, hf://ORGANISATION/NAME, or 'released'; once for each seed.",
 )
 _DATA_ROOT = flags.DEFINE_string("data_root", None, "Folder of data sets.", required=True)
 _TASK = flags.DEFINE_string("task", "ptbxl_superclass", "What is predicted: an entry of --tasks.")
