@@ -37,8 +37,8 @@ from coreecg_jax.records.leads import LEADS, lead_indices
 from coreecg_jax.records.spelling import with_guess
 from coreecg_jax.training.identity import differences, flat
 from launch.protocol_settings import protocols_of
-from launch.telling_fits import Tell, silent, told_methods, told_sources
-from launch.writable import require_writable
+from launch.telling_fits import Embedded, Tell, silent, told_methods, told_sources
+from launch.writable import require_writable, unwritable
 
 PTBXL, SIMULATED = "ptbxl_superclass_two_folds", "simulated_conditions"  # tasks of the demo
 EVALUATIONS = "evaluations"  # folder of results within that of a run
@@ -160,6 +160,7 @@ def evaluated(
     name = asked.name(encoders[0].pooling if encoders else Encoder.pooling)
     file = Path(out) if out else folder / f"{name}.json"
     require_result_file(file)
+    embedded = Embedded()
     methods = functools.partial(
         compared_methods,
         encoders,
@@ -167,10 +168,11 @@ def evaluated(
         settings=asked.settings,
         beside=asked.beside,
         rival_seeds=asked.rival_seeds,
-        store=folder / "features",
+        store=_store(folder, tell),
+        watch=embedded,
     )
     nested = asked.task.test is None and not asked.task.sources
-    methods = told_methods(methods, tell, nested=nested)
+    methods = told_methods(methods, tell, nested=nested, embedded=embedded)
     if not asked.task.sources and file.is_file():
         _require_same_question(file, read_report(file), asked, encoders)
     tell(f"{asked.task.name}: the recordings are read")
@@ -201,6 +203,15 @@ def _folder(asked: Asked, encoders: Sequence[Encoder]) -> Path:
     if encoders[0].bundle:
         return asked.root / EVALUATIONS / f"bundle_{_told(encoders[0].name, encoders[0].digest)}"
     return Path(encoders[0].name) / EVALUATIONS
+
+
+def _store(folder: Path, tell: Tell) -> Path | None:
+    """Where features are kept; of a run that is read only, whose result lies elsewhere, nowhere."""
+    store = folder / "features"
+    if why := unwritable(store):
+        tell(f"features are not kept: {store} cannot be written ({why})")
+        return None
+    return store
 
 
 def _identity(asked: Asked, encoders: Sequence[Encoder]) -> dict[str, Any]:
