@@ -1,16 +1,30 @@
 """The launchers, one a verb: `python -m launch.VERB --help`."""
 
+import os
+import signal
 import sys
-from types import TracebackType
+from types import FrameType
+from typing import NoReturn
 
 
-def _one_line(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
-    """Ctrl-C while a launcher still imports, which takes seconds, is no mistake: no traceback."""
-    if issubclass(kind, KeyboardInterrupt):
-        print("\ninterrupted", file=sys.stderr)
-    else:
-        sys.__excepthook__(kind, error, traceback)
+def _end(number: int, frame: FrameType | None) -> NoReturn:
+    """Ctrl-C while a launcher still imports, which takes seconds: one line, and the status that shells give.
+
+    At once, as there is nothing to be put away: an exception would end Python by the signal itself, and may
+    be lost where a library takes it for a part of it that is missing.
+    """
+    del frame
+    os.write(2, b"\ninterrupted\n")
+    os._exit(128 + number)
 
 
-if sys.argv[:1] == ["-m"]:  # as runpy has it while `python -m launch.VERB` imports: not a notebook's business
-    sys.excepthook = _one_line
+def imported() -> None:
+    """From now on Ctrl-C raises KeyboardInterrupt, as ever."""
+    if signal.getsignal(signal.SIGINT) is _end:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# '-m' as runpy has it while `python -m launch.VERB` imports: not a notebook's business. Another handler: a
+# shell that starts a program in the background lets it ignore Ctrl-C.
+if sys.argv[:1] == ["-m"] and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, _end)

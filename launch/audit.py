@@ -8,7 +8,6 @@ or noise do not hide them. Data sets that lie under two roots: --data_root once 
 import json
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from absl import flags
 from tqdm import tqdm
@@ -18,6 +17,7 @@ from coreecg_jax.downstream.overlaps import windows_in
 from coreecg_jax.inputs.selection import select
 from launch.auditing import sides
 from launch.shell import run_main
+from launch.writable import in_its_folder, require_writable
 
 _DATA_ROOT = flags.DEFINE_multi_string(
     "data_root",
@@ -35,7 +35,7 @@ def main(argv: Sequence[str]) -> None:
     """Reads, compares, prints the tables."""
     del argv
     if _OUT.value:  # now: comparing takes long
-        Path(_OUT.value).parent.mkdir(parents=True, exist_ok=True)
+        require_writable("--out", _OUT.value, is_file=True)
     data = {}
     for name, (root, spec) in sides(_DATA_ROOT.value, _DATA.value).items():
         with tqdm(total=select(root, spec).num_examples, unit="window", desc=name) as bar:
@@ -43,7 +43,7 @@ def main(argv: Sequence[str]) -> None:
     report = audited(data)
     print(markdown(report))
     if _OUT.value:
-        Path(_OUT.value).write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        in_its_folder(_OUT.value).write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
         print(f"\naudit: {_OUT.value}")
     if _FAIL.value and overlaps(report):
         sys.exit(_OVERLAP)

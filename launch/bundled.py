@@ -9,6 +9,7 @@ from coreecg_jax.downstream.methods import Encoder
 from coreecg_jax.downstream.provenance import digest_of_parameters
 from coreecg_jax.export.description import Description, Representation
 from coreecg_jax.export.folder import NEEDED, TENSORS, read_sums
+from coreecg_jax.export.hub import PREFIX, downloaded
 from coreecg_jax.export.loading import RELEASED, load
 from coreecg_jax.inputs.selection import named_splits
 from coreecg_jax.training.identity import flat
@@ -18,7 +19,13 @@ NAME = "released"  # stands for the folder of the encoder that comes with the pa
 
 
 def bundle_at(name: str) -> Path | None:
-    """The folder of the bundle that `name` means; None where it means none."""
+    """The folder of the bundle that `name` means, downloaded where it is one of a hub; None where it is none.
+
+    Raises:
+      ValueError, FileNotFoundError: as `export.hub.downloaded`.
+    """
+    if name.startswith(PREFIX):
+        return downloaded(name)
     if name == NAME and not Path(name).is_dir():
         return RELEASED
     return Path(name) if Path(name, TENSORS).is_file() else None

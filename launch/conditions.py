@@ -13,6 +13,7 @@ from coreecg_jax.records.label_sets import load_label_set
 from coreecg_jax.records.leads import LEADS
 from coreecg_jax.records.simulator.simulate import simulate
 from launch.shell import run_main
+from launch.writable import require_writable
 
 _OUT = flags.DEFINE_string("out", None, "Folder of the pictures.", required=True)
 _SEED = flags.DEFINE_integer("seed", 0, "Of the simulated world.", lower_bound=0)
@@ -25,6 +26,7 @@ def main(argv: Sequence[str]) -> None:
     """Writes a picture a condition."""
     del argv
     out = Path(_OUT.value)
+    require_writable("--out", out)
     out.mkdir(parents=True, exist_ok=True)
     for code, (name,) in load_label_set("simulated_conditions").code_to_class.items():
         made = simulate(_SEED.value, _PATIENT.value, 0, sampling_rate=_RATE, conditions=(code,))

@@ -15,6 +15,7 @@ from coreecg_jax.training.journal import read_metrics
 from launch.restored import model_of
 from launch.shell import run_main
 from launch.watching import draw_reconstruction
+from launch.writable import in_its_folder, require_picture
 
 _WORKDIR = flags.DEFINE_multi_string("workdir", None, "A training run.", required=True)
 _OUT = flags.DEFINE_string("out", None, "PNG file.", required=True)
@@ -29,7 +30,7 @@ def _draw_importance(workdir: str, out: str) -> None:
     data = load_parameters(workdir).config.data
     recordings = read_recordings(_DATA_ROOT.value or data.root, data.validation)
     spectrum = mean_power(recordings, frequency_hz)
-    importance_curve(frequency_hz, importance, spectrum).savefig(out, dpi=110)
+    importance_curve(frequency_hz, importance, spectrum).savefig(in_its_folder(out), dpi=110)
     print(f"drawn: {out}")
 
 
@@ -41,15 +42,18 @@ def _draw_example(workdir: str, out: str) -> None:
         _DATA_ROOT.value or data.root, data.validation, min_seconds=data.crop_seconds, most=1
     )
     figure = draw_reconstruction(objective, recordings, parameters)
-    figure.savefig(out, dpi=80, pil_kwargs={"optimize": True})
+    figure.savefig(in_its_folder(out), dpi=80, pil_kwargs={"optimize": True})
     print(f"drawn: {out}")
 
 
 def main(argv: Sequence[str]) -> None:
     """Draws and says where the pictures are."""
     del argv
+    for flag in (_OUT, _IMPORTANCE, _EXAMPLE):
+        if flag.value:
+            require_picture(f"--{flag.name}", flag.value)
     rows = [{**row, "run": workdir} for workdir in _WORKDIR.value for row in read_metrics(workdir)]
-    training_curves(rows).savefig(_OUT.value, dpi=110)
+    training_curves(rows).savefig(in_its_folder(_OUT.value), dpi=110)
     print(f"drawn: {_OUT.value}")
     if _IMPORTANCE.value:
         _draw_importance(_WORKDIR.value[0], _IMPORTANCE.value)

@@ -50,6 +50,9 @@ def _prepare(root: Path, sampling_rate: float) -> list[str]:
     settings = Settings(Preprocessing(sampling_rate=sampling_rate))
     names = []
     for listing in listings:
+        # Before it is prepared, as that may be refused for what a note says.
+        for note in listing.note.splitlines():
+            print(f"note: {listing.name}: {note}", flush=True)
         # Starting a process takes as long as preparing some hundred recordings.
         workers = min(os.cpu_count() or 1, 1 + len(listing.recordings) // 500)
         try:

@@ -16,6 +16,7 @@ from coreecg_jax.figures.distributions import compare_distributions
 from coreecg_jax.inputs.reader import Recordings, read_recordings
 from coreecg_jax.records.leads import CHEST_LEADS, LEADS
 from launch.shell import run_main
+from launch.writable import in_its_folder, require_picture
 
 _DATA_ROOT = flags.DEFINE_string("data_root", None, "Folder of data sets.", required=True)
 _DATA = flags.DEFINE_multi_string("data", None, "NAME=DATA, or a data specification.", required=True)
@@ -39,11 +40,12 @@ def _chest_leads_from_the_others(recordings: Recordings) -> list[float]:
 def main(argv: Sequence[str]) -> None:
     """Measures, draws, prints."""
     del argv
+    require_picture("--out", _OUT.value)
     named = [text.rpartition("=")[::2] for text in _DATA.value]
     groups = {name or spec: read_recordings(_DATA_ROOT.value, spec) for name, spec in named}
     values = {name: measured(recordings) for name, recordings in groups.items()}
     spectra = {name: (_HERTZ, mean_power(some, _HERTZ)) for name, some in groups.items()}
-    compare_distributions(values, spectra).savefig(_OUT.value, dpi=100)
+    compare_distributions(values, spectra).savefig(in_its_folder(_OUT.value), dpi=100)
     print("| data | recordings | " + " | ".join(("heart rate, 1/min", "QRS, ms", *CHEST_LEADS)) + " |")
     print("|---|---:|" + "---:|" * 8)
     for name, recordings in groups.items():

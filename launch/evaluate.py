@@ -2,10 +2,10 @@
 
 python -m launch.evaluate --checkpoint=runs/x --data_root=data/100hz --task=ptbxl_superclass [--protocol=knn]
 Several seeds: --checkpoint once for each. Without --checkpoint: the rival alone. A bundle (launch.export) is
-taken as a run is; --checkpoint=released is the encoder that comes with the package. With --development:
-scores on the training and validation folds; the test is not read. Everything is written: numbers as JSON,
-every prediction as Parquet beside it, and each opening of a test set into the log beside the data. What it
-is doing is told on standard error.
+taken as a run is, from a model hub too (--checkpoint=hf://ORGANISATION/NAME); --checkpoint=released is the
+encoder that comes with the package. With --development: scores on the training and validation folds; the
+test is not read. Everything is written: numbers as JSON, every prediction as Parquet beside it, and each
+opening of a test set into the log beside the data. What it is doing is told on standard error.
 """
 
 import functools
@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from absl import flags
-from ml_collections import config_flags
 
 from configs.downstream import protocols, tasks
 from coreecg_jax.downstream.division import Subset
@@ -21,18 +20,22 @@ from coreecg_jax.downstream.methods import BESIDE, PROTOCOLS
 from coreecg_jax.downstream.openings import FILE
 from coreecg_jax.downstream.tasks import named_task, tasks_of
 from coreecg_jax.method.representation import POOLINGS
-from launch.evaluating import Asked, evaluated, leads_of, protocols_of
+from launch.config_files import define_config_file
+from launch.evaluating import Asked, evaluated, leads_of, require_result_file
+from launch.protocol_settings import protocols_of
 from launch.restored import encoder_of
 from launch.shell import run_main
 from launch.telling_fits import on_stderr
 
 _CHECKPOINT = flags.DEFINE_multi_string(
-    "checkpoint", [], "Folder of a training run or of a bundle, or 'released'; once for each seed."
+    "checkpoint",
+    [],
+    "Folder of a run or of a bundle, hf://ORGANISATION/NAME, or 'released'; once for each seed.",
 )
 _DATA_ROOT = flags.DEFINE_string("data_root", None, "Folder of data sets.", required=True)
 _TASK = flags.DEFINE_string("task", "ptbxl_superclass", "What is predicted: an entry of --tasks.")
-_TASKS = config_flags.DEFINE_config_file("tasks", tasks.__file__, "The list of tasks.")
-_PROTOCOLS = config_flags.DEFINE_config_file("protocols", protocols.__file__, "Settings of the protocols.")
+_TASKS = define_config_file("tasks", tasks.__file__, "The list of tasks.", any_groups=True)
+_PROTOCOLS = define_config_file("protocols", protocols.__file__, "Settings of the protocols.")
 _PROTOCOL = flags.DEFINE_enum("protocol", "linear", PROTOCOLS, "How an encoder is judged.")
 _BESIDE = flags.DEFINE_list("beside", list(BESIDE), f"What stands beside it: some of {', '.join(BESIDE)}.")
 _LEADS = flags.DEFINE_string("leads", "12", "12, 8, 6, 3, 2, 1, or names: I,II,V2.")
@@ -58,6 +61,8 @@ _ALLOW_OVERLAP = flags.DEFINE_bool(
 def main(argv: Sequence[str]) -> None:
     """Loads the runs, evaluates, prints the tables and says where the numbers are."""
     del argv
+    if _OUT.value:  # before an encoder is restored
+        require_result_file(_OUT.value)
     asked = Asked(
         task=named_task(tasks_of(_TASKS.value.to_dict()), _TASK.value),
         root=Path(_DATA_ROOT.value),

@@ -7,11 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import ml_collections
-
 from configs.downstream import protocols
 from coreecg_jax.downstream.division import Subset
-from coreecg_jax.downstream.finetuning_settings import Settings
 from coreecg_jax.downstream.methods import (
     BESIDE,
     Encoder,
@@ -37,8 +34,11 @@ from coreecg_jax.downstream.tables import markdown, transfer_markdown
 from coreecg_jax.downstream.tasks import Task
 from coreecg_jax.records.checksums import digest_of_file
 from coreecg_jax.records.leads import LEADS, lead_indices
+from coreecg_jax.records.spelling import with_guess
 from coreecg_jax.training.identity import differences, flat
-from launch.telling_fits import Tell, silent, told_methods, told_sources
+from launch.protocol_settings import protocols_of
+from launch.telling_fits import Embedded, Tell, silent, told_methods, told_sources
+from launch.writable import require_writable, unwritable
 
 PTBXL, SIMULATED = "ptbxl_superclass_two_folds", "simulated_conditions"  # tasks of the demo
 EVALUATIONS = "evaluations"  # folder of results within that of a run
@@ -65,9 +65,8 @@ class Asked:
     def __post_init__(self) -> None:
         unknown = set(self.beside) - set(BESIDE)
         if unknown:
-            raise ValueError(
-                f"--beside: expected some of {', '.join(BESIDE)}, got {', '.join(sorted(unknown))}"
-            )
+            got = ", ".join(with_guess(name, list(BESIDE)) for name in sorted(unknown))
+            raise ValueError(f"--beside: expected some of {', '.join(BESIDE)}, got {got}")
         if not 0 < self.subset.fraction <= 1:
             raise ValueError(f"--fraction: expected more than 0 and at most 1, got {self.subset.fraction:g}")
 
@@ -109,21 +108,6 @@ def _changed(settings: Protocols) -> dict[str, Any]:
 def _settled(settings: Protocols, crops: int = Encoder.crops) -> Protocols:
     """With that number of crops where they say none."""
     return settings if settings.crops is not None else dataclasses.replace(settings, crops=crops)
-
-
-def protocols_of(config: ml_collections.ConfigDict) -> Protocols:
-    """The settings of `configs/downstream/protocols.py`.
-
-    Raises:
-      ValueError: naming the group, when a setting is out of its range.
-    """
-    trained = {}
-    for name in ("attention", "finetune", "scratch"):
-        try:
-            trained[name] = Settings(**config[name])
-        except ValueError as error:
-            raise ValueError(f"--protocols.{name}: {error}") from error
-    return Protocols(**trained, neighbours=tuple(config.knn.neighbours), crops=config.linear.crops)
 
 
 class Done(NamedTuple):
@@ -175,8 +159,8 @@ def evaluated(
     folder = _folder(asked, encoders)
     name = asked.name(encoders[0].pooling if encoders else Encoder.pooling)
     file = Path(out) if out else folder / f"{name}.json"
-    if file.suffix != ".json":  # else `share_0.5` and `share_0.25` had one table, `share_0.parquet`
-        raise ValueError(f"--out: expected a file ending in .json, got {file}: name it {file}.json")
+    require_result_file(file)
+    embedded = Embedded()
     methods = functools.partial(
         compared_methods,
         encoders,
@@ -184,10 +168,11 @@ def evaluated(
         settings=asked.settings,
         beside=asked.beside,
         rival_seeds=asked.rival_seeds,
-        store=folder / "features",
+        store=_store(folder, tell),
+        watch=embedded,
     )
     nested = asked.task.test is None and not asked.task.sources
-    methods = told_methods(methods, tell, nested=nested)
+    methods = told_methods(methods, tell, nested=nested, embedded=embedded)
     if not asked.task.sources and file.is_file():
         _require_same_question(file, read_report(file), asked, encoders)
     tell(f"{asked.task.name}: the recordings are read")
@@ -204,6 +189,13 @@ def evaluated(
     return _sources_written(told_sources(held_out, left, tell), there, encoders, asked, file, tell)
 
 
+def require_result_file(file: str | Path) -> None:
+    """Raises ValueError unless it is named as JSON, OSError where it cannot be written."""
+    if Path(file).suffix != ".json":  # else `share_0.5` and `share_0.25` had one table, `share_0.parquet`
+        raise ValueError(f"--out: expected a file ending in .json, got {file}: name it {file}.json")
+    require_writable("--out", file, is_file=True)
+
+
 def _folder(asked: Asked, encoders: Sequence[Encoder]) -> Path:
     """Where results lie that are given no name."""
     if not encoders:
@@ -211,6 +203,15 @@ def _folder(asked: Asked, encoders: Sequence[Encoder]) -> Path:
     if encoders[0].bundle:
         return asked.root / EVALUATIONS / f"bundle_{_told(encoders[0].name, encoders[0].digest)}"
     return Path(encoders[0].name) / EVALUATIONS
+
+
+def _store(folder: Path, tell: Tell) -> Path | None:
+    """Where features are kept; of a run that is read only, whose result lies elsewhere, nowhere."""
+    store = folder / "features"
+    if why := unwritable(store):
+        tell(f"features are not kept: {store} cannot be written ({why})")
+        return None
+    return store
 
 
 def _identity(asked: Asked, encoders: Sequence[Encoder]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from coreecg_jax.records.policy import Policy
 from coreecg_jax.records.recording import Recording
 from coreecg_jax.records.suspicions import in_words, power_of_ten
 from launch.shell import run_main
+from launch.writable import in_its_folder, require_picture
 
 _DATABASE = flags.DEFINE_enum(
     "database", None, [*DATABASES, "folder", "wfdb_folder"], "Whose reader it needs; default: by the suffix."
@@ -34,6 +35,8 @@ _SECONDS = 10.0
 
 def main(argv: Sequence[str]) -> None:
     """Reads one recording, draws it and says the same in words."""
+    if _OUT.value:
+        require_picture("--out", _OUT.value)
     if len(argv) != 2:
         raise ValueError(f"expected one recording (a file, of WFDB its header), got {len(argv) - 1}")
     name, raw = _listed(_DATABASE.value, argv[1]) if _DATABASE.value else _read(Path(argv[1]))
@@ -58,7 +61,7 @@ def main(argv: Sequence[str]) -> None:
         [trace], sampling_rate=raw.sampling_rate, leads=LEADS, title=title, note=note, own_scales=True
     )
     out = Path(_OUT.value or f"{name}.png")
-    figure.savefig(out, dpi=120)
+    figure.savefig(in_its_folder(out), dpi=120)
     print(f"{note}\n{', '.join(f'{name} {value}' for name, value in measures.items())}\ndrawn: {out}")
 
 

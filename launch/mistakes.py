@@ -2,43 +2,27 @@
 
 import difflib
 import errno
-import os
 import re
-import runpy
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import ml_collections
 from absl import flags
 
-import configs
+from coreecg_jax.records.spelling import with_guess
+from launch.config_files import config_mistake
 from launch.writable import unwritable
 
 # What tells of a folder that cannot be written; a file that is missing is told as such.
 _NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST)
-_CONFIG = re.compile(r"--?config(?:=(?P<value>.*))?")
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 _WRITTEN = ("out", "workdir")  # flags that name what a launcher writes
 _DATA_FLAGS = {"data_root": "--data_root", "config": "--config.data.root"}  # the first that a launcher has
-_FIELD = re.compile(r"--?(?:no)?config\.(?P<path>[^=]+)(?:=(?P<value>.*))?")
-
-
-def config_file_mistake(argv: Sequence[str]) -> str | None:
-    """The sentence for a `--config` that is not there, with the configs that are; None where it is."""
-    path = _config_file(argv)
-    if path is None or path.is_file():
-        return None
-    shown = sorted(_shown(file) for file in Path(configs.__file__).parent.glob("[a-z]*.py"))
-    near = difflib.get_close_matches(str(path), shown, n=1)
-    hint = f" (did you mean {near[0]}?)" if near else ""
-    return f"--config: {path} is not there{hint}; there are {', '.join(shown)}"
 
 
 def parse_mistake(argv: Sequence[str], error: Exception) -> str:
     """The sentence for what absl or ml_collections raised while they read `argv`."""
     return (
-        config_file_mistake(argv)
-        or _field_mistake(argv)
+        config_mistake(argv)
         or _missing_flags(error)
         or _unknown_flag(error)
         or _wrong_value(error)
@@ -91,64 +75,6 @@ def _written() -> Iterable[tuple[str, str]]:
             yield f"--{name}", folder
 
 
-def _config_file(argv: Sequence[str]) -> Path | None:
-    """What `--config=FILE` or `--config FILE` names; None without, and where there is no such flag."""
-    if "config" not in flags.FLAGS:
-        return None
-    for argument, following in zip(argv, [*argv[1:], ""]):
-        if found := _CONFIG.fullmatch(argument):
-            return Path(following if found["value"] is None else found["value"])
-    return None
-
-
-def _shown(file: Path) -> str:
-    """The path as one would type it here."""
-    here = os.path.relpath(file)
-    return str(file) if here.startswith("..") else here
-
-
-def _field_mistake(argv: Sequence[str]) -> str | None:
-    """The sentence for the first `--config.FIELD` that the config file does not have."""
-    file = _config_file(argv)
-    overrides = [found["path"] for argument in argv if (found := _FIELD.fullmatch(argument))]
-    if file is None:
-        return "--config.FIELD needs --config=FILE before it" if overrides else None
-    try:
-        config = runpy.run_path(str(file))["get_config"]()
-    except Exception as error:  # whatever a file of Python may raise
-        return f"--config: {file} is no config file ({type(error).__name__}: {error}); see configs/base.py"
-    fields = ml_collections.ConfigDict(config).to_dict()
-    known = list(_flat(fields))
-    for path in overrides:
-        if path not in known:
-            return _no_such_field(path, known)
-    return None
-
-
-def _flat(tree: dict, prefix: str = "") -> Iterable[str]:
-    """Paths of all leaves: 'model.width'."""
-    for name, value in tree.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield prefix + name
-
-
-def _no_such_field(path: str, known: list[str]) -> str:
-    if within := [field for field in known if field.startswith(f"{path}.")]:
-        return f"--config.{path} is a group of fields: set one of them, such as --config.{within[0]}"
-    by_last = {field.rpartition(".")[2]: field for field in known}
-    near = difflib.get_close_matches(path, known, n=1, cutoff=0.75) or [
-        by_last[name] for name in difflib.get_close_matches(path.rpartition(".")[2], by_last, n=1)
-    ]
-    if near:
-        return f"--config.{path}: no such field; did you mean --config.{near[0]}?"
-    group = path.partition(".")[0]
-    within = [field for field in known if field.startswith(f"{group}.")]
-    there = [field.removeprefix(f"{group}.") for field in within] or sorted({f.split(".")[0] for f in known})
-    return f"--config.{path}: no such field; {f'{group} has' if within else 'there are'} {', '.join(there)}"
-
-
 def _missing_flags(error: Exception) -> str | None:
     missing = re.findall(r"Flag --([\w.]+) must have a value other than None", str(error))
     about = [f"--{name} ({(flags.FLAGS[name].help or '').rstrip('.')})" for name in missing]
@@ -169,11 +95,15 @@ def _wrong_value(error: Exception) -> str | None:
     if not found or found["name"] not in flags.FLAGS:
         return None
     flag = flags.FLAGS[found["name"]]
-    choices = ", ".join(getattr(flag.parser, "enum_values", ()))
-    expected = f"one of {choices}" if choices else flag.parser.syntactic_help
+    choices = list(getattr(flag.parser, "enum_values", ()))
+    if choices:
+        return (
+            f"--{flag.name}: expected one of {', '.join(choices)}, got {with_guess(found['value'], choices)}"
+        )
+    expected = flag.parser.syntactic_help
     if flag.flag_type() == "bool":
         expected = "True or False"
     if not expected:
         return None
-    such_as = f" such as {flag.default}" if _FIELD.match(f"--{flag.name}") else ""
+    such_as = f" such as {flag.default}" if "." in flag.name else ""  # of a config file
     return f"--{flag.name}: expected {expected}{such_as}, got {found['value']!r}"

@@ -7,14 +7,15 @@ from collections.abc import Sequence
 
 import numpy as np
 from absl import flags
-from ml_collections import config_flags
 
+from configs import base
 from coreecg_jax.inputs.reader import read_recordings
 from coreecg_jax.training.experiment import build, resolved
 from coreecg_jax.training.overfit import overfit
+from launch.config_files import define_config_file
 from launch.shell import run_main
 
-_CONFIG = config_flags.DEFINE_config_file("config", None, "A file of configs/.", lock_config=True)
+_CONFIG = define_config_file("config", base.__file__, "A file of configs/.", is_default=False)
 _STEPS = flags.DEFINE_integer("steps", 1500, "Steps on the one batch.", lower_bound=1)
 _EVERY = flags.DEFINE_integer("every", 100, "Steps between the lines printed.", lower_bound=1)
 _BATCH = flags.DEFINE_integer("batch_size", 8, "Recordings of the batch.", lower_bound=2)

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from absl import flags
-from ml_collections import config_flags
 
 from configs import quality
 from coreecg_jax.records.databases import folder, simulated, wfdb_folder
@@ -26,6 +25,7 @@ from coreecg_jax.records.prepare import prepare
 from coreecg_jax.records.schema import Preprocessing
 from coreecg_jax.records.shards import VERSION
 from coreecg_jax.records.suspicions import Limits
+from launch.config_files import define_config_file
 from launch.shell import run_main
 from launch.writable import require_writable
 
@@ -53,12 +53,7 @@ _RATE = flags.DEFINE_float("sampling_rate", 250.0, "Hz, after resampling.")
 _HIGH_PASS = flags.DEFINE_float("high_pass", 0.67, "Hz.")
 _LOW_PASS = flags.DEFINE_float("low_pass", 40.0, "Hz.")
 _MAX_WINDOWS = flags.DEFINE_integer("max_windows", 6, "Windows kept of one recording, evenly spread.")
-_CONFIG = config_flags.DEFINE_config_file(
-    "config",
-    None,
-    "What is done with each flag of a recording; default: configs/quality.py.",
-    lock_config=True,
-)
+_CONFIG = define_config_file("config", quality.__file__, "What is done with each flag of a recording.")
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace a data set that is there.")
 _WORKERS = flags.DEFINE_integer("workers", 1, "Processes that read and filter.", lower_bound=1)
 _RUNNER = flags.DEFINE_string("beam_runner", None, "Of Apache Beam, such as DirectRunner; default: no Beam.")
@@ -122,7 +117,7 @@ def _listed() -> Listing:
 
 
 def _policy() -> Policy:
-    config = _CONFIG.value or quality.get_config()
+    config = _CONFIG.value
     try:
         return Policy(**config.policy, limits=Limits(**config.limits))
     except (AttributeError, TypeError) as error:

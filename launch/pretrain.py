@@ -13,16 +13,18 @@ from pathlib import Path
 
 import ml_collections
 from absl import flags
-from ml_collections import config_flags
 
+from configs import base
 from coreecg_jax.training.estimate import estimate
 from coreecg_jax.training.loop import train
-from coreecg_jax.training.processes import is_first, join, own_status
+from coreecg_jax.training.processes import is_first, join, own_status, sharing
 from launch import devices
+from launch.config_files import define_config_file
 from launch.shell import run_main
 from launch.watching import evaluators, pictures
+from launch.writable import require_writable
 
-_CONFIG = config_flags.DEFINE_config_file("config", None, "A file of configs/.", lock_config=True)
+_CONFIG = define_config_file("config", base.__file__, "A file of configs/.", is_default=False)
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.", required=True)
 _DISTRIBUTED = flags.DEFINE_bool("distributed", False, "One of several processes, as the cluster tells.")
 _COORDINATOR = flags.DEFINE_string("coordinator_address", None, "HOST:PORT of process 0.")
@@ -46,6 +48,8 @@ def main(argv: Sequence[str]) -> None:
         return
     if is_first():
         print(computes_on, flush=True)
+    # Before data are read, which may take minutes; where one process cannot write, all end with its words.
+    sharing().each(lambda: require_writable("--workdir", _WORKDIR.value))
     state = train(config, _WORKDIR.value, evaluators(config), pictures(config))
     if not is_first():
         return

@@ -11,7 +11,7 @@ from absl import flags
 
 from launch.quality_reporting import write_quality_page
 from launch.shell import run_main
-from launch.writable import require_writable
+from launch.writable import require_page
 
 _DATA_ROOT = flags.DEFINE_string("data_root", "data", "Folder of data sets.")
 _DATA = flags.DEFINE_string("data", None, "Name of the data set.", required=True)
@@ -26,7 +26,7 @@ def main(argv: Sequence[str]) -> None:
     """Writes page and picture and says where they are."""
     del argv
     out = Path(_OUT.value or f"quality-{_DATA.value}.html")
-    require_writable("--out", out, is_file=True)
+    require_page("--out", out)
     source = Path(_SOURCE.value) if _SOURCE.value else None
     picture = write_quality_page(
         out, Path(_DATA_ROOT.value), _DATA.value, source=source, database=_DATABASE.value

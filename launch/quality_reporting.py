@@ -26,6 +26,7 @@ from coreecg_jax.records.overview import Overview, read_overview
 from coreecg_jax.records.refusals import RecordingRefused
 from coreecg_jax.records.schema import MANIFEST_FILE
 from coreecg_jax.records.shards import VERSION
+from coreecg_jax.records.spelling import with_guess
 from coreecg_jax.records.suspicions import in_words, power_of_ten
 
 _WORST = 10
@@ -86,7 +87,8 @@ def _reader(source: Path, database: str) -> Read:
     if database in DATABASES:
         return DATABASES[database].list_recordings(source).read
     if database not in ("folder", "wfdb_folder"):
-        raise ValueError(f"--database: expected one of {', '.join(_DATABASES)}, folder, got {database!r}")
+        known = (*_DATABASES, "folder")
+        raise ValueError(f"--database: expected one of {', '.join(known)}, got {with_guess(database, known)}")
     return folder_reader(source)
 
 

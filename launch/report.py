@@ -10,6 +10,7 @@ from absl import flags
 
 from launch.reporting import write_report_page
 from launch.shell import run_main
+from launch.writable import require_page
 
 _WORKDIR = flags.DEFINE_multi_string("workdir", None, "A training run; twice to compare two.", required=True)
 _EVALUATION = flags.DEFINE_multi_string(
@@ -23,6 +24,7 @@ def main(argv: Sequence[str]) -> None:
     """Writes the page and says where it is."""
     del argv
     out = Path(_OUT.value or Path(_WORKDIR.value[0]) / "report.html")
+    require_page("--out", out)
     write_report_page(out, _WORKDIR.value, evaluations=_EVALUATION.value, data_root=_DATA_ROOT.value)
     print(f"report: {out}")
 

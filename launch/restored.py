@@ -20,7 +20,7 @@ def encoder_of(workdir: str, pooling: str | None = None) -> Encoder:
     """The encoder of a run or of a bundle, as trained and as drawn before its first step.
 
     Args:
-      workdir: folder of a run or of a bundle, or `bundled.NAME`.
+      workdir: folder of a run or of a bundle, 'hf://ORGANISATION/NAME' (`export.hub`), or `bundled.NAME`.
       pooling: of the representation; None: the default, of a bundle its own.
 
     Raises:

@@ -12,7 +12,9 @@ from typing import Any, NoReturn
 
 from absl import app, flags, logging
 
-from launch.mistakes import config_file_mistake, failure, is_no_space, parse_mistake
+from launch import imported
+from launch.config_files import read_config_mistake
+from launch.mistakes import failure, is_no_space, parse_mistake
 
 # Exit statuses (docs/running.md): 2 a mistake, 3 a run whose updates stay NaN or infinite; interrupted, as
 # shells have it, 128 + the signal: 130 Ctrl-C, 143 SIGTERM.
@@ -47,9 +49,8 @@ def run_main(
             _set_compile_cache(flags.FLAGS.compile_cache, cache_folder())
         try:
             main(argv)
-        except (KeyboardInterrupt, InterruptedError) as error:
-            print(f"\n{str(error) or 'interrupted'}", file=sys.stderr)
-            sys.exit(128 + getattr(error, "signal", signal.SIGINT))
+        except InterruptedError as error:
+            _interrupted(error)
         except FloatingPointError as error:
             _give_up(str(error), _NOT_FINITE)
         except Exception as error:
@@ -62,9 +63,17 @@ def run_main(
     before = sys.unraisablehook
     sys.unraisablehook = functools.partial(_interrupted_again, before)
     try:
+        imported()
         app.run(guarded, flags_parser=_parse)
+    except KeyboardInterrupt as error:  # here, as it may come while flags are read and config files run
+        _interrupted(error)
     finally:
         sys.unraisablehook = before
+
+
+def _interrupted(error: BaseException) -> NoReturn:
+    print(f"\n{str(error) or 'interrupted'}", file=sys.stderr)
+    sys.exit(128 + getattr(error, "signal", signal.SIGINT))
 
 
 def _interrupted_again(otherwise: Callable[[Any], object], raised: Any) -> None:
@@ -126,7 +135,7 @@ def _parse(argv: Sequence[str]) -> list[str]:
         rest = flags.FLAGS(list(argv))
     except Exception as error:  # flags.Error, and what ml_collections or the config file may raise
         _give_up(parse_mistake(argv, error))
-    if mistake := config_file_mistake(argv):
+    if mistake := read_config_mistake(argv):
         _give_up(mistake)
     return rest
 

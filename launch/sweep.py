@@ -8,18 +8,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from absl import flags
-from ml_collections import config_flags
 
 from configs.ablation import pretraining, tables
+from launch.config_files import define_config_file
 from launch.shell import run_main
 from launch.sweeping import Sweep, run_sweep
+from launch.writable import require_writable
 
 _TABLES = ("main", "ablation", "low_label", "leads")
 _TABLE = flags.DEFINE_enum("table", None, _TABLES, "Which table.", required=True)
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of runs, cells and tables.", required=True)
-_PRETRAINING = config_flags.DEFINE_config_file(
-    "config", pretraining.__file__, "Base and rows of pretraining."
-)
+_PRETRAINING = define_config_file("config", pretraining.__file__, "Base and rows of pretraining.")
 _ONLY = flags.DEFINE_list("only", [], "Rows that are run now; all are in the table.")
 _RETEST = flags.DEFINE_bool("allow_retest", False, "Ask again what a run that was cut off had opened.")
 _OVERLAP = flags.DEFINE_bool("allow_overlap", False, "Ask about recordings seen, unlabelled, in pretraining.")
@@ -29,6 +28,7 @@ _SEEDS = flags.DEFINE_multi_integer("seeds", [], "Seeds that are run now; defaul
 def main(argv: Sequence[str]) -> None:
     """Runs what is missing and says where the table is."""
     del argv
+    require_writable("--workdir", _WORKDIR.value)
     sweep = Sweep(
         tables.get_config()[_TABLE.value].to_dict(),
         _PRETRAINING.value,

@@ -18,6 +18,7 @@ from coreecg_jax.downstream.sweeps import Cell, Pretraining, as_csv, lines, mark
 from coreecg_jax.downstream.tasks import Task, named_task
 from coreecg_jax.figures.intervals import draw_intervals
 from coreecg_jax.inputs.selection import select
+from coreecg_jax.records.spelling import with_guess
 from coreecg_jax.training.experiment import build, resolved
 from coreecg_jax.training.identity import differences, flat
 from coreecg_jax.training.loop import train
@@ -78,10 +79,10 @@ def run_sweep(sweep: Sweep, *, only: Sequence[str] = (), seeds: Sequence[int] = 
         a file of the cells cannot be read, or a test may not be opened.
     """
     for flag, asked, known in (("only", only, sweep.table["rows"]), ("seeds", seeds, sweep.table["seeds"])):
-        unknown = [str(each) for each in asked if each not in known]
+        there = list(map(str, known))
+        unknown = [with_guess(str(each), there) for each in asked if each not in known]
         if unknown:
-            there = ", ".join(map(str, known))
-            raise ValueError(f"--{flag}: expected some of {there}, got {', '.join(unknown)}")
+            raise ValueError(f"--{flag}: expected some of {', '.join(there)}, got {', '.join(unknown)}")
     for row in sweep.table["rows"]:
         for seed in sweep.table["seeds"]:
             _require_same_settings(sweep, row, seed)

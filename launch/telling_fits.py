@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
 
@@ -20,6 +21,7 @@ from launch.telling import every
 
 EVERY = 30.0  # seconds between two lines of one stage
 Tell = Callable[[str], None]  # of a line
+Stage = Callable[[str], contextlib.AbstractContextManager[None]]  # of a line; while it lasts
 
 
 def on_stderr(line: str) -> None:
@@ -32,20 +34,43 @@ def silent(line: str) -> None:
     del line
 
 
-def told_methods(make_methods: MakeMethods, tell: Tell, *, nested: bool) -> MakeMethods:
+class Embedded:
+    """How many recordings are embedded: told while features are computed, read by who says how far it is."""
+
+    def __init__(self) -> None:
+        self._said = ""
+
+    def __call__(self, done: int, count: int) -> None:
+        """As `features.Watch`."""
+        self._said = f", {done:,} of {count:,} recordings embedded"
+
+    def __str__(self) -> str:
+        """', 640 of 2,163 recordings embedded'; '' where none was since `forget`."""
+        return self._said
+
+    def forget(self) -> None:
+        """What was embedded was of another stage."""
+        self._said = ""
+
+
+def told_methods(
+    make_methods: MakeMethods, tell: Tell, *, nested: bool, embedded: Embedded | None = None
+) -> MakeMethods:
     """Makes the same methods, which tell of each fit and each prediction before it is made.
 
     Args:
       make_methods: from the data's preprocessing to what is compared.
       tell: is told a line; from another thread while a stage lasts.
       nested: whether each run is fitted once a fold from the first time on.
+      embedded: what the methods tell while they embed; it is said of a stage that lasts.
     """
+    telling = functools.partial(_stage, tell=tell, embedded=embedded or Embedded())
 
     def told(preprocessing: Preprocessing) -> Methods:
         return {
             name: tuple(
                 dataclasses.replace(
-                    run, fit=_told(run.fit, _name(name, run.name, number, len(runs)), tell, nested)
+                    run, fit=_told(run.fit, _name(name, run.name, number, len(runs)), telling, nested)
                 )
                 for number, run in enumerate(runs, 1)
             )
@@ -69,7 +94,7 @@ def _name(method: str, run: str, number: int, runs: int) -> str:
     return f"{method}, {run}" + (f" ({number} of {runs})" if runs > 1 else "")
 
 
-def _told(fit: Fit, name: str, tell: Tell, nested: bool) -> Fit:
+def _told(fit: Fit, name: str, stage_of: Stage, nested: bool) -> Fit:
     times = 0 if nested else -1  # not nested, it is fitted on all first; then, out of fold, once a fold
 
     def telling(train: Cohort, validation: Cohort | None) -> Fitted:
@@ -77,11 +102,11 @@ def _told(fit: Fit, name: str, tell: Tell, nested: bool) -> Fit:
         times += 1
         stage = f"{name}: fold {times} of {FOLDS}" if times else name
         chosen_by = f", chosen by {len(validation)}" if validation is not None else ""
-        with _stage(f"{stage}: fitted on {len(train)} recordings{chosen_by}", tell):
+        with stage_of(f"{stage}: fitted on {len(train)} recordings{chosen_by}"):
             fitted = fit(train, validation)
 
         def predict(recordings: Recordings) -> np.ndarray:
-            with _stage(f"{stage}: predicts {len(first_rows(recordings))} recordings", tell):
+            with stage_of(f"{stage}: predicts {len(first_rows(recordings))} recordings"):
                 return fitted.predict(recordings)
 
         return fitted._replace(predict=predict)
@@ -90,8 +115,9 @@ def _told(fit: Fit, name: str, tell: Tell, nested: bool) -> Fit:
 
 
 @contextlib.contextmanager
-def _stage(line: str, tell: Tell) -> Generator[None]:
-    """Tells it now, and every `EVERY` seconds how long it has lasted."""
+def _stage(line: str, *, tell: Tell, embedded: Embedded) -> Generator[None]:
+    """Tells it now, and every `EVERY` seconds how long it has lasted, and how far embedding is."""
+    embedded.forget()
     tell(line)
-    with every(EVERY, lambda minutes: tell(f"{line}: {minutes:.1f} min so far")):
+    with every(EVERY, lambda minutes: tell(f"{line}: {minutes:.1f} min so far{embedded}")):
         yield

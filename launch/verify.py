@@ -10,6 +10,7 @@ from absl import flags
 from tqdm import tqdm
 
 from coreecg_jax.records.checksums import damaged, read_sums
+from coreecg_jax.records.spelling import with_guess
 from launch.shell import run_main
 
 _DATA_ROOT = flags.DEFINE_string("data_root", None, "Folder of data sets.", required=True)
@@ -24,7 +25,8 @@ def _folders() -> list[Path]:
     found = sorted(path.parent for path in root.glob("*/*.*.*/preprocessing.json"))
     there = sorted({folder.parent.name for folder in found})
     if unknown := sorted(set(_DATA.value) - set(there)):
-        raise ValueError(f"--data: no data set {', '.join(unknown)} in {root}; there are {', '.join(there)}")
+        named = ", ".join(with_guess(name, there) for name in unknown)
+        raise ValueError(f"--data: no data set {named} in {root}; there are {', '.join(there) or 'none'}")
     if not found:
         raise ValueError(f"--data_root: {root} holds no data set: expected what launch.prepare --out wrote")
     return [folder for folder in found if not _DATA.value or folder.parent.name in _DATA.value]

@@ -16,6 +16,24 @@ def require_writable(flag: str, path: str | Path, *, is_file: bool = False) -> N
         raise OSError(f"{flag}={path} cannot be written ({why}): choose another {flag}")
 
 
+def require_picture(flag: str, path: str | Path) -> None:
+    """Refuses what cannot be written as a PNG, or would be another format by its name."""
+    _require_named(flag, path, ".png")
+    require_writable(flag, path, is_file=True)
+
+
+def require_page(flag: str, path: str | Path) -> None:
+    """Refuses what cannot be written as a page, or is none by its name."""
+    _require_named(flag, path, ".html")
+    require_writable(flag, path, is_file=True)
+
+
+def in_its_folder(path: str | Path) -> Path:
+    """The path itself, whose folder is made where it is not there: when it is written, not before."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    return Path(path)
+
+
 def unwritable(path: str | Path) -> str:
     """Why nothing can be made in a folder, or beside a file, that may not be there yet; '' where it can.
 
@@ -35,6 +53,11 @@ def unwritable(path: str | Path) -> str:
         return _takes_none(folder, wanted) if folder.is_dir() else _said(folder, error)
     except OSError as error:
         return _said(folder, error)
+
+
+def _require_named(flag: str, path: str | Path, suffix: str) -> None:
+    if Path(path).suffix.lower() != suffix:
+        raise ValueError(f"{flag}: expected a file named {suffix}, got {path}")
 
 
 def _takes_none(folder: Path, wanted: Path) -> str:

@@ -85,7 +85,7 @@ def test_a_command_exists_and_is_run(page: str, command: str) -> None:
 def assert_flags(verb: str, words: list[str]) -> None:
     """Each flag is one that the launcher defines, each config file and field is there."""
     source = (ROOT / "launch" / f"{verb}.py").read_text(encoding="utf-8")
-    defined = set(re.findall(r'DEFINE_\w+\(\s*"(\w+)"', source))
+    defined = set(re.findall(r'(?:DEFINE|define)_\w+\(\s*"(\w+)"', source))
     files = [word.partition("=")[2] for word in words if word.startswith("--config=")]
     fields = (config_of(files[0]) if files else base).get_config().to_dict()
     for word in words:

@@ -26,6 +26,7 @@ from coreecg_jax.downstream.results import RESAMPLES
 from coreecg_jax.downstream.scores import MIN_POSITIVES, scored_classes
 from coreecg_jax.downstream.tables import heading, marks
 from coreecg_jax.records.checksums import digest_of_file
+from coreecg_jax.records.spelling import with_guess
 
 # No calibration error: its interval means nothing (`bootstrap`).
 _SHOWN = {"auroc": "AUROC", "auprc": "AUPRC", "f1": "F1", "brier": "Brier"}
@@ -80,8 +81,11 @@ def _read(file: Path, method: str) -> Result:
     if numbers.get("predictions") not in (None, digest_of_file(table)):  # results of before have no digest
         raise ValueError(f"{table}: expected the predictions of {file}, got others; evaluate again")
     if method not in predictions.methods:
-        there = ", ".join(predictions.methods)
-        raise ValueError(f"{file}: there is no method {method!r}; name one of {there} by --methods")
+        there = list(predictions.methods)
+        raise ValueError(
+            f"{file}: there is no method {with_guess(method, there)}; name one of {', '.join(there)} by "
+            "--methods"
+        )
     return Result(file, method, numbers, _by_recording(predictions))
 
 

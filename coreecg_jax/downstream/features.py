@@ -13,6 +13,13 @@ from coreecg_jax.records.crops import Crops, cut_crops, mean_over_crops, plan_cr
 Represent = Callable[[np.ndarray, np.ndarray, np.ndarray], Any]
 # Recordings -> float32 (R, F), one row a recording in the order of first appearance.
 Extract = Callable[[Recordings], np.ndarray]
+# (recordings that were reached, recordings in all), when a batch is done; from any thread.
+Watch = Callable[[int, int], object]
+
+
+def unwatched(done: int, count: int) -> None:
+    """Nobody looks."""
+    del done, count
 
 
 def recording_rows(recordings: Recordings) -> np.ndarray:
@@ -39,6 +46,7 @@ def crop_features(
     crop_seconds: float,
     crops: int = 3,
     batch_size: int = 64,
+    watch: Watch = unwatched,
 ) -> np.ndarray:
     """One vector a recording: the mean over `crops` evenly spaced crops of each of its windows.
 
@@ -49,6 +57,7 @@ def crop_features(
       represent: best under `jax.jit`, its parameters as arguments: all batches have one shape (the last is
         filled up with copies), so it compiles once.
       recordings: n windows of R recordings.
+      watch: is told how far it is.
 
     Returns:
       float32 (R, F), recordings in the order of first appearance (`first_windows` has their labels).
@@ -67,9 +76,13 @@ def crop_features(
     plan = plan_crops(recordings.length, recording_rows(recordings), samples=samples, crops=crops)
     unit = np.float32(MILLIVOLTS_PER_STORED_UNIT * recordings.preprocessing.microvolts_per_unit)
 
+    count = int(plan.owner.max()) + 1
+
     def represent_crops(part: Crops) -> Any:
         ecg_BLT = cut_crops(recordings.ecg, part, samples).astype(np.float32) * unit
-        return represent(ecg_BLT, recordings.available[part.row], part.length)
+        features = np.asarray(represent(ecg_BLT, recordings.available[part.row], part.length))
+        watch(int(part.owner.max()) + 1, count)
+        return features
 
     features = mean_over_crops(represent_crops, plan, batch_size=batch_size)
     if not np.isfinite(features).all():

@@ -8,7 +8,7 @@ from typing import Any
 
 from coreecg_jax.baselines.random_convolutions import convolution_features, draw_kernels
 from coreecg_jax.downstream.feature_store import FeatureStore
-from coreecg_jax.downstream.features import Extract, crop_features
+from coreecg_jax.downstream.features import Extract, Watch, crop_features, unwatched
 from coreecg_jax.downstream.finetuning_settings import Settings
 from coreecg_jax.downstream.fits import Fit, linear, neighbours, tuned
 from coreecg_jax.downstream.neighbours import NEIGHBOURS
@@ -87,6 +87,7 @@ def compared_methods(
     beside: Sequence[str] = tuple(BESIDE),
     rival_seeds: Sequence[int] = RIVAL_SEEDS,
     store: Path | None = None,
+    watch: Watch = unwatched,
 ) -> Methods:
     """The rows of a result, each with a run a seed; the rival alone where there is no encoder.
 
@@ -101,21 +102,22 @@ def compared_methods(
       beside: some of `BESIDE`.
       rival_seeds: of the random convolutions.
       store: folder in which features are kept.
+      watch: is told how far it is while features are computed.
 
     Raises:
       ValueError: when the data were prepared otherwise than those an encoder was trained on.
     """
     if protocol not in PROTOCOLS:
         raise ValueError(f"protocol: expected one of {', '.join(PROTOCOLS)}, got {protocol!r}")
-    rivals = [(f"kernels {seed}", rival(seed, preprocessing, store)) for seed in rival_seeds]
+    rivals = [(f"kernels {seed}", rival(seed, preprocessing, store, watch)) for seed in rival_seeds]
     by_linear = "" if protocol == "linear" else ", linear probe"
     rival_runs = [Run(name + by_linear, linear([extract])) for name, extract in rivals]
     if not encoders:
         return {RIVAL: tuple(rival_runs)}
     for encoder in encoders:
         require_same_preprocessing(encoder, preprocessing)
-    frozen = [_frozen(encoder, encoder.pretrained, settings, store) for encoder in encoders]
-    before = [_frozen(encoder, encoder.untrained, settings, store) for encoder in encoders]
+    frozen = [_frozen(encoder, encoder.pretrained, settings, store, watch) for encoder in encoders]
+    before = [_frozen(encoder, encoder.untrained, settings, store, watch) for encoder in encoders]
     before_protocol = "linear" if protocol == "finetune" else protocol
     before_by = by_linear if before_protocol != protocol else ""
     seeds = [encoder.seed for encoder in encoders]
@@ -151,7 +153,9 @@ def compared_methods(
     return {name: tuple(runs) for name, runs in rows.items() if name not in left_out}
 
 
-def rival(seed: int, preprocessing: Preprocessing, store: Path | None = None) -> Extract:
+def rival(
+    seed: int, preprocessing: Preprocessing, store: Path | None = None, watch: Watch = unwatched
+) -> Extract:
     """Random convolutions over whole windows."""
     kernels = draw_kernels(seed, samples=preprocessing.window_samples)
     extract = functools.partial(
@@ -159,6 +163,7 @@ def rival(seed: int, preprocessing: Preprocessing, store: Path | None = None) ->
         functools.partial(convolution_features, kernels),
         crop_seconds=preprocessing.window_seconds,
         batch_size=_RIVAL_BATCH,
+        watch=watch,
     )
     return FeatureStore(extract, _file(store, f"random_convolutions_{seed}"))
 
@@ -221,13 +226,19 @@ def _tuned(encoder: Encoder, parameters: dict[str, Any], settings: Settings) -> 
     return tuned(encoder.network, parameters, settings, crop_seconds=encoder.crop_seconds, seed=encoder.seed)
 
 
-def _frozen(encoder: Encoder, parameters: dict[str, Any], settings: Protocols, store: Path | None) -> Extract:
+def _frozen(
+    encoder: Encoder, parameters: dict[str, Any], settings: Protocols, store: Path | None, watch: Watch
+) -> Extract:
     """The representation of an encoder with these parameters."""
     apply = compiled_represent(encoder.network, pooling=encoder.pooling)
     rule = encoder.pooling, encoder.network.patch, encoder.preprocessing, encoder.crop_seconds
     seconds, crops = frozen_crops(*rule, encoder.crops if settings.crops is None else settings.crops)
     extract = functools.partial(
-        crop_features, functools.partial(apply, parameters), crop_seconds=seconds, crops=crops
+        crop_features,
+        functools.partial(apply, parameters),
+        crop_seconds=seconds,
+        crops=crops,
+        watch=watch,
     )
     which = "pretrained" if parameters is encoder.pretrained else f"untrained_{encoder.seed}"
     name = f"{encoder.digest[:16]}_{which}_{encoder.pooling}_{crops}"

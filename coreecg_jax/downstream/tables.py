@@ -108,7 +108,10 @@ def marks(numbers: Report) -> list[str]:
                 f"{name}: the data of that name are not those that it was trained on; it may have seen more."
             )
     if numbers["incomplete_without"]:
-        lines.append(f"**Incomplete: without {', '.join(numbers['incomplete_without'])}.**")
+        again = " and, as this test was opened, with --allow_retest" if numbers["opening"] else ""
+        absent = ", ".join(numbers["incomplete_without"])
+        left_out = f"Left out by --beside: all is asked for without that flag{again}."
+        lines.append(f"**Incomplete: without {absent}.** {left_out}")
     return lines
 
 

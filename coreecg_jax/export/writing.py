@@ -22,6 +22,7 @@ from coreecg_jax.export.refusal import MissingPackage
 from coreecg_jax.export.stablehlo import run_stablehlo, write_stablehlo
 from coreecg_jax.export.tensors import flat, tensors_to_bytes
 from coreecg_jax.export.vectors import Vectors, made_inputs, read_vectors, require_same, write_vectors
+from coreecg_jax.records.spelling import with_guess
 
 # Format -> (file name, writes the file, runs it: (file, ecg, available) -> embedding).
 Write = Callable[[Path, Bundle], None]
@@ -105,7 +106,7 @@ def require_possible(out: Path | str, formats: Sequence[str]) -> None:
     Raises:
       FileExistsError, ValueError, MissingPackage: as `write_bundle`.
     """
-    unknown = [name for name in formats if name not in PORTABLE]
+    unknown = [with_guess(name, list(PORTABLE)) for name in formats if name not in PORTABLE]
     if unknown:
         raise ValueError(f"formats: expected some of {', '.join(PORTABLE)}, got {', '.join(unknown)}")
     folder.require_free(Path(out))

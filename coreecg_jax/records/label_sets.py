@@ -17,6 +17,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from coreecg_jax.records.spelling import with_guess
+
 
 @dataclasses.dataclass(frozen=True)
 class LabelSet:
@@ -76,7 +78,7 @@ def load_label_set(name: str) -> LabelSet:
       ValueError: when there is no such label set.
     """
     if name not in NAMES:
-        raise ValueError(f"label set: expected one of {', '.join(NAMES)}, got {name!r}")
+        raise ValueError(f"label set: expected one of {', '.join(NAMES)}, got {with_guess(name, NAMES)}")
     table = importlib.resources.files("coreecg_jax.records.labels").joinpath(f"{name}.csv")
     code_to_class: dict[str, tuple[str, ...]] = {}
     rows = list(csv.DictReader(table.read_text(encoding="utf-8").splitlines()))

@@ -9,6 +9,7 @@ import numpy as np
 from coreecg_jax.records.quality import check_any_lead, check_leads
 from coreecg_jax.records.refusals import Reason, RecordingRefused
 from coreecg_jax.records.schema import LeadFlag
+from coreecg_jax.records.spelling import with_guess
 from coreecg_jax.records.suspicions import Limits, Suspicion, in_words, leads_with
 
 KEEP, MASK, SET_ASIDE = "keep", "mask", "set_aside"
@@ -48,7 +49,8 @@ class Policy:
         for name, action in self.actions().items():
             allowed = (MASK, SET_ASIDE) if name in _NEVER_KEPT else (KEEP, MASK, SET_ASIDE)
             if action not in allowed:
-                raise ValueError(f"policy.{name}: expected one of {', '.join(allowed)}, got {action!r}")
+                got = with_guess(action, allowed)
+                raise ValueError(f"policy.{name}: expected one of {', '.join(allowed)}, got {got}")
 
     def actions(self) -> dict[str, str]:
         """Flag -> what is done."""

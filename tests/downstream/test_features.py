@@ -28,6 +28,19 @@ def test_crops_are_evenly_spaced_and_in_millivolts():
     np.testing.assert_allclose(one[:, 0], 0)
 
 
+def test_who_watches_is_told_how_many_recordings_were_reached():
+    recordings, told = _ramp(made_recordings(5)), []
+    crop_features(
+        _first_sample,
+        recordings,
+        crop_seconds=1.0,
+        crops=1,
+        batch_size=2,
+        watch=lambda *far: told.append(far),
+    )
+    assert told == [(2, 5), (4, 5), (5, 5)]
+
+
 def test_a_short_window_is_padded_and_says_so():
     recordings = _ramp(made_recordings(2))
     recordings.length[1] = 13

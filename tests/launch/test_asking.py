@@ -2,17 +2,20 @@
 
 import dataclasses
 import json
+import threading
+from pathlib import Path
 
 import pytest
 
 from configs.downstream import protocols
 from coreecg_jax.downstream.division import Subset
-from coreecg_jax.downstream.methods import BESIDE
+from coreecg_jax.downstream.methods import BESIDE, Run
 from coreecg_jax.downstream.result_files import read_report, read_reports, scored_only
 from coreecg_jax.downstream.scores import TooFewRecordings
 from coreecg_jax.downstream.tasks import Task
-from launch import evaluating
-from launch.evaluating import Asked, evaluated, protocols_of
+from launch import evaluating, telling_fits
+from launch.evaluating import Asked, evaluated
+from launch.protocol_settings import protocols_of
 
 SOURCES = ("a", "b", "c")
 REPORT = {name: {} for name in ("task", "protocol", "probe", "train", "test", "methods", "scores")}
@@ -115,6 +118,43 @@ def test_a_source_that_is_done_is_written_and_not_opened_again(held_out, tmp_pat
     assert opened == ["c"]
     evaluated(dataclasses.replace(asked, allow_retest=True), [])
     assert opened == ["c", *SOURCES]
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="Linux has a folder that takes no files")
+def test_methods_tell_what_they_embed_and_keep_it_where_they_can(held_out, tmp_path, monkeypatch):
+    asked, _, _ = held_out
+    kept, said, told = [], [], threading.Event()
+
+    def compared(encoders, preprocessing, *, store, watch, **settings):
+        kept.append(store)
+
+        def fit(train, validation):
+            watch(3, 8)
+            assert told.wait(60)
+
+        return {"one": (Run("run", fit),)}
+
+    def other_sources(task, root, methods, subset, seal, encoders, *, sources):
+        with pytest.raises(AttributeError):  # nothing is fitted
+            methods(None)["one"][0].fit([0], None)
+        return iter(())
+
+    def tell(line):
+        said.append(line)
+        if line.endswith("min so far, 3 of 8 recordings embedded"):
+            told.set()
+
+    monkeypatch.setattr(evaluating, "compared_methods", compared)
+    monkeypatch.setattr(evaluating, "other_sources", other_sources)
+    monkeypatch.setattr(telling_fits, "EVERY", 0.01)
+    evaluated(asked, [], tell=tell)
+    assert kept == [tmp_path / "evaluations" / "features"]
+    assert told.is_set()
+    read_only = dataclasses.replace(asked, root=Path("/proc/x"))
+    evaluated(read_only, [], tell=tell, out=tmp_path / "result.json")
+    assert kept[1:] == [None]
+    why = "/proc/x cannot be made, /proc takes no files"
+    assert f"features are not kept: /proc/x/evaluations/features cannot be written ({why})" in said
 
 
 @pytest.mark.parametrize("name", ["share_0.5", "result"])

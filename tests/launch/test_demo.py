@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from made_launches import launched
 
 ROOT = Path(__file__).parents[2]
 
@@ -15,6 +16,25 @@ def demo(workdir: Path) -> subprocess.CompletedProcess[str]:
     # Without XLA's remark, on a busy machine, that it compiles slowly.
     quiet = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env=quiet)
+
+
+def test_notes_on_a_source_are_told(tmp_path: Path) -> None:
+    """As launch.prepare tells them; here of a source that ends the demo before anything is trained."""
+    source = tmp_path / "Ward 3"
+    source.mkdir()
+    (source / "r.edf").write_bytes(b"no recording")
+    (source / "recordings.csv").write_text("file,age\nr.edf,67 y\n")
+    done = launched("launch.demo", f"--source={source}", f"--workdir={tmp_path / 'demo'}")
+    stage, note, left_out = done.stdout.splitlines()
+    assert stage == "1 of 4: recordings become shards"
+    assert note.startswith("note: ward_3: recordings.csv: age of 1 recording is no number of years such as ")
+    assert left_out.startswith(
+        "left out: ward_3: expected a recording that can be read, got 1 refused ones ("
+    )
+    assert (done.returncode, done.stderr) == (
+        2,
+        f"error: --source={source}: no recording can be used, for the reasons above\n",
+    )
 
 
 @pytest.mark.slow

@@ -102,7 +102,7 @@ def test_flags_say_what_they_expect(tmp_path: Path) -> None:
     tasks = known_tasks()
     with pytest.raises(ValueError, match=r"did you mean ptbxl_superclass\?"):
         named_task(tasks, "ptbxl_superclas")
-    with pytest.raises(ValueError, match="--beside: expected some of untrained, scratch, rival, got x"):
+    with pytest.raises(ValueError, match=r"--beside: expected some of untrained, scratch, rival, got 'x'$"):
         Asked(tasks["ptbxl_superclass"], tmp_path, tmp_path, beside=("x",))
     with pytest.raises(ValueError, match="--fraction: expected more than 0"):
         Asked(tasks["ptbxl_superclass"], tmp_path, tmp_path, subset=Subset(fraction=0.0))

@@ -3,6 +3,8 @@
 import dataclasses
 import json
 import shutil
+import sys
+import types
 
 import jax
 import numpy as np
@@ -18,6 +20,7 @@ from coreecg_jax.downstream.methods import require_one_configuration
 from coreecg_jax.downstream.pretrained_on import require_unseen, seen_in_pretraining
 from coreecg_jax.downstream.provenance import digest_of_parameters
 from coreecg_jax.downstream.tasks import Task
+from coreecg_jax.export.hub import CACHE
 from coreecg_jax.export.loading import RELEASED
 from coreecg_jax.export.parts import parameters_of
 from coreecg_jax.export.writing import write_bundle
@@ -28,8 +31,9 @@ from coreecg_jax.records.schema import MANIFEST_FILE
 from coreecg_jax.training.checkpoints import Checkpoints
 from coreecg_jax.training.experiment import build, resolved
 from launch import evaluating
-from launch.evaluating import Asked, evaluated, protocols_of
+from launch.evaluating import Asked, evaluated
 from launch.exporting import description_of
+from launch.protocol_settings import protocols_of
 from launch.restored import encoder_of
 
 
@@ -89,6 +93,25 @@ def test_a_bundle_is_the_encoder_of_its_run(run, bundle, tmp_path):
     assert whole.digest == of_run.digest  # as lines of older versions of the log of openings have it
     with pytest.raises(ValueError, match="whole, of which two have the same encoder"):
         require_one_configuration([of_bundle, whole])
+
+
+def test_a_bundle_of_a_hub_is_the_bundle(bundle, tmp_path, monkeypatch):
+    def snapshot_download(repository, *, revision, local_dir, allow_patterns):
+        assert (repository, revision) == ("lab/ecg-s", "v1")
+        local_dir.mkdir(parents=True)
+        for name in allow_patterns:
+            shutil.copy(bundle / name, local_dir)
+
+    package = types.SimpleNamespace(snapshot_download=snapshot_download)
+    monkeypatch.setitem(sys.modules, "huggingface_hub", package)
+    monkeypatch.setenv(CACHE, str(tmp_path))
+    named, here = encoder_of("hf://lab/ecg-s@v1"), encoder_of(str(bundle))
+    assert (named.name, named.digest, named.bundle) == ("hf://lab/ecg-s@v1", here.digest, here.bundle)
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(ValueError, match=r"^hf://lab/ecg-s: expected huggingface_hub: pip install 'coreecg-"):
+        encoder_of("hf://lab/ecg-s")
+    with pytest.raises(ValueError, match=r"^expected hf://ORGANISATION/NAME or .*, got hf://lab$"):
+        encoder_of("hf://lab")
 
 
 def test_seeds_are_of_one_configuration_and_no_run_is_averaged_with_a_bundle(run, bundle):

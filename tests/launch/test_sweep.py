@@ -192,8 +192,12 @@ def test_settings_that_cannot_be_read_are_named(sweep):
 
 
 def test_a_row_that_is_not_there_is_told(sweep):
-    with pytest.raises(ValueError, match="--only: expected some of full, fda_off, got fda"):
+    with pytest.raises(
+        ValueError, match=r"--only: expected some of full, fda_off, got 'fda' \(did you mean fda_off\?\)$"
+    ):
         run_sweep(sweep[0], only=["fda"])
+    with pytest.raises(ValueError, match=r"--seeds: expected some of 0, 1, got '7'$"):
+        run_sweep(sweep[0], seeds=[7])
 
 
 def test_every_table_asks_questions_that_exist():

@@ -12,7 +12,7 @@ from coreecg_jax.downstream.judged import Judged
 from coreecg_jax.downstream.methods import Methods, Run
 from coreecg_jax.records.schema import Preprocessing
 from launch import telling_fits
-from launch.telling_fits import told_methods, told_sources
+from launch.telling_fits import Embedded, told_methods, told_sources
 
 PREPROCESSING = Preprocessing(sampling_rate=100.0)
 JUDGED = Judged(np.zeros((1, 1)), np.ones((1, 1), bool), np.zeros(1), None)
@@ -80,6 +80,35 @@ def test_a_long_fit_says_that_it_lasts_and_stops_with_it(monkeypatch: pytest.Mon
         *["one, run: fitted on 5 recordings: 0.0 min so far"] * 2,
     ]
     assert threading.active_count() == before
+
+
+def test_how_many_recordings_are_embedded_is_said_while_a_stage_lasts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(telling_fits, "EVERY", 0.01)
+    said, enough, embedded = [], threading.Event(), Embedded()
+
+    def tell(line: str) -> None:
+        said.append(line)
+        if line.endswith("recordings embedded") or ("second" in line and "so far" in line):
+            enough.set()
+
+    def first(train: Any, validation: Any) -> Fitted:
+        embedded(640, 2163)
+        assert enough.wait(60)
+        return fit(train, validation)
+
+    def second(train: Any, validation: Any) -> Fitted:  # which embeds nothing
+        enough.clear()
+        assert enough.wait(60)
+        return fit(train, validation)
+
+    methods = {"one": (Run("first", first),), "two": (Run("second", second),)}
+    runs = told_methods(lambda about: methods, tell, nested=False, embedded=embedded)(PREPROCESSING)
+    runs["one"][0].fit([0] * 5, None)
+    runs["two"][0].fit([0] * 5, None)
+    assert "one, first: fitted on 5 recordings: 0.0 min so far, 640 of 2,163 recordings embedded" in said
+    assert said[-1] == "two, second: fitted on 5 recordings: 0.0 min so far"
 
 
 def test_a_source_is_told_before_it_is_asked_about() -> None:

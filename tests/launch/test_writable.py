@@ -12,7 +12,7 @@ from coreecg_jax.records.databases import simulated
 from coreecg_jax.records.one_recording import Settings
 from coreecg_jax.records.prepare import prepare
 from coreecg_jax.records.schema import Preprocessing
-from launch.writable import require_writable, unwritable
+from launch.writable import in_its_folder, require_writable, unwritable
 
 # Nothing of what these name is there: it would be missed, were it looked for first.
 LAUNCHES = [
@@ -21,6 +21,21 @@ LAUNCHES = [
     ("prepare", "/proc/x", ["--database=folder", "--source=absent"]),
     ("export", "/proc/x", ["--checkpoint=absent", "--formats="]),
     ("fill", "/proc/x.png", ["--bundle=absent", "absent"]),
+    ("inspect", "/proc/x.png", ["absent.hea"]),
+    ("report", "/proc/x.html", ["--workdir=absent"]),
+    ("curves", "/proc/x.png", ["--workdir=absent"]),
+    ("distributions", "/proc/x.png", ["--data_root=absent", "--data=absent"]),
+    ("conditions", "/proc/x", []),
+    ("audit", "/proc/x.json", ["--data_root=absent", "--data=absent"]),
+    ("evaluate", "/proc/x.json", ["--data_root=absent", "--checkpoint=absent"]),
+]
+PICTURES = [
+    ("inspect", "--out=x.pdf", ["absent.hea"]),
+    ("fill", "--out=x.jpg", ["absent"]),
+    ("curves", "--out=x", ["--workdir=absent"]),
+    ("curves", "--importance=x.tif", ["--workdir=absent", "--out=x.png"]),
+    ("curves", "--example=x.svg", ["--workdir=absent", "--out=x.png"]),
+    ("distributions", "--out=png", ["--data_root=absent", "--data=absent"]),
 ]
 
 
@@ -31,6 +46,18 @@ def test_a_launcher_says_so_first(verb: str, out: str, flags: list[str]) -> None
     why = f"{out} cannot be made, /proc takes no files"
     expected = f"error: --out={out} cannot be written ({why}): choose another --out"
     assert (result.returncode, result.stderr, result.stdout) == (2, f"{expected}\n", "")
+
+
+@pytest.mark.parametrize(("verb", "out", "flags"), PICTURES)
+def test_a_picture_is_named_as_one(verb: str, out: str, flags: list[str]) -> None:
+    result = launched(f"launch.{verb}", out, *flags)
+    flag, _, name = out.partition("=")
+    assert result.stderr == f"error: {flag}: expected a file named .png, got {name}\n"
+
+
+def test_a_page_is_named_as_one() -> None:
+    result = launched("launch.report", "--workdir=absent", "--out=report.pdf")
+    assert result.stderr == "error: --out: expected a file named .html, got report.pdf\n"
 
 
 @pytest.mark.parametrize(
@@ -67,13 +94,29 @@ def test_what_can_be_written_is_not_touched(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="Linux has a folder that takes no files")
-def test_a_run_that_cannot_be_written_names_its_flag() -> None:
-    result = launched("launch.demo", "--workdir=/proc/x")
+@pytest.mark.parametrize(
+    ("verb", "flags"),
+    [
+        ("demo", []),
+        ("sweep", ["--table=ablation", "--config.base.data.root=absent"]),
+        ("pretrain", ["--config=configs/tiny.py", "--config.data.root=absent"]),
+    ],
+)
+def test_a_run_that_cannot_be_written_names_its_flag(verb: str, flags: list[str]) -> None:
+    result = launched(f"launch.{verb}", "--workdir=/proc/x", *flags)
     why = "/proc/x cannot be made, /proc takes no files"
     assert result.stderr == f"error: --workdir=/proc/x cannot be written ({why}): choose another --workdir\n"
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="Linux has a folder that takes no files")
+def test_a_folder_is_made_when_it_is_written(tmp_path: Path) -> None:
+    """Else the picture that was to be in it would be lost after all that was measured for it."""
+    done = launched("launch.inspect", f"--out={tmp_path / 'new' / 'x.png'}", "absent.hea")
+    assert (done.returncode, list(tmp_path.iterdir())) == (2, [])
+    assert in_its_folder(tmp_path / "new" / "x.png") == tmp_path / "new" / "x.png"
+    assert [path.name for path in tmp_path.iterdir()] == ["new"]
+
+
 def test_the_first_that_cannot_be_made_is_named() -> None:
     assert unwritable("/proc/x/a.parquet") == "/proc/x cannot be made, /proc takes no files"
     assert unwritable("/proc/x/y/z") == "/proc/x cannot be made, /proc takes no files"

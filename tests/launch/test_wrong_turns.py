@@ -172,13 +172,6 @@ def test_what_a_scheduler_has_to_know_is_in_the_status(told: Callable[..., str])
     assert told(CONFIG, WORKDIR, main=diverged, status=3) == "error: step 6: expected a finite loss"
 
 
-def test_ctrl_c_during_the_imports_is_one_line() -> None:
-    command = [sys.executable, "-c", "import sys; sys.argv[0] = '-m'; import launch; raise KeyboardInterrupt"]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert result.stderr == "\ninterrupted\n"
-    assert result.returncode != 0
-
-
 @pytest.mark.parametrize("error", [FULL, KeyboardInterrupt()])
 def test_a_preparing_that_ends_early_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
