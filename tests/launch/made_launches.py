@@ -1,7 +1,8 @@
 """Launchers as from the command line, started by a process that has imported already what they share.
 
 Importing takes three seconds a launcher. Here one process imports it once and forks for each command; what is
-forked runs the module as `python -m` does, and ends as a program does.
+forked runs the module as `python -m` does, and ends as a program does, but for the second in which Python
+takes apart what was imported.
 """
 
 import atexit
@@ -16,12 +17,14 @@ ROOT = Path(__file__).parents[2]
 # Nothing of these starts a thread, which would not survive a fork, and none of them is a launcher: those
 # define flags when they are imported.
 SERVER = """
-import json, os, runpy, sys
+import atexit, gc, json, os, runpy, sys, threading, traceback
 
 import jax, jax.numpy, flax.linen, matplotlib.figure, ml_collections, optax, orbax.checkpoint
 import scipy.ndimage, scipy.optimize, scipy.signal, scipy.stats, sklearn.linear_model
 import coreecg_jax.downstream.probes, coreecg_jax.export.loading, coreecg_jax.records.prepare
-import coreecg_jax.training.checkpoints
+import coreecg_jax.downstream.result_files, coreecg_jax.training.loop
+
+gc.freeze()  # what is there stays: who looks for garbage need not look through it, nor copy it
 
 def command():
     for line in iter(sys.stdin.readline, ""):
@@ -39,7 +42,21 @@ os.dup2(file, 0)
 for number, name in enumerate(("stdout", "stderr"), 1):
     os.dup2(os.open(os.path.join(out, name), os.O_WRONLY | os.O_CREAT), number)
 sys.argv = [os.path.abspath(module.replace(".", "/") + ".py"), *arguments]
-runpy.run_module(module, run_name="__main__", alter_sys=True)
+status = 0
+try:
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+except SystemExit as ended:
+    status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    if isinstance(ended.code, str):
+        print(ended.code, file=sys.stderr)
+except BaseException:
+    traceback.print_exc()
+    status = 1
+threading._shutdown()  # waits for threads, as Python does before it looks for what is to be done at exit
+atexit._run_exitfuncs()
+sys.stdout.flush()
+sys.stderr.flush()
+os._exit(status)
 """
 
 
