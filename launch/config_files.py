@@ -62,8 +62,8 @@ def read_config_mistake(argv: Sequence[str]) -> str | None:
         config = flags.FLAGS[name].value
         if isinstance(config, ml_collections.ConfigDict):
             said = _of_another_kind(name, config, argv)
-        else:  # a file that cannot be read is an error only when a field is asked for
-            said = _mistake(name, argv) if config is not None else None
+        else:  # none was given, or one that cannot be read, which is an error only when a field is asked for
+            said = _mistake(name, argv)
         if said:
             return said
     return None

@@ -38,7 +38,7 @@ from coreecg_jax.records.spelling import with_guess
 from coreecg_jax.training.identity import differences, flat
 from launch.protocol_settings import protocols_of
 from launch.telling_fits import Embedded, Tell, silent, told_methods, told_sources
-from launch.writable import require_writable, unwritable
+from launch.writable import require_writable
 
 PTBXL, SIMULATED = "ptbxl_superclass_two_folds", "simulated_conditions"  # tasks of the demo
 EVALUATIONS = "evaluations"  # folder of results within that of a run
@@ -168,7 +168,7 @@ def evaluated(
         settings=asked.settings,
         beside=asked.beside,
         rival_seeds=asked.rival_seeds,
-        store=_store(folder, tell),
+        store=folder / "features",
         watch=embedded,
     )
     nested = asked.task.test is None and not asked.task.sources
@@ -203,15 +203,6 @@ def _folder(asked: Asked, encoders: Sequence[Encoder]) -> Path:
     if encoders[0].bundle:
         return asked.root / EVALUATIONS / f"bundle_{_told(encoders[0].name, encoders[0].digest)}"
     return Path(encoders[0].name) / EVALUATIONS
-
-
-def _store(folder: Path, tell: Tell) -> Path | None:
-    """Where features are kept; of a run that is read only, whose result lies elsewhere, nowhere."""
-    store = folder / "features"
-    if why := unwritable(store):
-        tell(f"features are not kept: {store} cannot be written ({why})")
-        return None
-    return store
 
 
 def _identity(asked: Asked, encoders: Sequence[Encoder]) -> dict[str, Any]:

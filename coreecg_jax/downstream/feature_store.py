@@ -3,6 +3,7 @@
 import hashlib
 import os
 import tempfile
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -37,7 +38,7 @@ class FeatureStore:
             new = self.extract(recordings.take(missing[owner]))
             self._known.update(zip(np.array(keys)[missing].tolist(), new, strict=True))
             if self._file:
-                _write(self._file, self._known)
+                _keep(self._file, self._known)
         return np.stack([self._known[key] for key in keys])
 
 
@@ -65,6 +66,17 @@ def _read(file: Path) -> dict[str, np.ndarray]:
             return dict(zip(stored["keys"].tolist(), stored["features"], strict=True))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return {}
+
+
+def _keep(file: Path, known: dict[str, np.ndarray]) -> None:
+    """Writes what is known; where that cannot be, as of a run that is read only, it warns."""
+    try:
+        _write(file, known)
+    except OSError as error:
+        why = error.strerror or str(error)
+        warnings.warn(
+            f"{file}: features are not kept ({why}): they are computed again next time", stacklevel=3
+        )
 
 
 def _write(file: Path, known: dict[str, np.ndarray]) -> None:

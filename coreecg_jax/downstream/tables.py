@@ -110,7 +110,7 @@ def marks(numbers: Report) -> list[str]:
     if numbers["incomplete_without"]:
         again = " and, as this test was opened, with --allow_retest" if numbers["opening"] else ""
         absent = ", ".join(numbers["incomplete_without"])
-        left_out = f"Left out by --beside: all is asked for without that flag{again}."
+        left_out = f"Left out by --beside: launch.evaluate asks for all without that flag{again}."
         lines.append(f"**Incomplete: without {absent}.** {left_out}")
     return lines
 

@@ -1,42 +1,45 @@
 """Traced programs, kept beside what jax compiles: jax keeps what it compiled, and traces in each process.
 
-Tracing and lowering the encoder is half a second of Python before the first embedding (docs/performance.md).
+What is gained, and why a name holds so much: docs/decisions.md.
 """
 
+import contextlib
 import dataclasses
-import functools
 import hashlib
 import importlib.util
 import json
 import os
-import tempfile
 import threading
 import warnings
 from pathlib import Path
 from typing import Any
 
+import flax
 import jax
 import jax.export  # not brought along by jax
 import jaxlib
 import numpy as np
 
-import coreecg_jax
+from coreecg_jax.export.loaded_code import digest_of_loaded
 
 FOLDER = "traced"  # in jax's folder of compiled programs, whose files it does not touch
+ENDING = ".program"
 MOST = 64  # programs that are kept, of some 100 kB each; those used longest ago go first
+# What is traced: the method, which knows of ours lead names only (the rules of imports say so).
+_TRACED = ("coreecg_jax.method", "coreecg_jax.records.leads")
 
 
 @dataclasses.dataclass(frozen=True)
 class KeptProgram:
-    """A function under `jax.jit` that need not be traced where another process traced it.
+    """A function of `coreecg_jax.method` under `jax.jit`, not traced where another process traced it.
 
     It is kept where jax keeps compiled programs (`JAX_COMPILATION_CACHE_DIR`), on a CPU, with flatbuffers
-    (which TensorFlow brings); else the function is used as it is. A program is found again by the same source
-    of this package, jax, settings of jax, `about` and shapes.
+    (which TensorFlow brings); else, and where a mesh is set, the function is used as it is. A program is
+    found again by the same loaded code, jax, settings of jax, `about` and shapes.
 
     Attributes:
       function: under `jax.jit`, of arrays.
-      about: what the function depends on besides its arguments and the source of this package.
+      about: what the function depends on besides its arguments and the code of `coreecg_jax.method`.
     """
 
     function: Any
@@ -55,20 +58,26 @@ class KeptProgram:
         folder = _folder()
         if folder is None:
             return self.function
-        shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), arguments)
-        text = "\0".join([self.about, str(shapes), _settings()])
+        leaves, tree = jax.tree.flatten(arguments)
+        settings, shapes = _settings(), tuple((x.shape, np.dtype(x.dtype)) for x in leaves)
+        key = (folder, settings, tree, shapes)
         with self._lock:
-            if (folder, text) not in self._known:
-                name = hashlib.sha256(f"{_versions()}\0{text}".encode()).hexdigest()
-                self._known[folder, text] = _kept(self.function, shapes, folder / name)
-            return self._known[folder, text]
+            if key not in self._known:
+                text = [self.about, settings, str(tree), str(shapes), _versions(), digest_of_loaded(_TRACED)]
+                name = hashlib.sha256("\0".join(text).encode()).hexdigest()
+                self._known[key] = _kept(self.function, arguments, folder / f"{name}{ENDING}")
+            return self._known[key]
 
 
-def _kept(function: Any, shapes: tuple[Any, ...], file: Path) -> Any:
+def _kept(function: Any, arguments: tuple[Any, ...], file: Path) -> Any:
     """The program of this file; traced and written there if it is not, or damaged."""
     exported = _read(file)
     if exported is None:
-        traced = bytes(jax.export.export(function)(*shapes).serialize())
+        shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), arguments)
+        try:
+            traced = bytes(jax.export.export(function)(*shapes).serialize())
+        except Exception:  # what cannot be kept is used as it is, and says itself what is wrong with it
+            return function
         _write(file, traced)
         exported = jax.export.deserialize(bytearray(traced))  # so that the first process compiles the same
     return jax.jit(exported.call)
@@ -80,52 +89,62 @@ def _folder() -> Path | None:
     place = settings.jax_compilation_cache_dir if settings.jax_enable_compilation_cache else None
     # Not on accelerators: what is traced for them may hold calls that jax.export does not keep.
     usual = jax.default_backend() == "cpu" and not settings.jax_disable_jit
+    # A program for a mesh runs nowhere else.
+    usual = usual and jax.sharding.get_abstract_mesh().empty
     if not place or "://" in place or not usual or importlib.util.find_spec("flatbuffers") is None:
         return None
     return Path(place).absolute() / FOLDER
 
 
 def _read(file: Path) -> jax.export.Exported | None:
+    """The program of a file; None where there is none, or one that is damaged or of another format."""
     try:
         digest, _, program = file.read_bytes().partition(b"\n")
-        if digest.decode("ascii", "replace") != hashlib.sha256(program).hexdigest():
-            return None  # damaged
-        exported = jax.export.deserialize(bytearray(program))
-        os.utime(file)  # it was used
     except OSError:
         return None
+    if digest.decode("ascii", "replace") != hashlib.sha256(program).hexdigest():
+        return None
+    try:
+        exported = jax.export.deserialize(bytearray(program))
+    except Exception:  # whole, and yet not to be read: it is traced, which is what the file saves
+        return None
+    with contextlib.suppress(OSError):  # a folder that is read only serves as well
+        os.utime(file)  # it was used
     return exported
 
 
 def _write(file: Path, program: bytes) -> None:
     """Puts a program there, whole or not at all. An error is a warning: it is traced anew the next time."""
+    part = file.with_suffix(f".{os.getpid()}.{threading.get_ident()}.part")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as written:
-            written.write(hashlib.sha256(program).hexdigest().encode() + b"\n" + program)
-        os.replace(written.name, file)
-        _remove_oldest(file.parent)
+        # With the permissions of jax's own files, so that those who share the folder share the programs.
+        part.write_bytes(hashlib.sha256(program).hexdigest().encode() + b"\n" + program)
+        os.replace(part, file)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
         why = f"{file.parent}: expected to keep a traced program there, got {error}"
         warnings.warn(f"{why}: it is traced anew in each process until that is mended", stacklevel=2)
+        return
+    with contextlib.suppress(OSError):  # others may remove the same ones
+        _remove_oldest(file.parent)
 
 
 def _remove_oldest(folder: Path) -> None:
-    there = sorted(folder.iterdir(), key=lambda file: file.stat().st_mtime, reverse=True)
-    for file in there[MOST:]:
-        file.unlink(missing_ok=True)  # another process may have been here
+    used = {}
+    for file in folder.glob(f"*{ENDING}"):
+        with contextlib.suppress(FileNotFoundError):
+            used[file] = file.stat().st_mtime
+    for file in sorted(used, key=lambda file: used[file], reverse=True)[MOST:]:
+        file.unlink(missing_ok=True)
 
 
-@functools.lru_cache(maxsize=1)
 def _versions() -> str:
-    """Of jax and of every module of this package: where one was changed, nothing traced before is used."""
-    root, source = Path(coreecg_jax.__file__).parent, hashlib.sha256()
-    for file in sorted(root.rglob("*.py")):
-        source.update(f"{file.relative_to(root)}\0".encode() + file.read_bytes() + b"\0")
-    return json.dumps([source.hexdigest(), jax.__version__, jaxlib.__version__, np.__version__])
+    return json.dumps([jax.__version__, jaxlib.__version__, flax.__version__, np.__version__])
 
 
 def _settings() -> str:
     """Of jax, as they are in this thread and context: what is traced may depend on any."""
     there = {name: value for name, value in jax.config.values.items() if "cache" not in name}
-    return repr(sorted((name, repr(getattr(jax.config, name, value))) for name, value in there.items()))
+    return repr([(name, getattr(jax.config, name, value)) for name, value in sorted(there.items())])

@@ -7,11 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 _LONGEST = 200  # characters of a name that are shown
 
 
-def with_guess(name: str, known: Sequence[str], others: Mapping[str, str] | None = None) -> str:
+def with_guess(name: object, known: Sequence[str], others: Mapping[str, str] | None = None) -> str:
     """A name in quotes, and the known one that it is nearest to, whatever the case and '_'.
 
     `others` has further spellings of known names, in lower case and without '_'.
     """
+    if not isinstance(name, str):  # of a config, say, which may hold anything
+        return repr(name)
     plain = {_plain(one): one for one in known} | (dict(others) if others else {})
     near = difflib.get_close_matches(_plain(name), plain, n=1)
     meant = f" (did you mean {plain[near[0]]}?)" if near and plain[near[0]] != name else ""

@@ -48,3 +48,17 @@ def test_a_file_outlives_the_process_and_a_damaged_one_costs_time_only(counted, 
     np.testing.assert_array_equal(FeatureStore(extract, file)(recordings), first)
     assert asked == [5, 5]
     assert [path.name for path in file.parent.iterdir()] == ["x.npz"]
+
+
+def test_where_nothing_can_be_kept_what_is_there_is_used_and_it_is_told(counted, tmp_path):
+    """As root may write anywhere, a file stands in the place of the folder."""
+    extract, asked = counted
+    recordings, file = made_recordings(5), tmp_path / "x.npz"
+    FeatureStore(extract, file)(recordings.take(slice(0, 4)))
+    store = FeatureStore(extract, file)
+    file.unlink()
+    file.mkdir()
+    with pytest.warns(UserWarning, match=r"x\.npz: features are not kept \(.*\): they are computed again"):
+        np.testing.assert_array_equal(store(recordings), extract(recordings))
+    assert asked[:2] == [4, 1]
+    store(recordings)  # all are known now: nothing is to be kept, and a warning would be an error

@@ -51,10 +51,10 @@ def test_recordings_of_the_test_are_refused_or_said(data, seal, roots):
     assert numbers["pretrained_on_test"] == {"runs/0": counted}
     assert "runs/0 saw 80 recordings of the test in pretraining" in tables.markdown(numbers)
     assert (
-        "**Incomplete: without untrained encoder, supervised from scratch.** Left out by --beside: all is "
-        "asked for without that flag and, as this test was opened, with --allow_retest.\n"
+        "**Incomplete: without untrained encoder, supervised from scratch.** Left out by --beside: "
+        "launch.evaluate asks for all without that flag and, as this test was opened, with --allow_retest.\n"
     ) in tables.markdown(numbers)
-    assert "all is asked for without that flag.\n" in tables.markdown(numbers | {"opening": None})
+    assert "launch.evaluate asks for all without that flag.\n" in tables.markdown(numbers | {"opening": None})
 
 
 def test_other_recordings_of_its_patients_are_refused_too(roots):

@@ -1,15 +1,16 @@
 """What one process traced another need not trace, and nothing is computed by another program."""
 
 import os
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-import coreecg_jax
 from coreecg_jax.export import kept_programs, programs
-from coreecg_jax.export.kept_programs import FOLDER, KeptProgram
+from coreecg_jax.export.kept_programs import ENDING, FOLDER, KeptProgram
+from coreecg_jax.method import representation
 
 X = np.arange(6, dtype=np.float32).reshape(2, 3)
 TREE = {"weights": np.float32(3.0), "stack": [np.ones(3, np.float32), None]}
@@ -82,18 +83,77 @@ def test_other_shapes_types_settings_and_functions_are_other_programs(cache) -> 
     assert len(list(cache.iterdir())) == 5
 
 
-def test_a_changed_source_is_another_program(cache, tmp_path, monkeypatch) -> None:
-    traced, package = Traced(), tmp_path / "package"
-    package.mkdir()
-    for name in ("__init__.py", "other.py"):
-        (package / name).write_text("one = 1\n")
-    monkeypatch.setattr(coreecg_jax, "__file__", str(package / "__init__.py"))
-    for text, times in (("one = 1\n", 1), ("one = 1\n", 1), ("one = 2\n", 2), ("one = 1\n", 2)):
-        (package / "other.py").write_text(text)
-        kept_programs._versions.cache_clear()
-        traced.in_a_new_process()(TREE, X)
-        assert traced.times == times
-    kept_programs._versions.cache_clear()
+def test_another_code_is_another_program(cache, monkeypatch) -> None:
+    """Whatever lies on the disk, and whoever changed what is loaded."""
+    traced = Traced()
+    traced.in_a_new_process()(TREE, X)
+    pool = representation.pool
+    monkeypatch.setattr(representation, "pool", lambda *arguments: pool(*arguments))
+    traced.in_a_new_process()(TREE, X)
+    assert traced.times == 2
+    monkeypatch.undo()
+    jax.config.update("jax_compilation_cache_dir", str(cache.parent))
+    traced.in_a_new_process()(TREE, X)
+    assert traced.times == 2
+
+
+def test_under_a_mesh_nothing_is_kept(cache) -> None:
+    """A program for four devices would be used where there is one."""
+    traced = Traced()
+    with jax.set_mesh(jax.make_mesh((4,), ("x",))):
+        np.testing.assert_allclose(traced.in_a_new_process()(TREE, X), expected(), rtol=1e-5)
+    assert not cache.exists()
+    np.testing.assert_allclose(traced.in_a_new_process()(TREE, X), expected(), rtol=1e-5)
+    assert traced.times == 2
+
+
+def test_what_cannot_be_kept_is_used_as_it_is(cache, monkeypatch) -> None:
+    monkeypatch.setattr(jax.export, "export", lambda function: 1 / 0)
+    np.testing.assert_allclose(Traced().in_a_new_process()(TREE, X), expected(), rtol=1e-5)
+    assert not cache.exists()
+
+
+def test_a_mistake_is_told_as_by_the_function(cache) -> None:
+    with pytest.raises(TypeError, match="incompatible shapes"):
+        Traced().in_a_new_process()(TREE, X[:, :2])
+    assert not cache.exists()
+
+
+@pytest.mark.parametrize("here", [OSError(30, "Read-only file system"), None])
+def test_a_folder_that_is_read_only_is_read(cache, monkeypatch, here) -> None:
+    traced = Traced()
+    traced.in_a_new_process()(TREE, X)
+
+    def touch(file):
+        if here:
+            raise here
+
+    monkeypatch.setattr(os, "utime", touch)
+    np.testing.assert_allclose(traced.in_a_new_process()(TREE, X), expected(), rtol=1e-5)
+    assert traced.times == 1
+
+
+def test_others_who_share_the_folder_may_read_it(cache) -> None:
+    umask = os.umask(0o022)
+    try:
+        Traced().in_a_new_process()(TREE, X)
+    finally:
+        os.umask(umask)
+    (file,) = cache.iterdir()
+    assert file.stat().st_mode & 0o777 == 0o644
+
+
+def test_what_others_write_and_remove_meanwhile_is_nothing_to_tell(cache, monkeypatch) -> None:
+    """A warning would be an error."""
+    monkeypatch.setattr(kept_programs, "MOST", 1)
+    traced, glob = Traced(), Path.glob
+    gone = cache / f"gone{ENDING}"
+    monkeypatch.setattr(Path, "glob", lambda folder, pattern: [*glob(folder, pattern), gone])
+    for number in range(3):
+        traced.in_a_new_process(str(number))(TREE, X)
+        (cache / "other.7.7.part").write_bytes(b"half of one")
+    assert {file.suffix for file in cache.iterdir()} == {ENDING, ".part"}
+    assert len(list(cache.iterdir())) == 2
 
 
 @pytest.mark.parametrize("damage", ["a bit", "cut off", "empty"])

@@ -163,6 +163,9 @@ def test_a_state_dict_of_before_is_read(encoder) -> None:
     for name, x in model[0].state_dict().items():
         torch.testing.assert_close(x, state[name] + 1, rtol=0, atol=0)
     assert len(names) == 12
+    model.load_state_dict(before, assign=True)  # each has its own memory, as what saves it asks for
+    for x in model.state_dict().values():
+        assert x.untyped_storage().nbytes() == x.numel() * x.element_size()
 
 
 def test_each_layer_has_a_rate_of_its_own(encoder, given) -> None:

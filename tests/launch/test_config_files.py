@@ -1,6 +1,8 @@
 """A config file that is not there, is none or another's, and a field that it has not: one sentence."""
 
 import runpy
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -119,6 +121,23 @@ def test_a_file_that_gives_no_config_is_named(tmp_path: Path) -> None:
         (tmp_path / "own.py").write_text(text)
         result = launched(*EVALUATE, f"--tasks={tmp_path}/own.py")
         assert result.stderr.startswith(f"error: --tasks: {tmp_path}/own.py is no config file ({why}")
+
+
+def test_a_default_file_that_is_broken_is_named(tmp_path: Path) -> None:
+    (tmp_path / "ours.py").write_text("def get_config():\n    raise KeyError('broken')\n")
+    program = """
+import sys
+from launch.config_files import define_config_file
+from launch.shell import run_main
+define_config_file("made", sys.argv.pop(1), "Made.")
+run_main(lambda argv: print("went on"))
+"""
+    command = [sys.executable, "-c", program, str(tmp_path / "ours.py")]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.startswith(
+        f"error: --made: {tmp_path}/ours.py is no config file (KeyError: 'broken')"
+    )
 
 
 def test_settings_of_a_file_of_ones_own_that_nobody_knows_are_told(tmp_path: Path) -> None:

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 from made_launches import launched
 
+# SIGINT is ignored where the tests run in the background of a shell, and what they start inherits that.
 # As runpy has it while `python -m launch.VERB` imports.
 IMPORTING = """
 import signal
 import sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.argv[0] = "-m"
 import launch
 """
@@ -25,6 +27,7 @@ print("went on")
 PROGRAM = """
 import signal
 import time
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from launch.shell import run_main
 
 class Finalised:
@@ -43,6 +46,7 @@ run_main(main)
 
 MAIN = """
 import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from launch.shell import run_main
 
 def main(argv):

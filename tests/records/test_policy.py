@@ -123,6 +123,7 @@ def test_the_config_says_what_the_code_does() -> None:
     ("field", "action", "message"),
     [
         ("noise", "drop", "policy.noise: expected one of keep, mask, set_aside, got 'drop'"),
+        ("noise", None, "policy.noise: expected one of keep, mask, set_aside, got None"),
         ("missing", KEEP, "policy.missing: expected one of mask, set_aside, got 'keep'"),
         ("nan", KEEP, "policy.nan: expected one of mask, set_aside, got 'keep'"),
     ],

@@ -51,4 +51,4 @@ def take_apart_what_is_loaded(_: nn.Module, state: dict[str, Any], prefix: str, 
     before = f"{prefix}parts.{STACK}"
     for name in [name for name in state if name.startswith(before)]:
         for layer, x in enumerate(torch.unbind(state.pop(name))):
-            state[f"{prefix}layers.{layer}.parts.{name.removeprefix(before)}"] = x
+            state[f"{prefix}layers.{layer}.parts.{name.removeprefix(before)}"] = x.clone()  # no view of all
