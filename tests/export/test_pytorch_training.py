@@ -204,6 +204,7 @@ def test_it_is_exported_for_any_number_of_recordings(made_of_each_pooling, given
         torch.testing.assert_close(program.module()(*some), encoder(*some), rtol=0, atol=1e-5)
 
 
+@pytest.mark.slow  # that it can be exported at all is shown by torch.export above
 @few_leads
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:Constant folding:UserWarning")  # of torch
 @pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
