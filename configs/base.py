@@ -81,7 +81,6 @@ def get_config() -> ml_collections.ConfigDict:
     run.attention = "plain"  # or cudnn: its fused kernels, on NVIDIA GPUs in bfloat16 (never run)
     run.fsdp = 1  # devices that share each large parameter and its moments; 1: each device has all
     run.max_skipped_in_a_row = 10  # steps whose loss or gradient is not finite; at so many the run stops
-    run.probe_task = (
-        ""  # a task of launch.evaluate: a nearest-neighbour score on its training folds is logged
-    )
+    # A task of launch.evaluate that has a test split: a nearest-neighbour score on its training folds.
+    run.probe_task = ""
     return config

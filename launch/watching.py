@@ -24,7 +24,8 @@ def evaluators(config: ml_collections.ConfigDict) -> Mapping[str, Evaluator]:
     """The nearest-neighbour score of `run.probe_task`, on its training folds only.
 
     Raises:
-      ValueError: when there is no such task.
+      ValueError: when there is no such task, or all of it is test: a score that is watched for days would be
+        chosen by.
     """
     name = config.run.probe_task
     if not name:
@@ -32,9 +33,14 @@ def evaluators(config: ml_collections.ConfigDict) -> Mapping[str, Evaluator]:
     tasks = known_tasks()
     if name not in tasks:
         raise ValueError(f"run.probe_task: expected '' or one of {', '.join(sorted(tasks))}, got {name!r}")
-    score = neighbour_score(
-        network_of(config), tasks[name], config.data.root, crop_seconds=config.data.crop_seconds
-    )
+    task = tasks[name]
+    if task.test is None:
+        splits = ", ".join(sorted(name for name, one in tasks.items() if one.test))
+        raise ValueError(
+            f"run.probe_task: {name} has no test split, all of it is test, which nothing may be chosen by "
+            f"before it is asked about: expected '' or a task with a split: {splits}"
+        )
+    score = neighbour_score(network_of(config), task, config.data.root, crop_seconds=config.data.crop_seconds)
     return {"probe": score}
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib.metadata
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,6 +17,7 @@ from coreecg_jax.downstream.bootstrap import (
     patient_resamples,
 )
 from coreecg_jax.downstream.cohorts import Cohort
+from coreecg_jax.downstream.features import first_windows
 from coreecg_jax.downstream.methods import BESIDE, COMPARISONS, Encoder
 from coreecg_jax.downstream.outcomes import Outcome
 from coreecg_jax.downstream.pairs import few_pairs
@@ -26,6 +28,7 @@ from coreecg_jax.downstream.result_files import UNSCORED, Report
 from coreecg_jax.downstream.scores import MIN_POSITIVES, scored_classes
 from coreecg_jax.downstream.subsets import has_signal
 from coreecg_jax.downstream.transfer import transfer
+from coreecg_jax.records.label_sets import CODES
 
 RESAMPLES = 1000
 _VERSIONED = ("coreecg-jax", "jax", "flax", "numpy", "scipy", "scikit-learn")
@@ -140,7 +143,18 @@ def _label_set(cohort: Cohort, min_likelihood: float) -> Report:
         "classes": list(known.classes),
         "min_likelihood": min_likelihood,
         "complete": known.complete,
+        **(_codes_left_out(cohort) if known.name == CODES else {}),
     }
+
+
+def _codes_left_out(cohort: Cohort) -> Report:
+    """Codes that too few recordings have or lack for a class; recordings without another are all negative."""
+    codes = Counter(
+        code
+        for labels in first_windows(cohort.recordings).labels
+        for code in set(labels).difference(cohort.classes)
+    )
+    return {"codes_left_out": dict(codes.most_common()), "without_class": int((~cohort.labels.any(1)).sum())}
 
 
 def _encoder(encoder: Encoder) -> Report:

@@ -10,6 +10,7 @@ from coreecg_jax.downstream.pretrained_on import shared_text
 from coreecg_jax.downstream.provenance import Overlap
 from coreecg_jax.downstream.result_files import Report
 
+_CODES_SHOWN = 10
 _COLUMNS = (("auroc", "AUROC"), ("auprc", "AUPRC"), ("f1", "F1"), ("brier", "Brier"), ("ece", "ECE"))
 
 
@@ -83,7 +84,21 @@ def _about(numbers: Report) -> str:
     ]
     if numbers["test"] is None:
         lines.append("What the encoders saw of these recordings in pretraining was not looked at.")
-    return "  \n".join([*lines, *marks(numbers)])
+    return "  \n".join([*lines, *_codes_left_out(numbers), *marks(numbers)])
+
+
+def _codes_left_out(numbers: Report) -> list[str]:
+    """Of a data set's own codes: which are no class, so that a misspelt one is seen."""
+    known = numbers.get("label_set", {})
+    codes = known.get("codes_left_out")
+    if not codes:
+        return []
+    first = ", ".join(f"{code!r} ({count})" for code, count in list(codes.items())[:_CODES_SHOWN])
+    more = f" and {len(codes) - _CODES_SHOWN} more" if len(codes) > _CODES_SHOWN else ""
+    return [
+        f"No class of their own, as too few recordings have or lack them: {first}{more}. "
+        f"{known['without_class']} recordings have no other code and count as negatives of every class."
+    ]
 
 
 def marks(numbers: Report) -> list[str]:

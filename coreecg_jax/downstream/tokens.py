@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from coreecg_jax.downstream.scores import TooFewRecordings
 from coreecg_jax.inputs.reader import Recordings
 from coreecg_jax.records.leads import LIMB_LEADS
 
@@ -15,12 +16,15 @@ def leads_in_use(recordings: Recordings) -> tuple[int, ...]:
     The encoder is given these alone, so that recordings of one lead cost a twelfth of the tokens.
 
     Raises:
-      ValueError: when no recording has any lead.
+      TooFewRecordings: when no recording has any lead.
     """
     available, limbs = recordings.available, len(LIMB_LEADS)
     used = set(np.flatnonzero(available.any(axis=0)).tolist())
     if not used:
-        raise ValueError(f"expected recordings with leads, got {len(recordings)} windows without any")
+        raise TooFewRecordings(
+            f"expected recordings with leads, got {len(recordings)} windows without any that is used, of "
+            f"{', '.join(sorted(set(recordings.source.tolist())))}"
+        )
     if (available[:, :limbs].sum(axis=1) >= 2).any():
         used |= set(range(limbs))
     return tuple(sorted(used))

@@ -18,7 +18,7 @@ from coreecg_jax.downstream.finetuning_step import (
     compiled,
     training_crops,
 )
-from coreecg_jax.downstream.scores import macro_auroc
+from coreecg_jax.downstream.scores import TooFewRecordings, macro_auroc
 from coreecg_jax.downstream.tokens import ENCODER, leads_in_use
 
 # Everything is on, so that one compilation covers it.
@@ -172,8 +172,9 @@ def test_leads_that_nobody_has_are_not_computed(planted):
     few.quality[3, 1] = 0
     assert leads_in_use(few) == (0, 1, 2, 3, 4, 5, 6, 7)
     few.quality[:] = 2
-    with pytest.raises(ValueError, match="without any"):
-        leads_in_use(few)
+    # Of a source that is held out in turn it is no reason to leave out the others.
+    with pytest.raises(TooFewRecordings, match="20 windows without any that is used, of "):
+        ask(few)
 
 
 def test_an_epoch_sees_every_recording_once_and_fills_the_last_batch():

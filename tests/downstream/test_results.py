@@ -15,6 +15,7 @@ from coreecg_jax.downstream.methods import PRETRAINED, RIVAL
 from coreecg_jax.downstream.predictions import read_predictions, write_predictions
 from coreecg_jax.downstream.protocol import other_sources
 from coreecg_jax.downstream.tasks import Task
+from coreecg_jax.records.label_sets import CODES
 from coreecg_jax.records.schema import LeadFlag
 
 
@@ -51,6 +52,26 @@ def test_each_source_is_asked_about_by_the_others(data, seal):
     assert "test: The labels of this test were opened 2 times so far, **2 times by this run**." in text
     with pytest.raises(ValueError, match="expected two or more sources"):
         Task("made", "ptbxl_superclass", sources=("train",))
+
+
+def test_codes_that_are_no_class_are_told_with_whom_they_make_negative(data, ask):
+    plain = results.report(ask(TASK), [])
+    sets, _ = data
+    labels = [("AF,none",), ("AF,none",), ("AF", "pacing")] + [("AF",), ("none",)] * 58 + [("none",)]
+    sets["train"] = dataclasses.replace(sets["train"], labels=tuple(labels))
+    sets["test"] = dataclasses.replace(sets["test"], labels=tuple(labels[3:83]))
+    task = dataclasses.replace(TASK, label_set=CODES)
+    numbers = results.report(ask(task), [])
+    assert numbers["label_set"]["classes"] == ["AF", "none"]
+    assert numbers["label_set"]["codes_left_out"] == {"AF,none": 2, "pacing": 1}
+    assert numbers["label_set"]["without_class"] == 2
+    said = (
+        "No class of their own, as too few recordings have or lack them: 'AF,none' (2), 'pacing' (1). "
+        "2 recordings have no other code and count as negatives of every class."
+    )
+    assert said in tables.markdown(numbers)
+    assert "codes_left_out" not in plain["label_set"]
+    assert "No class of their own" not in tables.markdown(plain)
 
 
 def test_report_holds_every_number(ask, tmp_path):

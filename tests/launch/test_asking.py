@@ -24,6 +24,18 @@ def asked_by(tmp_path, task, **changes):
     return Asked(task, tmp_path, tmp_path / "openings.jsonl", **changes)
 
 
+def test_training_from_scratch_is_set_as_fine_tuning_is_unless_told():
+    config = protocols.get_config()
+    config.finetune.epochs, config.finetune.learning_rate = 30, 3e-3
+    found = protocols_of(config)
+    assert (found.finetune.epochs, found.scratch.epochs) == (30, 30)
+    assert found.scratch.learning_rate == 3e-3
+    assert (found.finetune.layer_decay, found.scratch.layer_decay) == (0.75, 1.0)
+    config.scratch.epochs = 50
+    found = protocols_of(config)
+    assert (found.finetune.epochs, found.scratch.epochs) == (30, 50)
+
+
 @pytest.fixture
 def held_out(tmp_path, monkeypatch):
     """A task of three sources; which were opened; and at which the machine stops."""
@@ -68,7 +80,7 @@ def test_names_say_what_is_not_the_default(tmp_path):
     assert asked.name("lead") == "made_linear_leads-I-II_0.1-2_pooling-lead_beside-rival_development"
     changed = settings_with(**{"finetune.epochs": 30, "knn.neighbours": (5, 10)})
     asked = asked_by(tmp_path, task, settings=changed, beside=tuple(reversed(BESIDE)))
-    assert asked.name("rhythm") == "made_linear_finetune.epochs-30_neighbours-5-10"
+    assert asked.name("rhythm") == "made_linear_finetune.epochs-30_neighbours-5-10_scratch.epochs-30"
     many = settings_with(
         **{f"{name}.learning_rate": 0.123456789 for name in ("attention", "finetune", "scratch")}
     )
@@ -82,9 +94,9 @@ def test_a_result_is_not_written_over_by_another_question(tmp_path):
     before = asked_by(tmp_path, task)
     out = tmp_path / "x.json"
     out.write_text(json.dumps(REPORT | {"asked": before.question(), "encoders": []}))
-    other = dataclasses.replace(before, settings=settings_with(**{"finetune.epochs": 30}), development=True)
+    other = dataclasses.replace(before, settings=settings_with(**{"scratch.epochs": 30}), development=True)
     said = (
-        r"development False there, True asked; settings\.finetune\.epochs 10 there, 30 asked\): name another"
+        r"development False there, True asked; settings\.scratch\.epochs 10 there, 30 asked\): name another"
     )
     with pytest.raises(ValueError, match=said):
         evaluated(other, [], out=out)

@@ -49,6 +49,11 @@ def test_a_run_says_where_it_is_and_nothing_else(data: Path, tmp_path: Path) -> 
             "error: run.probe_task: expected '' or one of chapman, ",
         ),
         (
+            "--config.run.probe_task=ludb_findings",
+            "error: run.probe_task: ludb_findings has no test split, all of it is test, which nothing may be "
+            "chosen by before it is asked about: expected '' or a task with a split: code15, ",
+        ),
+        (
             "--config.model.head=3",
             "error: --config.model.head: no such field; did you mean --config.model.heads?",
         ),

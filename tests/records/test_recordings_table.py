@@ -76,6 +76,35 @@ def test_ages_and_sexes_that_cannot_be_read_are_told(tmp_path: Path) -> None:
     assert [one.about.sex for one in listing.recordings if one.about] == ["F", "F", "", "", "", ""]
 
 
+def test_what_programs_write_for_nothing_is_no_patient_and_no_label(tmp_path: Path) -> None:
+    for name in "abcde":
+        write_record(tmp_path, name)
+    rows = "a,nan,AF\nb,NaN,nan\nc,Unknown,none;N/A\nd,,\ne,p1,unknown\nabsent,na,na\n"
+    listing = table_of(tmp_path, f"file,patient_id,labels\n{rows}")
+    about = [one.about for one in listing.recordings if one.about]
+    assert [one.patient_id for one in about] == [None, None, None, None, "p1"]
+    assert [one.labels for one in about] == [("AF",), (), ("none",), (), ("unknown",)]
+    assert listing.note.splitlines() == [
+        "recordings.csv: patient_id of 3 recordings is no patient's (the first: 'nan', line 2): left empty",
+        "recordings.csv: labels of 2 recordings is no label (the first: 'nan', line 3): left empty",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("label", "told"),
+    [("['AF']", True), ("AF,none", True), ("LBBB, AF", True), ("rhythm, sinus", False), ("AF (new)", False)],
+)
+def test_labels_that_seem_to_be_several_are_told_and_kept(tmp_path: Path, label: str, told: bool) -> None:
+    for name in "abc":
+        write_record(tmp_path, name)
+    listing = table_of(tmp_path, f'file,labels\na,AF\nb,none\nc,"{label}"\n')
+    assert [one.about.labels for one in listing.recordings if one.about] == [("AF",), ("none",), (label,)]
+    assert (
+        f"labels of 1 recording seem to be several in one (the first: {label!r} of c.hea" in listing.note
+    ) is told
+    assert bool(listing.note) is told
+
+
 def test_each_note_of_a_table_is_a_line(tmp_path: Path) -> None:
     for name in "ab":
         write_record(tmp_path, name)

@@ -8,7 +8,7 @@ empty the files say.
 import collections
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from coreecg_jax.records.databases.header_comments import parse_age
@@ -23,7 +23,13 @@ TABLE = "recordings.csv"
 COLUMNS = ("file", "patient_id", "age", "sex", "labels")
 _SEX = {"f": "F", "female": "F", "m": "M", "male": "M"}
 _NO_VALUE = ("", "unknown", "nan", "n/a", "na", "none")  # as programs write that nothing is known
-_EXPECTED = {"age": "no number of years such as 67.5", "sex": "none of F, female, M, male"}
+_NO_LABEL = ("nan", "n/a", "na")  # "none" and "unknown" may be what a reader of the recording said
+_EXPECTED = {
+    "age": "no number of years such as 67.5",
+    "sex": "none of F, female, M, male",
+    "patient_id": "no patient's",
+    "labels": "no label",
+}
 _LONGEST = 50  # characters of a value that are shown
 
 # Column -> values that cannot be read, each with the number of its line.
@@ -62,14 +68,14 @@ def list_recordings(source: Path, name: str | None = None) -> Listing:
     missing = tuple(sorted(set(told) - set(files)))
     named, reader = check_name(name or source.resolve().name), folder_reader(source)
     others = not_looked_at(source, files, (TABLE,))
-    note = "\n".join(_astray(told, files) + _left_empty(unread))
+    note = "\n".join(_astray(told, files) + _left_empty(unread) + _in_one(told, set(files)))
     return Listing(named, reader, recordings, missing, note=note, not_looked_at=others)
 
 
 def _table(table: Path, files: Sequence[str]) -> tuple[dict[str, About], _Unread]:
     """File -> what is told of it, as the table names it where it is none of `files`; what cannot be read."""
     told: dict[str, About] = {}
-    unread: _Unread = {"age": [], "sex": []}
+    unread: _Unread = {column: [] for column in _EXPECTED}
     known = {file: file for file in files}
     meant = _by_stem(files) | known
     for line, row in read_lines(table, ("file",), only=COLUMNS):
@@ -77,10 +83,8 @@ def _table(table: Path, files: Sequence[str]) -> tuple[dict[str, About], _Unread
         if file in told:
             raise ValueError(f"{TABLE}: expected each file once, {file} stands there twice")
         about = told[file] = _about(row)
-        for column, lacking in (("age", math.isnan(about.age)), ("sex", not about.sex)):
-            value = (row.get(column) or "").strip()
-            if lacking and file in known and value.lower() not in _NO_VALUE:
-                unread[column].append((value, line))
+        for column, value in _counts_as_empty(row, about) if file in known else ():
+            unread[column].append((value, line))
     if told and not set(told) & set(files):
         raise ValueError(
             f"{TABLE}: expected file to name files below {table.parent}, such as {files[0]!r}; none of its "
@@ -90,15 +94,37 @@ def _table(table: Path, files: Sequence[str]) -> tuple[dict[str, About], _Unread
 
 
 def _about(row: Mapping[str, str]) -> About:
-    texts = {key: (row.get(key) or "").strip() for key in COLUMNS[1:]}
-    labels = tuple(dict.fromkeys(label.strip() for label in texts["labels"].split(";") if label.strip()))
+    texts = _texts(row)
+    labels = tuple(dict.fromkeys(label for label in _labels(texts) if label.lower() not in _NO_LABEL))
     return About(
-        patient_id=texts["patient_id"] or None,
+        # One name for all who are not known would make one patient of them.
+        patient_id=None if texts["patient_id"].lower() in _NO_VALUE else texts["patient_id"],
         labels=labels,
         likelihoods=(float("nan"),) * len(labels),
         age=parse_age(texts["age"]),
         sex=_SEX.get(texts["sex"].lower(), ""),
     )
+
+
+def _texts(row: Mapping[str, str]) -> dict[str, str]:
+    return {key: (row.get(key) or "").strip() for key in COLUMNS[1:]}
+
+
+def _labels(texts: Mapping[str, str]) -> list[str]:
+    return [label.strip() for label in texts["labels"].split(";") if label.strip()]
+
+
+def _counts_as_empty(row: Mapping[str, str], about: About) -> Iterator[tuple[str, str]]:
+    """(column, value) of what stands in a row and is worth telling that it counts as nothing."""
+    texts = _texts(row)
+    for column, lacking in (("age", math.isnan(about.age)), ("sex", not about.sex)):
+        if lacking and texts[column].lower() not in _NO_VALUE:
+            yield column, texts[column]
+    if texts["patient_id"] and about.patient_id is None:
+        yield "patient_id", texts["patient_id"]
+    nothing = [label for label in _labels(texts) if label.lower() in _NO_LABEL]
+    if nothing:
+        yield "labels", nothing[0]
 
 
 def _stem(file: str) -> str:
@@ -137,3 +163,22 @@ def _left_empty(unread: _Unread) -> list[str]:
             first = "the first: " * (len(values) > 1) + f"{value[:_LONGEST]!r}, line {line}"
             notes.append(f"{TABLE}: {column} of {count} is {_EXPECTED[column]} ({first}): left empty")
     return notes
+
+
+def _in_one(told: Mapping[str, About], files: Collection[str]) -> list[str]:
+    """Labels that are several, as it seems: lists of Python, or with a comma between labels of others."""
+    alone = {label for about in told.values() for label in about.labels}
+    found = [
+        (file, label)
+        for file, about in told.items()
+        for label in about.labels
+        if file in files and (label.startswith("[") or alone & set(map(str.strip, label.split(",")[1:])))
+    ]
+    if not found:
+        return []
+    file, label = found[0]
+    count = len({file for file, _ in found})
+    return [
+        f"{TABLE}: labels of {count} recording{'s' * (count > 1)} seem to be several in one (the first: "
+        f"{label[:_LONGEST]!r} of {file}); taken as they stand: write ; between labels"
+    ]
