@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.example_writer import describe, example
 from benchmarks.recordings import microvolts
 from benchmarks.table import Row, measured
 from coreecg_jax.inputs.pipeline import training_batches
 from coreecg_jax.records import schema
 from coreecg_jax.records.leads import LEADS
 from coreecg_jax.records.record_file import write_records
-from coreecg_jax.records.shards import VERSION, Lengths, encoder, file_name, write_description
+from coreecg_jax.records.shards import VERSION, Lengths, file_name
 
 NAME = "pipeline"
 WINDOWS, SHARDS, BATCH, SHUFFLE = 6144, 4, 256, 1000
@@ -45,16 +46,15 @@ def write_windows(root: Path, rate: int, shards: int = SHARDS) -> None:
     """A data set `pipeline` of synthetic windows of 10 s."""
     preprocessing = schema.Preprocessing(sampling_rate=float(rate))
     rng = np.random.default_rng(0)
-    encode = encoder(preprocessing.window_samples)
     windows = [microvolts(rng, rate) for _ in range(64)]  # again and again: the reader cannot tell
     folder, lengths = root / NAME / VERSION, []
     folder.mkdir(parents=True)
     for index in range(shards):
         numbers = range(index, WINDOWS, shards)
-        records = [encode(_example(number, windows[number % len(windows)])) for number in numbers]
+        records = [example(_example(number, windows[number % len(windows)])) for number in numbers]
         write_records(folder / file_name(NAME, "recordings", index, shards), records)
         lengths.append(Lengths(len(records), sum(map(len, records))))
-    write_description(folder, NAME, preprocessing.window_samples, {"recordings": lengths})
+    describe(folder, NAME, {"recordings": lengths})
     (folder / schema.PREPROCESSING_FILE).write_text(preprocessing.to_json(), encoding="utf-8")
 
 

@@ -32,8 +32,13 @@ class Row:
         """Whether it says what went wrong in place of a number."""
         return self.result.startswith(_FAILED)
 
+    @property
+    def skipped(self) -> bool:
+        """Whether it says what is not installed in place of a number."""
+        return self.result.startswith(_SKIPPED)
 
-_FAILED = "failed: "
+
+_FAILED, _SKIPPED = "failed: ", "skipped: "
 _FULL = ("RESOURCE_EXHAUSTED", "out of memory")
 
 
@@ -44,12 +49,12 @@ def measured(benchmark: str, setting: str, values: Sequence[float], unit: str, d
     return Row(benchmark, setting, f"{middle:,.{digits}f} {unit}", spread, str(len(values)))
 
 
-def printed(rows: Iterable[Row]) -> bool:
-    """Prints each, and returns whether one of them failed."""
+def printed(rows: Iterable[Row], *, asked: bool = False) -> bool:
+    """Prints each, and returns whether one failed, or was skipped although it was `asked` for by name."""
     any_failed = False
     for row in rows:
         print(row.markdown(), flush=True)
-        any_failed |= row.failed
+        any_failed |= row.failed or (asked and row.skipped)
     return any_failed
 
 
@@ -96,7 +101,7 @@ def rows_of(benchmark: str, setting: str, module: str, function: str, arguments:
         for row in getattr(importlib.import_module(f"benchmarks.{module}"), function)(*arguments):
             rows.append(row)
     except ImportError as error:
-        rows.append(Row(benchmark, setting, f"skipped: {error}"))
+        rows.append(Row(benchmark, setting, f"{_SKIPPED}{error}"))
     except Exception as error:
         rows.append(failed(benchmark, setting, error))
         traceback.print_exc()

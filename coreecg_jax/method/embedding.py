@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from coreecg_jax.method.layers import dense, gelu, largest, layer_norm
-from coreecg_jax.method.products import product
+from coreecg_jax.method.products import plus, product
 
 
 class PatchEmbedding(nn.Module):
@@ -51,7 +51,7 @@ class PatchEmbedding(nn.Module):
         window_YJ = jnp.stack(taps, axis=-1).reshape(patches * places, self.length)
         centred_JC = taps_JC - taps_JC.mean(0, keepdims=True)
         output_YC = product(window_YJ.astype(self.dtype), centred_JC)
-        output_YC = gelu(output_YC + bias_C[None].astype(self.dtype)).astype(jnp.float32)
+        output_YC = gelu(plus(output_YC, bias_C)).astype(jnp.float32)
         output_XQC = output_YC.reshape(patches, places, self.kernels)
         return [largest(output_XQC, 1), output_XQC.mean(1)]
 

@@ -44,6 +44,15 @@ def require_choice(attention: str, dtype: str, head_widths: Sequence[int]) -> No
         )
 
 
+def require_gpu(attention: str) -> None:
+    """Raises ValueError for 'cudnn' where there is no GPU."""
+    if attention == "cudnn" and jax.default_backend() != "gpu":
+        raise ValueError(
+            f"run.attention: 'cudnn' needs an NVIDIA GPU, jax computes on {jax.default_backend()}: set "
+            "run.attention to plain"
+        )
+
+
 @contextlib.contextmanager
 def attending_by(attention: str) -> Generator[None]:
     """What is traced inside attends so.
@@ -51,11 +60,7 @@ def attending_by(attention: str) -> Generator[None]:
     Raises:
       ValueError: for 'cudnn' where there is no GPU.
     """
-    if attention == "cudnn" and jax.default_backend() != "gpu":
-        raise ValueError(
-            f"run.attention: 'cudnn' needs an NVIDIA GPU, jax computes on {jax.default_backend()}: set "
-            "run.attention to plain"
-        )
+    require_gpu(attention)
     token = _CHOICE.set(attention)
     try:
         yield

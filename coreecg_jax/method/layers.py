@@ -12,7 +12,7 @@ from flax import linen as nn
 from coreecg_jax.method.attention import attend
 from coreecg_jax.method.division import by_rows
 from coreecg_jax.method.machine import traced_for_cpu
-from coreecg_jax.method.products import product
+from coreecg_jax.method.products import plus, product
 from coreecg_jax.method.rematerialisation import recomputes, rematerialised
 
 UNROLLED_LAYERS = 4  # of a stack, a turn of its scan: compile time stays bounded
@@ -69,23 +69,33 @@ def _by_x(x: jax.Array, gradient: jax.Array) -> tuple[jax.Array]:
 gelu.defvjp(_gelu_and_x, _by_x)
 
 
-def dense(features: int, *, dtype: jnp.dtype, zero: bool = False, name: str | None = None) -> nn.Dense:
+class Dense(nn.Module):
+    """A linear layer as `nn.Dense` is, whose gradients are summed in the type of its parameters.
+
+    Attributes:
+      features: of the output.
+      dtype: of input and output.
+      zero: whether its weights are zero at the start; by default they are Xavier's.
+    """
+
+    features: int
+    dtype: jnp.dtype
+    zero: bool = False
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """x W + b, [..., features]."""
+        init = nn.initializers.zeros if self.zero else nn.initializers.xavier_uniform()
+        kernel = self.param("kernel", init, (x.shape[-1], self.features))
+        bias_N = self.param("bias", nn.initializers.zeros, (self.features,))
+        # On rows, as `Block` has it.
+        y_MN = product(x.astype(self.dtype).reshape(-1, x.shape[-1]), kernel)
+        return plus(y_MN, bias_N).reshape(*x.shape[:-1], self.features)
+
+
+def dense(features: int, *, dtype: jnp.dtype, zero: bool = False, name: str | None = None) -> Dense:
     """A linear layer with Xavier weights, or all zero."""
-    init = nn.initializers.zeros if zero else nn.initializers.xavier_uniform()
-    cast: Any = {"dtype": dtype, "promote_dtype": _all_but_the_kernel, "dot_general": _rows_times}
-    return nn.Dense(features, kernel_init=init, name=name, **cast)
-
-
-def _all_but_the_kernel(
-    x: jax.Array, kernel: jax.Array, bias: jax.Array, *, dtype: jnp.dtype, **_: Any
-) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """What `nn.Dense` casts; `product` casts the kernel, after it has kept what its gradient needs."""
-    return x.astype(dtype), kernel, bias.astype(dtype)
-
-
-def _rows_times(x: jax.Array, w: jax.Array, *_: Any, **__: Any) -> jax.Array:
-    """What `nn.Dense` asks of `dot_general`, always with the same settings; on rows, as `Block` has it."""
-    return product(x.reshape(-1, x.shape[-1]), w).reshape(*x.shape[:-1], w.shape[-1])
+    return Dense(features, dtype, zero, name=name)
 
 
 def layer_norm(name: str) -> nn.LayerNorm:

@@ -1,4 +1,4 @@
-"""The matrix product of a linear layer, with the gradient of its weights computed as a CPU likes it."""
+"""The product and the sum of a linear layer, with gradients as CPUs and GPUs need them."""
 
 import functools
 
@@ -34,6 +34,27 @@ def _backward(saved: tuple[jax.Array, jax.Array], gradient_MN: jax.Array) -> tup
 
 
 product.defvjp(_forward, _backward)
+
+
+@jax.custom_vjp
+def plus(x_MN: jax.Array, bias_N: jax.Array) -> jax.Array:
+    """x + bias in the type of x; the gradient of the bias is of its own type, and summed in it.
+
+    Else it would be a sum over all rows in the type of x: of bfloat16, millions of terms of eight bits. XLA
+    widens that where the device has no such sum (CPU, NVIDIA before Hopper) and not where it has one.
+    """
+    return x_MN + bias_N[None].astype(x_MN.dtype)
+
+
+def _sum_and_bias(x_MN: jax.Array, bias_N: jax.Array) -> tuple[jax.Array, jax.Array]:
+    return plus(x_MN, bias_N), bias_N
+
+
+def _to_both(bias_N: jax.Array, gradient_MN: jax.Array) -> tuple[jax.Array, jax.Array]:
+    return gradient_MN, gradient_MN.sum(0, dtype=bias_N.dtype)
+
+
+plus.defvjp(_sum_and_bias, _to_both)
 
 
 def _plain(x_MK: jax.Array, gradient_MN: jax.Array, dtype: jnp.dtype) -> jax.Array:

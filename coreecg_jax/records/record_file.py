@@ -7,8 +7,6 @@ import struct
 from collections.abc import Iterable
 from pathlib import Path
 
-import google_crc32c
-
 HEADER = struct.Struct("<QI")  # length of the data, masked CRC of these eight bytes
 FOOTER = struct.Struct("<I")  # masked CRC of the data
 _LENGTH = struct.Struct("<Q")
@@ -16,6 +14,9 @@ _LENGTH = struct.Struct("<Q")
 
 def masked_crc32c(data: bytes) -> int:
     """CRC-32C, rotated and shifted as TFRecord stores it."""
+    # Here, as a step that is fed from memory runs on machines that have no package for it.
+    import google_crc32c
+
     crc = google_crc32c.value(data)
     return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
 

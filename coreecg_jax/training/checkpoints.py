@@ -18,7 +18,7 @@ import jax
 import ml_collections
 
 from coreecg_jax.records.schema import Preprocessing
-from coreecg_jax.training.checksum import path_of
+from coreecg_jax.training.array_paths import path_of
 from coreecg_jax.training.identity import (
     changed_code,
     describe,

@@ -12,6 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.experimental import multihost_utils
 
+from coreecg_jax.training.array_paths import path_of
+
 
 def on_host(tree: Any) -> Any:
     """A copy that no later step writes into: numpy, except for arrays that are spread over several hosts."""
@@ -25,11 +27,6 @@ def checksums(tree: Any) -> dict[str, int]:
     """
     flat = jax.tree_util.tree_leaves_with_path(tree)
     return {path_of(path): _crc(leaf) for path, leaf in flat}
-
-
-def path_of(path: Any) -> str:
-    """The path of a leaf, the same for a class and for the dict that it is read back as."""
-    return jax.tree_util.keystr(path, simple=True, separator="/")
 
 
 def _crc(leaf: Any) -> int:

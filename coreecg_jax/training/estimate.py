@@ -41,7 +41,8 @@ class Estimate(NamedTuple):
     recordings_seen: int
     encoder_parameters: int
     parameters: int
-    memory_per_device: int  # of the compiled step, and of the corpus where it lies there
+    memory_of_step: int  # of each device, as compiled
+    memory_of_windows: int  # of each device, all the time: of validation, and the corpus where it lies there
     step_flops: float
     matrix_rate: float  # FLOP/s, measured now
     devices: str
@@ -63,7 +64,8 @@ class Estimate(NamedTuple):
             f"recordings ({epochs:.1f} epochs)",
             "parameters": f"{self.parameters:,}, of which the encoder {self.encoder_parameters:,}",
             "devices": self.devices,
-            "memory": f"{_gigabytes(self.memory_per_device)} a device for the compiled step",
+            "memory": f"{_gigabytes(self.memory_of_step)} a device for the compiled step, "
+            f"{_gigabytes(self.memory_of_windows)} for windows that lie there",
             "time": f"{_duration(fast)} to {_duration(slow)}, at {REACHED[1]:.0%} to {REACHED[0]:.0%} of the "
             f"{self.matrix_rate / 1e9:,.0f} GFLOP/s that a large matrix product reaches here now "
             f"({self.step_flops / 1e9:,.1f} GFLOP a step)",
@@ -119,7 +121,9 @@ def estimate(config: ml_collections.ConfigDict, workdir: Path | str) -> Estimate
         recordings_seen=run.steps * data.batch_size,
         encoder_parameters=sum(count_parameters(state.parameters["network"][name]) for name in encoder),
         parameters=count_parameters(state.parameters),
-        memory_per_device=corpus + _step_memory(experiment, state, data.batch_size, selection, placement),
+        memory_of_step=_step_memory(experiment, state, data.batch_size, selection, placement),
+        memory_of_windows=corpus
+        + _validation_memory(validation, data.validation_batch_size, selection, placement),
         step_flops=step_flops(
             network,
             tokens_kept=objective.stdm.tokens_kept(objective.columns),
@@ -157,13 +161,7 @@ def _step_memory(
     experiment: Experiment, state: TrainState, batch_size: int, selection: Selection, placement: Placement
 ) -> int:
     """What the compiled step holds at once on each device."""
-    samples = selection.preprocessing.window_samples
-    batch = Batch(
-        ecg=jax.ShapeDtypeStruct((batch_size, len(LEADS), samples), jnp.int16),
-        length=jax.ShapeDtypeStruct((batch_size,), jnp.int32),
-        available=jax.ShapeDtypeStruct((batch_size, len(LEADS)), jnp.bool_),
-        patient=jax.ShapeDtypeStruct((batch_size,), jnp.uint32),
-    )
+    batch = _batch(batch_size, selection)
     step: Any = make_train_step(
         experiment.objective,
         experiment.optimizer,
@@ -177,6 +175,23 @@ def _step_memory(
         + needs.output_size_in_bytes
         - needs.alias_size_in_bytes
         + needs.temp_size_in_bytes
+    )
+
+
+def _validation_memory(windows: int, batch_size: int, selection: Selection, placement: Placement) -> int:
+    """What the whole batches of validation take on each device."""
+    batch = _batch(windows // batch_size * batch_size, selection)
+    return sum(x.size * x.dtype.itemsize for x in batch) // placement.divided.mesh.size
+
+
+def _batch(windows: int, selection: Selection) -> Batch:
+    """Shapes and types."""
+    samples = selection.preprocessing.window_samples
+    return Batch(
+        ecg=jax.ShapeDtypeStruct((windows, len(LEADS), samples), jnp.int16),
+        length=jax.ShapeDtypeStruct((windows,), jnp.int32),
+        available=jax.ShapeDtypeStruct((windows, len(LEADS)), jnp.bool_),
+        patient=jax.ShapeDtypeStruct((windows,), jnp.uint32),
     )
 
 

@@ -14,6 +14,7 @@ from coreecg_jax.baselines.cmsc import CMSC
 from coreecg_jax.baselines.masked_autoencoder import MaskedAutoencoder
 from coreecg_jax.baselines.simclr import SimCLR
 from coreecg_jax.inputs.training_windows import TrainingWindows, training_windows
+from coreecg_jax.method.fused_attention import require_gpu
 from coreecg_jax.method.masking import STDM
 from coreecg_jax.method.network import CoReECG
 from coreecg_jax.method.normalisation import MILLIVOLTS_PER_STORED_UNIT
@@ -123,7 +124,8 @@ def windows_of(config: ml_collections.ConfigDict, min_seconds: float) -> Trainin
       FileNotFoundError, ValueError: as `training_windows.training_windows`; for a placement that is none.
     """
     data = config.data
-    require_feed(data.placement, config.run.steps_per_dispatch)
+    require_feed(data.placement, config.run.steps_per_dispatch, data.packed)
+    require_gpu(config.run.attention)
     windows = training_windows(
         data.root,
         data.train,

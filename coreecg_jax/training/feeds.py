@@ -67,13 +67,18 @@ class DeviceFeed:
         return self._steps(state, self._corpus.rows, index_KB, np.int32(count))
 
 
-def require_feed(placement: str, steps_per_dispatch: int) -> None:
-    """Raises ValueError where the data cannot lie so, or be asked for so many steps at once."""
+def require_feed(placement: str, steps_per_dispatch: int, packed: str) -> None:
+    """Raises ValueError where the data cannot lie so, be packed so, or be asked for so many steps at once."""
     if placement not in PLACEMENTS:
         raise ValueError(f"data.placement: expected one of {', '.join(PLACEMENTS)}, got {placement!r}")
     if steps_per_dispatch < 1 or (steps_per_dispatch > 1 and placement == "host"):
         allowed = "1 with data.placement=host" if steps_per_dispatch > 1 else "more than 0"
         raise ValueError(f"run.steps_per_dispatch: expected {allowed}, got {steps_per_dispatch}")
+    if packed and placement == "host":
+        raise ValueError(
+            f"data.packed: expected '' with data.placement=host, which streams the shards, got {packed!r}: "
+            "leave it out, or set data.placement to device"
+        )
 
 
 FeedFrom = Callable[[int, Speed], Feed]

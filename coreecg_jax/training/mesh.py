@@ -12,7 +12,7 @@ import jax
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from coreecg_jax.training.checksum import path_of
+from coreecg_jax.training.array_paths import path_of
 
 AXES = ("data", "fsdp")
 # Numbers below which an array is not worth dividing: its parts would be sent more often than computed with.

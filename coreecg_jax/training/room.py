@@ -27,5 +27,6 @@ def fullness_told() -> Generator[None]:
         raise DeviceFull(
             f"expected the run to fit into the memory of its devices, got {reason!r}; lower data.batch_size "
             "or data.validation_batch_size, take more devices or raise run.fsdp, or set run.remat to "
-            "'dots' or 'all', which keeps less for the gradient"
+            "'dots' or 'all', which keeps less for the gradient; with data.placement=device the windows of "
+            "training lie there too: data.placement=host streams them"
         ) from error

@@ -1,6 +1,7 @@
 """The benchmarks measure what they say they measure; nothing is timed here."""
 
 import dataclasses
+import subprocess
 import sys
 import types
 from concurrent.futures.process import BrokenProcessPool
@@ -10,14 +11,32 @@ import numpy as np
 import pytest
 
 from benchmarks import embedding, input_pipeline, placements, reading_together, train_step
+from benchmarks.example_writer import example
 from benchmarks.recordings import write_folder
 from benchmarks.table import HEAD, Row, failed, isolated, measured, printed, rows_of
 from configs import base
 from coreecg_jax.inputs.reader import read_recordings
-from coreecg_jax.records import schema
+from coreecg_jax.records import schema, shards
 from coreecg_jax.records.databases import wfdb_folder
 from coreecg_jax.records.one_recording import Settings, process
 from coreecg_jax.training.experiment import build, resolved
+
+ROOT = Path(__file__).parents[2]
+# What a GPU machine without a package registry is likely to lack.
+WITHOUT = """
+import sys
+absent = "tensorflow", "tensorflow_datasets", "google_crc32c", "ml_collections", "wfdb", "pyedflib", "pydicom"
+sys.modules.update(dict.fromkeys(absent))
+import jax
+from benchmarks import against_torch, growth, input_pipeline, placements, train_step
+from benchmarks.example_writer import example
+
+step, *parts = train_step.first_step(train_step.objective_of(train_step.SIZES["Ti"]), 2)
+assert jax.eval_shape(step, *parts)[1]["loss"].shape == ()
+window = input_pipeline.microvolts(input_pipeline.np.random.default_rng(0), 100)
+assert example(input_pipeline._example(0, window))
+print("done")
+"""
 
 
 def test_the_step_is_that_of_the_base_config() -> None:
@@ -43,6 +62,20 @@ def test_its_data_set_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert np.asarray(recordings.batch(np.arange(5)).ecg).any(axis=(1, 2)).all()
 
 
+def test_its_examples_are_those_of_tensorflow_datasets() -> None:
+    window = np.random.default_rng(0).integers(-(2**15), 2**15, (12, 1000), np.int16)
+    fields = input_pipeline._example(300, window) | {"labels": ["AF", "é"], "likelihoods": [50.0, 0.0]}
+    assert example(fields) == shards.encoder(1000)(fields)
+    assert example({}) == b"\n\x00"
+
+
+def test_the_benchmarks_of_an_accelerator_need_jax_and_its_relatives_alone() -> None:
+    result = subprocess.run(
+        [sys.executable, "-c", WITHOUT], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert result.stdout == "done\n", result.stderr
+
+
 def test_what_is_not_installed_is_a_row_that_says_so() -> None:
     (row,) = isolated("step", "S", "no_such_module", "step")
     assert row.markdown() == "| step | S | skipped: No module named 'benchmarks.no_such_module' |  |  |"
@@ -66,12 +99,20 @@ def test_rows_before_an_error_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
 
 
-@pytest.mark.parametrize(("result", "bad"), [("2 s", False), ("failed: x", True), ("skipped: x", False)])
+@pytest.mark.parametrize(
+    ("result", "asked", "bad"),
+    [
+        ("2 s", True, False),
+        ("failed: x", False, True),
+        ("skipped: x", False, False),
+        ("skipped: x", True, True),
+    ],
+)
 def test_a_failed_row_is_remembered_and_ends_nothing(
-    result: str, bad: bool, capsys: pytest.CaptureFixture[str]
+    result: str, asked: bool, bad: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows = [Row("step", "S", text) for text in ("1 s", result, "3 s")]
-    assert printed(rows) == bad
+    assert printed(rows, asked=asked) == bad
     assert capsys.readouterr().out.splitlines() == [row.markdown() for row in rows]
 
 

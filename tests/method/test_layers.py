@@ -2,12 +2,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.extend.core import jaxprs_in_params
 
 from coreecg_jax.method import attention
 from coreecg_jax.method.attention import attend, attention_bias
-from coreecg_jax.method.layers import Stack, gelu, largest, sin_cos_positions, taken_apart
+from coreecg_jax.method.embedding import PatchEmbedding
+from coreecg_jax.method.layers import MLP, Stack, gelu, largest, sin_cos_positions, taken_apart
 from coreecg_jax.method.machine import portable
-from coreecg_jax.method.products import product
+from coreecg_jax.method.products import plus, product
 
 
 def test_the_attention_bias_is_the_slow_transcription():
@@ -142,6 +144,42 @@ def test_a_product_in_bfloat16_keeps_weights_as_they_are_and_sums_their_gradient
     of_x, of_w = backward(gradient)
     assert (of_x.dtype, of_w.dtype) == (jnp.bfloat16, jnp.float32)
     np.testing.assert_allclose(of_w, np.asarray(x, float).T @ np.asarray(gradient, float), rtol=1e-4)
+
+
+def test_a_bias_in_bfloat16_has_a_gradient_that_is_summed_in_its_type():
+    """A sum of 4,096 terms of eight bits stands still at 256; a CPU widens it by itself, a GPU may not."""
+    x, bias = jnp.ones((4096, 8), jnp.bfloat16), np.zeros(8, np.float32)
+    added = jax.eval_shape(plus, x, bias)
+    assert (added.shape, added.dtype) == ((4096, 8), jnp.bfloat16)
+    _, backward = jax.vjp(plus, x, bias)
+    of_x, of_bias = backward(x)
+    assert (of_x.dtype, of_bias.dtype) == (jnp.bfloat16, jnp.float32)
+    np.testing.assert_array_equal(of_bias, 4096.0)
+
+
+@pytest.mark.parametrize("kernels", [0, 4])
+def test_no_gradient_of_parameters_is_a_sum_over_rows_in_bfloat16(kernels):
+    network = PatchEmbedding(8, kernels, 3, jnp.bfloat16)
+    patches = jnp.ones((64, 10))
+    parameters = network.init(jax.random.key(0), patches)
+
+    def loss(parameters):
+        return MLP((16, 8), jnp.bfloat16).apply(head, network.apply(parameters, patches)).sum()
+
+    head = MLP((16, 8), jnp.bfloat16).init(jax.random.key(1), jnp.ones((64, 8)))
+    sums = [sum_ for sum_ in equations(jax.make_jaxpr(jax.grad(loss))(parameters).jaxpr) if "sum" in sum_]
+    assert any("float32[" in each for each in sums)
+    assert not [each for each in sums if "bfloat16[" in each]
+
+
+def equations(jaxpr):
+    """All that a traced program does, as text, also within what it calls."""
+    for equation in jaxpr.eqns:
+        inner = list(jaxprs_in_params(equation.params))
+        for each in inner:
+            yield from equations(each)
+        if not inner:
+            yield f"{equation.primitive.name} {[str(each.aval) for each in equation.invars]}"
 
 
 def test_layers_taken_apart_are_those_of_the_stack():

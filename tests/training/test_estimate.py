@@ -36,7 +36,10 @@ def test_it_agrees_with_the_state_that_training_would_have(root, tmp_path):
     assert (needs.windows, needs.steps, needs.recordings_seen) == (24, 8, 64)
     state_bytes = sum(leaf.nbytes for leaf in jax.tree.leaves(fresh))
     assert needs.disk > 6 * state_bytes
-    assert needs.memory_per_device > state_bytes  # on each of the devices
+    assert needs.memory_of_step > state_bytes  # on each of the devices
+    batch = 24 // config.data.validation_batch_size * config.data.validation_batch_size
+    window = 2 * 12 * PREPROCESSING.window_samples + 4 + 12 + 4  # samples, length, leads, patient
+    assert needs.memory_of_windows == batch * window // 8
     assert needs.seconds(REACHED[0]) > needs.seconds(REACHED[1]) > 0
     report = needs.report()
     assert (needs.begun, "goes on" in report) == (0, False)

@@ -77,6 +77,14 @@ def test_both_placements_learn_from_the_same_batches(root, whole, tmp_path):
             {"data.placement": "host"},
             r"run\.steps_per_dispatch: expected 1 with data\.placement=host, got 3",
         ),
+        (
+            {"data.placement": "host", "run.steps_per_dispatch": 1, "data.packed": "rows"},
+            r"data\.packed: expected '' with data\.placement=host, .* got 'rows'",
+        ),
+        (
+            {"run.attention": "cudnn", "model.dtype": "bfloat16"},
+            r"run\.attention: 'cudnn' needs an NVIDIA GPU",
+        ),
         ({"run.fsdp": 3}, r"run\.fsdp: expected a divisor of 8, the number of devices, got 3"),
         ({"data.readers": 4}, r"data\.readers: expected at most 2 \(shards\), got 4"),
     ],
