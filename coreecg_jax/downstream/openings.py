@@ -18,6 +18,7 @@ from typing import IO, Any, NamedTuple
 from coreecg_jax.inputs.selection import named_splits
 
 FILE = "test_openings.jsonl"
+_COMPARED = "time", "test", "identity"  # of a line, that which is read again
 
 
 class Opening(NamedTuple):
@@ -66,8 +67,10 @@ def open_once(file: Path, sealed: Sealed, *, predictions: str, allow_retest: boo
         own, earlier = _before(log, file, sealed, allow_retest)
         opening = Opening(run, sealed.test, own + 1, earlier + 1, predictions)
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        line = json.dumps({"time": now, **opening._asdict(), "identity": dict(sealed.identity)})
+        begin = "" if _ends_a_line(log) else "\n"
         log.seek(0, os.SEEK_END)
-        log.write(json.dumps({"time": now, **opening._asdict(), "identity": dict(sealed.identity)}) + "\n")
+        log.write(f"{begin}{line}\n")
         log.flush()
         os.fsync(log.fileno())
     return opening
@@ -94,8 +97,12 @@ def _before(log: IO[str], file: Path, sealed: Sealed, allow_retest: bool) -> tup
 
 def _share_a_split(*tests: str) -> bool:
     """Whether two tests ('LABEL_SET of SPECIFICATION') have recordings in common, by what they are called."""
-    ones, others = (named_splits(test.partition(" of ")[2]) for test in tests)
+    ones, others = map(_splits, tests)
     return any(_meet(one, other) for one in ones for other in others)
+
+
+def _splits(test: str) -> tuple[str, ...]:
+    return named_splits(test.partition(" of ")[2])
 
 
 def _meet(one: str, other: str) -> bool:
@@ -136,10 +143,35 @@ def _locked(file: Path) -> Generator[IO[str]]:
 
 
 def _lines(log: IO[str], file: Path) -> list[dict[str, Any]]:
+    """What the log says, opening by opening; blank lines say nothing."""
     log.seek(0)
+    return [_line(text, f"{file}, line {number}") for number, text in enumerate(log, 1) if text.strip()]
+
+
+def _line(text: str, place: str) -> dict[str, Any]:
+    """One opening.
+
+    Raises:
+      ValueError: when it cannot be compared with others.
+    """
     try:
-        return [json.loads(line) for line in log]
-    except ValueError as error:
+        line = json.loads(text)
+        if not isinstance(line, dict):
+            raise ValueError(f"got {type(line).__name__}")
+        if absent := [name for name in _COMPARED if name not in line]:
+            raise ValueError(f"it lacks {', '.join(absent)}")
+        dict(line["identity"])
+        _splits(line["test"])
+    except (ValueError, TypeError, AttributeError) as error:
         raise ValueError(
-            f"{file}: expected JSON lines, as launch.evaluate writes them ({error}): mend or move the file"
+            f"{place}: expected the JSON of an opening, as launch.evaluate writes it, with "
+            f"{', '.join(_COMPARED)} ({error}): it was cut off or changed; mend that line alone, as each of "
+            "the others is an opening that counts"
         ) from error
+    return line
+
+
+def _ends_a_line(log: IO[str]) -> bool:
+    """Whether what is added begins a line of its own: a last line may have lost its end."""
+    log.seek(0)
+    return log.read()[-1:] in ("", "\n")
