@@ -2,19 +2,20 @@
 
 The log is a file of JSON lines beside the data. A run is everything that leads to its predictions but the
 settings one may be tempted to turn until the test likes them: a second look is a second look, whatever was
-changed for it. Two runs are one where they share a checkpoint; two tests are one where they share a split.
+changed for it. Two runs are one where they share a checkpoint or are two steps of one training (`same_run`);
+two tests are one where they share a split.
 """
 
 import contextlib
 import datetime
 import fcntl
-import hashlib
 import json
 import os
 from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+from coreecg_jax.downstream.same_run import digest, steps_of, who
 from coreecg_jax.inputs.selection import named_splits
 
 FILE = "test_openings.jsonl"
@@ -34,7 +35,7 @@ class Opening(NamedTuple):
 class Sealed(NamedTuple):
     """A test that a run is about to open."""
 
-    identity: Mapping[str, Any]  # what the run is, JSON; of `checkpoints`, if there, one in common is enough
+    identity: Mapping[str, Any]  # what the run is, JSON (`same_run.identity_of`)
     label_set: str
     data: str  # data specification
 
@@ -42,11 +43,6 @@ class Sealed(NamedTuple):
     def test(self) -> str:
         """As the log and messages have it."""
         return f"{self.label_set} of {self.data}"
-
-
-def digest(value: Any) -> str:
-    """SHA-256 of a JSON value, keys in order."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def open_once(file: Path, sealed: Sealed, *, predictions: str, allow_retest: bool) -> Opening:
@@ -88,9 +84,9 @@ def _before(log: IO[str], file: Path, sealed: Sealed, allow_retest: bool) -> tup
     own = [line for line in earlier if _same_run(line, sealed)]
     if own and not allow_retest:
         raise ValueError(
-            f"{sealed.test}: this run opened this test set {times(len(own))} before, last on "
-            f"{own[-1]['time']}, and the test is sealed: choose by --development, or open it again with "
-            f"--allow_retest, which the result will say ({file})"
+            f"{sealed.test}: {_same_run(own[-1], sealed)} opened this test set {times(len(own))} before, "
+            f"last on {own[-1]['time']}{steps_of(own[-1]['identity'])}, and the test is sealed: choose by "
+            f"--development, or open it again with --allow_retest, which the result will say ({file})"
         )
     return len(own), len(earlier)
 
@@ -111,14 +107,11 @@ def _meet(one: str, other: str) -> bool:
     return name == other_name and (split == other_split or not (split and other_split))
 
 
-def _same_run(line: Mapping[str, Any], sealed: Sealed) -> bool:
-    """Whether a line is of this run: the same label set and identity, and a checkpoint in common."""
+def _same_run(line: Mapping[str, Any], sealed: Sealed) -> str | None:
+    """Who it was, where a line is of this run and label set (`same_run.who`)."""
     if line["test"].partition(" of ")[0] != sealed.label_set:
-        return False
-    before, now = dict(line["identity"]), json.loads(json.dumps(dict(sealed.identity)))  # as the line has it
-    before.pop("task", None)  # lines of before had the whole task, whose name made another run of it
-    ours, theirs = (set(one.pop("checkpoints", ())) for one in (before, now))
-    return before == now and (ours == theirs or bool(ours & theirs))
+        return None
+    return who(line["identity"], sealed.identity)
 
 
 def times(count: int) -> str:
@@ -160,9 +153,9 @@ def _line(text: str, place: str) -> dict[str, Any]:
             raise ValueError(f"got {type(line).__name__}")
         if absent := [name for name in _COMPARED if name not in line]:
             raise ValueError(f"it lacks {', '.join(absent)}")
-        dict(line["identity"])
+        who(line["identity"], line["identity"])
         _splits(line["test"])
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
         raise ValueError(
             f"{place}: expected the JSON of an opening, as launch.evaluate writes it, with "
             f"{', '.join(_COMPARED)} ({error}): it was cut off or changed; mend that line alone, as each of "

@@ -16,9 +16,11 @@ from made_parameters import made_state
 from configs import tiny
 from configs.downstream import protocols
 from coreecg_jax.downstream import methods
+from coreecg_jax.downstream.division import Subset
 from coreecg_jax.downstream.methods import require_one_configuration
 from coreecg_jax.downstream.pretrained_on import require_unseen, seen_in_pretraining
 from coreecg_jax.downstream.provenance import digest_of_parameters
+from coreecg_jax.downstream.same_run import ALIKE, RUN, identity_of, who
 from coreecg_jax.downstream.tasks import Task
 from coreecg_jax.export.hub import CACHE
 from coreecg_jax.export.loading import RELEASED
@@ -93,6 +95,25 @@ def test_a_bundle_is_the_encoder_of_its_run(run, bundle, tmp_path):
     assert whole.digest == of_run.digest  # as lines of older versions of the log of openings have it
     with pytest.raises(ValueError, match="whole, of which two have the same encoder"):
         require_one_configuration([of_bundle, whole])
+
+
+def test_a_bundle_of_a_later_step_is_no_other_run(run, bundle, tmp_path):
+    def identity(encoder):
+        return identity_of([encoder], dataclasses.asdict(Subset()), "linear")
+
+    of_run, of_bundle = encoder_of(str(run)), encoder_of(str(bundle))
+    description, parameters = description_of(str(run), pooling="lead", crops=3)
+    moved = {"fda": parameters["fda"], "network": jax.tree.map(lambda x: x + 1, parameters["network"])}
+    for seed, expected in ((3, ALIKE), (4, None)):
+        training = dataclasses.replace(description.training, step=5, seed=seed)
+        later = dataclasses.replace(description, training=training)
+        write_bundle(tmp_path / str(seed), later, moved, formats=())
+        encoder = encoder_of(str(tmp_path / str(seed)))
+        for before in (of_run, of_bundle):
+            assert who(identity(before), identity(encoder)) == expected
+    assert who(identity(of_run), identity(of_bundle)) == RUN
+    assert identity(of_run)["training"][0]["run"]
+    assert not identity(of_bundle)["training"][0]["run"]
 
 
 def test_a_bundle_of_a_hub_is_the_bundle(bundle, tmp_path, monkeypatch):
