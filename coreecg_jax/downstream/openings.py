@@ -30,6 +30,7 @@ class Opening(NamedTuple):
     number_by_run: int  # 1: for the first time by this run
     number_by_all: int  # of any of these splits, by any run, whatever the label set
     predictions: str  # digest of the predictions, which were final before
+    log: str = ""  # in which it was counted, where that is not the one beside the data
 
 
 class Sealed(NamedTuple):
@@ -45,11 +46,14 @@ class Sealed(NamedTuple):
         return f"{self.label_set} of {self.data}"
 
 
-def open_once(file: Path, sealed: Sealed, *, predictions: str, allow_retest: bool) -> Opening:
+def open_once(
+    file: Path, sealed: Sealed, *, root: Path | str, predictions: str, allow_retest: bool
+) -> Opening:
     """Writes down that a run opens a test set, before it does.
 
     Args:
       file: of the log; made where it is not there.
+      root: folder of the data, beside which the log is expected.
       sealed: the test, and who opens it.
       predictions: digest of the predictions that will be scored.
       allow_retest: open it a second time, which is then marked.
@@ -61,7 +65,7 @@ def open_once(file: Path, sealed: Sealed, *, predictions: str, allow_retest: boo
     run = digest(dict(sealed.identity))
     with _locked(file) as log:
         own, earlier = _before(log, file, sealed, allow_retest)
-        opening = Opening(run, sealed.test, own + 1, earlier + 1, predictions)
+        opening = Opening(run, sealed.test, own + 1, earlier + 1, predictions, _elsewhere(file, root))
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         line = json.dumps({"time": now, **opening._asdict(), "identity": dict(sealed.identity)})
         begin = "" if _ends_a_line(log) else "\n"
@@ -76,6 +80,11 @@ def require_sealed(file: Path, sealed: Sealed, *, allow_retest: bool) -> None:
     """Raises as `open_once` would, before anything is fitted; writes nothing."""
     with _locked(file) as log:
         _before(log, file, sealed, allow_retest)
+
+
+def _elsewhere(file: Path, root: Path | str) -> str:
+    """The log, where it is not the one beside the data; else ''."""
+    return "" if file.resolve() == Path(root, FILE).resolve() else str(file)
 
 
 def _before(log: IO[str], file: Path, sealed: Sealed, allow_retest: bool) -> tuple[int, int]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from coreecg_jax.downstream.openings import times
+from coreecg_jax.downstream.openings import FILE, times
 from coreecg_jax.downstream.pretrained_on import shared_text
 from coreecg_jax.downstream.provenance import Overlap
 from coreecg_jax.downstream.result_files import Report
@@ -93,6 +93,11 @@ def marks(numbers: Report) -> list[str]:
         own, everybody = opening["number_by_run"], opening["number_by_all"]
         again = "" if own == 1 else f", **{times(own)} by this run**"
         lines.append(f"The labels of this test were opened {times(everybody)} so far{again}.")
+        if log := opening.get("log"):  # results of before do not say it
+            lines.append(
+                f"**Counted in {log}, not in the log beside the data ({FILE}): openings that stand in others "
+                "are not in these numbers.**"
+            )
     for name, found in numbers["pretrained_on_test"].items():
         if found is None:
             lines.append(

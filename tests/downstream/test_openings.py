@@ -4,13 +4,13 @@ import json
 
 import pytest
 
-from coreecg_jax.downstream.openings import Sealed, open_once, require_sealed
+from coreecg_jax.downstream.openings import FILE, Sealed, open_once, require_sealed
 
 
-def opened(file, run, *, data="ptbxl:fold10", labels="ptbxl_superclass", allow=False):
+def opened(file, run, *, data="ptbxl:fold10", labels="ptbxl_superclass", allow=False, root="root"):
     identity = run if isinstance(run, dict) else {"run": run}
     sealed = Sealed(identity, labels, data)
-    return open_once(file, sealed, predictions="0" * 64, allow_retest=allow)
+    return open_once(file, sealed, root=root, predictions="0" * 64, allow_retest=allow)
 
 
 def test_each_opening_is_a_line(tmp_path):
@@ -98,3 +98,13 @@ def test_a_damaged_line_is_named_and_left(tmp_path, line, why):
     with pytest.raises(ValueError, match=r"log\.jsonl, line 3: expected"):
         require_sealed(file, Sealed({"run": 2}, "ptbxl_superclass", "ptbxl:fold10"), allow_retest=True)
     assert file.read_text() == before
+
+
+def test_an_opening_names_a_log_that_is_not_the_one_beside_the_data(tmp_path):
+    root = tmp_path / "data"
+    root.mkdir()
+    (tmp_path / "link").symlink_to(root)
+    assert opened(root / FILE, 1, root=root).log == ""
+    assert opened(tmp_path / "link" / FILE, 2, root=root).log == ""
+    for elsewhere in (tmp_path / FILE, root / "fresh.jsonl"):
+        assert opened(elsewhere, 1, root=root)[2:] == (1, 1, "0" * 64, str(elsewhere))

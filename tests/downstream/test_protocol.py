@@ -15,6 +15,7 @@ from coreecg_jax.downstream.fits import Fitted, linear, neighbours
 from coreecg_jax.downstream.folds import patient_folds
 from coreecg_jax.downstream.judged import Judged
 from coreecg_jax.downstream.methods import PRETRAINED, RIVAL, SCRATCH, UNTRAINED, Run
+from coreecg_jax.downstream.openings import FILE
 from coreecg_jax.downstream.protocol import develop, evaluate, other_sources
 from coreecg_jax.downstream.provenance import Overlap
 from coreecg_jax.downstream.tasks import Task
@@ -115,6 +116,17 @@ def test_the_test_is_opened_once_by_a_run(data, seal):
     again = evaluate(TASK, "root", two_methods, Subset(), dataclasses.replace(seal, allow_retest=True))
     assert (again.opening.number_by_run, again.opening.number_by_all) == (2, 3)
     assert "**2 times by this run**" in tables.markdown(results.report(again, []))
+
+
+def test_a_log_that_is_not_beside_the_data_is_said(data, seal, tmp_path):
+    del data
+    elsewhere = results.report(evaluate(TASK, "root", two_methods, Subset(), seal), [])
+    assert f"**Counted in {seal.log}, not in the log beside the data" in tables.markdown(elsewhere)
+    beside = dataclasses.replace(seal, log=tmp_path / FILE)
+    numbers = results.report(evaluate(TASK, tmp_path, two_methods, Subset(), beside), [])
+    assert "Counted in" not in tables.markdown(numbers)
+    before = {name: value for name, value in elsewhere["opening"].items() if name != "log"}
+    assert "Counted in" not in tables.markdown(elsewhere | {"opening": before})
 
 
 def test_development_never_opens_the_test(data, seal):

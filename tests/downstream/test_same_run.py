@@ -94,7 +94,7 @@ def test_choosing_the_step_by_the_test_is_refused_or_marked(tmp_path):
 
     def opened(encoder, allow=False):
         sealed = Sealed(identity(encoder), "ptbxl_superclass", "ptbxl:fold10")
-        return open_once(file, sealed, predictions="0" * 64, allow_retest=allow).number_by_run
+        return open_once(file, sealed, root=tmp_path, predictions="0" * 64, allow_retest=allow).number_by_run
 
     assert opened(at_step(500)) == 1
     with pytest.raises(ValueError, match=r": this run opened this test set once before.* at step 500, and"):
