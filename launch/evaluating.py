@@ -241,16 +241,18 @@ def _written(found: Evaluation, encoders: Sequence[Encoder], asked: Asked, file:
 
 
 def _sources_there(file: Path, encoders: Sequence[Encoder], asked: Asked) -> dict[str, Report | None]:
-    """Sources that were done when this question was cut off: their tests need not be opened again."""
+    """Sources that were done when this question was cut off: their tests need not be opened again, nor with
+    --allow_retest, which the one that was cut off needs."""
     reports = read_reports(file) if file.is_file() else {}
     done = next((each for each in reports.values() if each and "asked" in each), None)
     if done is None:  # results of before do not say it
         return {}
     _require_same_question(file, done, asked, encoders)
     same = [each["digest"] for each in done["encoders"]] == [encoder.digest for encoder in encoders]
-    if asked.allow_retest or not same:
+    if not same:
         return {}
-    print(f"was there already: {', '.join(reports)} in {file}", flush=True)
+    known = f"was there already: {', '.join(reports)} in {file}"
+    print(f"{known}; to ask all again, move that file or name another by --out", flush=True)
     return reports
 
 
