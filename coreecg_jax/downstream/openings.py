@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from coreecg_jax.downstream.same_run import digest, steps_of, who
+from coreecg_jax.downstream.shared_splits import shared_splits
 from coreecg_jax.inputs.selection import named_splits
 
 FILE = "test_openings.jsonl"
@@ -100,20 +101,13 @@ def _before(log: IO[str], file: Path, sealed: Sealed, allow_retest: bool) -> tup
     return len(own), len(earlier)
 
 
-def _share_a_split(*tests: str) -> bool:
+def _share_a_split(one: str, other: str) -> bool:
     """Whether two tests ('LABEL_SET of SPECIFICATION') have recordings in common, by what they are called."""
-    ones, others = map(_splits, tests)
-    return any(_meet(one, other) for one in ones for other in others)
+    return bool(shared_splits(_data(one), _data(other)))
 
 
-def _splits(test: str) -> tuple[str, ...]:
-    return named_splits(test.partition(" of ")[2])
-
-
-def _meet(one: str, other: str) -> bool:
-    """'ptbxl:fold9' is of 'ptbxl', and not 'ptbxl:fold10'."""
-    (name, _, split), (other_name, _, other_split) = one.partition(":"), other.partition(":")
-    return name == other_name and (split == other_split or not (split and other_split))
+def _data(test: str) -> str:
+    return test.partition(" of ")[2]
 
 
 def _same_run(line: Mapping[str, Any], sealed: Sealed) -> str | None:
@@ -163,7 +157,7 @@ def _line(text: str, place: str) -> dict[str, Any]:
         if absent := [name for name in _COMPARED if name not in line]:
             raise ValueError(f"it lacks {', '.join(absent)}")
         who(line["identity"], line["identity"])
-        _splits(line["test"])
+        named_splits(_data(line["test"]))
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         raise ValueError(
             f"{place}: expected the JSON of an opening, as launch.evaluate writes it, with "

@@ -118,7 +118,7 @@ def _admitted(task: Task, root: Path | str, seal: Seal, encoders: Sequence[Encod
     require_label_set(root, task)
     spec = task.test or task.train
     require_sealed(seal.log, Sealed(seal.identity, task.label_set, spec), allow_retest=seal.allow_retest)
-    seen = seen_in_pretraining(encoders, root, unlabelled(read_recordings(root, spec)))
+    seen = seen_in_pretraining(encoders, root, unlabelled(read_recordings(root, spec)), spec)
     if not seal.allow_overlap:
         require_unseen(seen, spec)
     return seen
