@@ -51,7 +51,9 @@ _DEVELOPMENT = flags.DEFINE_bool("development", False, "Score by validation; do 
 _OUT = flags.DEFINE_string(
     "out", None, "JSON file of the numbers; default: in the run's folder or --data_root."
 )
-_OPENINGS = flags.DEFINE_string("openings", None, f"Log of test openings; default: {FILE} in --data_root.")
+_OPENINGS = flags.DEFINE_string(
+    "openings", None, f"Log of test openings; default: {FILE} in --data_root, else the result says so."
+)
 _ALLOW_RETEST = flags.DEFINE_bool("allow_retest", False, "Open a test set again; the result says so.")
 _ALLOW_OVERLAP = flags.DEFINE_bool(
     "allow_overlap", False, "Ask about recordings seen, unlabelled, in pretraining; the result says so."

@@ -16,10 +16,8 @@ from coreecg_jax.downstream.methods import (
     compared_methods,
     require_one_configuration,
 )
-from coreecg_jax.downstream.openings import digest
 from coreecg_jax.downstream.predictions import write_predictions
 from coreecg_jax.downstream.protocol import Evaluation, Seal, develop, evaluate, other_sources
-from coreecg_jax.downstream.provenance import digest_of_encoder
 from coreecg_jax.downstream.result_files import (
     Report,
     read_report,
@@ -28,6 +26,7 @@ from coreecg_jax.downstream.result_files import (
     write_report,
 )
 from coreecg_jax.downstream.results import predictions_of, report, unscored
+from coreecg_jax.downstream.same_run import digest, identity_of
 from coreecg_jax.downstream.scores import TooFewRecordings
 from coreecg_jax.downstream.subsets import LEAD_SUBSETS
 from coreecg_jax.downstream.tables import markdown, transfer_markdown
@@ -179,7 +178,8 @@ def evaluated(
     if asked.development:
         found = develop(asked.task, asked.root, methods, asked.subset)
         return _written(found, encoders, asked, file, tell)
-    seal = Seal(asked.openings, _identity(asked, encoders), asked.allow_retest, asked.allow_overlap)
+    identity = identity_of(encoders, dataclasses.asdict(asked.subset), asked.protocol)
+    seal = Seal(asked.openings, identity, asked.allow_retest, asked.allow_overlap)
     if not asked.task.sources:
         found = evaluate(asked.task, asked.root, methods, asked.subset, seal, encoders)
         return _written(found, encoders, asked, file, tell)
@@ -203,17 +203,6 @@ def _folder(asked: Asked, encoders: Sequence[Encoder]) -> Path:
     if encoders[0].bundle:
         return asked.root / EVALUATIONS / f"bundle_{_told(encoders[0].name, encoders[0].digest)}"
     return Path(encoders[0].name) / EVALUATIONS
-
-
-def _identity(asked: Asked, encoders: Sequence[Encoder]) -> dict[str, Any]:
-    """What makes it the same run, whatever else was set."""
-    # Of the encoder too: a bundle of the same run may have left out the rest.
-    checkpoints = {digest for e in encoders for digest in (e.digest, digest_of_encoder(e.pretrained))}
-    return {
-        "checkpoints": sorted(checkpoints),
-        "subset": dataclasses.asdict(asked.subset),
-        "protocol": asked.protocol,
-    }
 
 
 def _told(name: str, digest: str = "") -> str:
@@ -252,16 +241,18 @@ def _written(found: Evaluation, encoders: Sequence[Encoder], asked: Asked, file:
 
 
 def _sources_there(file: Path, encoders: Sequence[Encoder], asked: Asked) -> dict[str, Report | None]:
-    """Sources that were done when this question was cut off: their tests need not be opened again."""
+    """Sources that were done when this question was cut off: their tests need not be opened again, nor with
+    --allow_retest, which the one that was cut off needs."""
     reports = read_reports(file) if file.is_file() else {}
     done = next((each for each in reports.values() if each and "asked" in each), None)
     if done is None:  # results of before do not say it
         return {}
     _require_same_question(file, done, asked, encoders)
     same = [each["digest"] for each in done["encoders"]] == [encoder.digest for encoder in encoders]
-    if asked.allow_retest or not same:
+    if not same:
         return {}
-    print(f"was there already: {', '.join(reports)} in {file}", flush=True)
+    known = f"was there already: {', '.join(reports)} in {file}"
+    print(f"{known}; to ask all again, move that file or name another by --out", flush=True)
     return reports
 
 

@@ -1,15 +1,17 @@
 """The recordings a task is fitted and scored on, with their labels, patients and signals."""
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from coreecg_jax.downstream.features import first_rows, first_windows, recording_rows
-from coreecg_jax.downstream.overlaps import names_of, same_signals, signal_names, windows_of
+from coreecg_jax.downstream.overlaps import Windows, names_of, same_signals, signal_names, windows_of
 from coreecg_jax.downstream.scores import TooFewRecordings
 from coreecg_jax.inputs.reader import Recordings, read_recordings
 from coreecg_jax.records.label_sets import CODES, LabelSet, codes_as_classes, label_matrix, load_label_set
@@ -35,7 +37,7 @@ class Cohort:
     unlabelled: int  # recordings without any label of the set: dropped, as is the convention for PTB-XL
     label_set: LabelSet
     any_likelihood: tuple[int, ...]  # of all that were read, recordings of each class at any likelihood
-    shared: int = 0  # recordings dropped because their patient or signal is in the test set
+    shared: int = 0  # recordings dropped as some of their group are in the test set, or chosen by
     leadless: int = 0  # recordings dropped because none of the leads that are used carries signal
 
     def __len__(self) -> int:
@@ -127,31 +129,89 @@ def labelled(
 
 
 def without_shared(train: Cohort, test: Recordings) -> Cohort:
-    """The training recordings of which neither the patient nor the signal is in the test set.
+    """`apart`, where there is no validation set."""
+    return apart(train, None, test)[0]
+
+
+def apart(train: Cohort, validation: Cohort | None, test: Recordings | None) -> tuple[Cohort, Cohort | None]:
+    """What is fitted, less all that is of one group with validation or test, and validation less the test's.
 
     PTB-XL holds some signals under two ids, in different folds, and databases hold recordings of one another
-    at other rates and gains (`overlaps`): what a probe has seen it must not be asked.
+    at other rates and gains (`overlaps`): what a probe has seen it must not be asked. Groups are joined over
+    all three by patients and signals: where one recording of a patient stands in the test under another id,
+    that is the patient's, so the others are of a known patient too.
 
     Raises:
-      ValueError: when none is left.
+      ValueError: when none is left to fit on or to choose by.
     """
-    firsts = first_windows(test)
-    known_patient = np.isin(train.patients, names_of(firsts.source, firsts.patient_id))
-    alike = sorted({pair.first for pair in same_signals(windows_of(train.recordings), windows_of(test))})
-    shared = known_patient | np.isin(train.recording_ids, alike)
+    if validation is None and test is None:
+        return train, None
+    cohorts = [train] if validation is None else [train, validation]
+    parts = [_Part(c.recording_ids, c.patients, c.signal_hashes, windows_of(c.recordings)) for c in cohorts]
+    if test is not None:
+        windows = windows_of(test)
+        parts.append(_Part(*windows.recordings(), windows))
+    known, *others = _groups_over(parts)
+    names = ["validation"] * (validation is not None) + ["test"] * (test is not None)
+    train = _without(train, np.isin(known, np.concatenate(others)), "fitted on", " or ".join(names))
+    if validation is not None and test is not None:
+        validation = _without(validation, np.isin(others[0], others[1]), "chosen by", "test")
+    return train, validation
+
+
+class _Part(NamedTuple):
+    """R recordings."""
+
+    names: np.ndarray  # str (R,)
+    patients: np.ndarray  # str (R,)
+    signals: np.ndarray  # str (R,)
+    windows: Windows
+
+
+def _groups_over(parts: Sequence[_Part]) -> list[np.ndarray]:
+    """`joined_groups` of each part, over all of them together."""
+    ends = np.cumsum([len(part.names) for part in parts]).tolist()
+    numbers = [
+        {name: end - len(part.names) + place for place, name in enumerate(part.names.tolist())}
+        for part, end in zip(parts, ends)
+    ]
+    pairs = [
+        (numbers[one][pair.first], numbers[other][pair.second])
+        for one, other in itertools.combinations(range(len(parts)), 2)
+        for pair in same_signals(parts[one].windows, parts[other].windows)
+    ]
+    patients = np.concatenate([part.patients for part in parts])
+    signals = np.concatenate([part.signals for part in parts])
+    return np.split(joined_groups(patients, signals, pairs), ends[:-1])
+
+
+def _without(cohort: Cohort, shared: np.ndarray, use: str, others: str) -> Cohort:
+    """The recordings that are not shared, bool (R,); the others are counted."""
     if shared.all():
         raise ValueError(
-            f"all {len(train)} recordings to be fitted on share a patient or a signal with the test set: "
+            f"all {len(cohort)} recordings to be {use} share a patient or a signal with the {others} set: "
             "name other data, or another test"
         )
-    return dataclasses.replace(train.take(~shared), shared=train.shared + int(shared.sum()))
+    return dataclasses.replace(cohort.take(~shared), shared=cohort.shared + int(shared.sum()))
 
 
-def joined_groups(patients: np.ndarray, signal_hashes: np.ndarray) -> np.ndarray:
-    """Connected components of recordings that share a patient or a signal; int (R,)."""
+def joined_groups(
+    patients: np.ndarray, signal_hashes: np.ndarray, pairs: Sequence[tuple[int, int]] = ()
+) -> np.ndarray:
+    """Connected components of recordings that share a patient or a signal; int (R,).
+
+    Args:
+      patients, signal_hashes: (R,).
+      pairs: numbers of recordings that are one signal, whatever their hashes.
+    """
     _, patient = np.unique(patients, return_inverse=True)
     _, signal = np.unique(signal_hashes, return_inverse=True)
     nodes = patient.max() + signal.max() + 2
-    edges = coo_array((np.ones(len(patient)), (patient, signal + patient.max() + 1)), shape=(nodes, nodes))
+    first, second = np.array(pairs, int).reshape(-1, 2).T
+    ends = (
+        np.concatenate([patient, patient[first]]),
+        np.concatenate([signal + patient.max() + 1, patient[second]]),
+    )
+    edges = coo_array((np.ones(len(ends[0])), ends), shape=(nodes, nodes))
     _, component = connected_components(edges, directed=False)
     return component[patient]

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
-from coreecg_jax.downstream.cohorts import Cohort, read_cohort, without_shared
+from coreecg_jax.downstream.cohorts import Cohort, apart, read_cohort
 from coreecg_jax.downstream.provenance import require_no_recording_twice
 from coreecg_jax.downstream.scores import TooFewRecordings
 from coreecg_jax.downstream.subsets import has_signal, nested_fractions, only_leads
@@ -45,10 +45,7 @@ def divided(
         for name, cohort in (("train", train), ("validation", validation)):
             if cohort is not None:
                 require_no_recording_twice(cohort.recordings, asked, name, "test")
-        train = without_shared(train, asked)
-        validation = validation and without_shared(validation, asked)
-    if validation is not None:
-        train = without_shared(train, validation.recordings)
+    train, validation = apart(train, validation, asked)
     return part(train, subset), validation and part(validation, subset)
 
 

@@ -6,7 +6,7 @@ of before need not be prepared again, and a better fingerprint is a change of co
 
 import collections
 import functools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -85,6 +85,33 @@ def windows_in(root: Path | str, spec: str, on_window: Callable[[], object] = la
         signal,
         prints,
         functools.partial(_load, selection),
+    )
+
+
+def joined(parts: Sequence[Windows]) -> Windows:
+    """The windows of all parts, one after the other."""
+    starts = np.cumsum([0, *(len(part.names) for part in parts)]).tolist()
+
+    def load(numbers: Iterable[int]) -> dict[int, np.ndarray]:
+        wanted, loaded = sorted(set(numbers)), {}
+        for part, start, end in zip(parts, starts, starts[1:]):
+            if own := [number - start for number in wanted if start <= number < end]:
+                loaded |= {start + number: signal for number, signal in part.load(own).items()}
+        return loaded
+
+    names, patients, signals = (np.concatenate(columns) for columns in list(zip(*parts))[:3])
+    prints = [part.prints for part in parts]
+    return Windows(
+        names,
+        patients,
+        signals,
+        Fingerprints(
+            np.concatenate([each.beats for each in prints]),
+            np.concatenate([each.counts for each in prints]),
+            np.concatenate([each.sizes_NZ for each in prints]),
+            np.concatenate([each.seconds for each in prints]),
+        ),
+        load,
     )
 
 

@@ -118,7 +118,7 @@ def _admitted(task: Task, root: Path | str, seal: Seal, encoders: Sequence[Encod
     require_label_set(root, task)
     spec = task.test or task.train
     require_sealed(seal.log, Sealed(seal.identity, task.label_set, spec), allow_retest=seal.allow_retest)
-    seen = seen_in_pretraining(encoders, root, unlabelled(read_recordings(root, spec)))
+    seen = seen_in_pretraining(encoders, root, unlabelled(read_recordings(root, spec)), spec)
     if not seal.allow_overlap:
         require_unseen(seen, spec)
     return seen
@@ -143,7 +143,7 @@ def _sealed(
         fits = [(run.name, run.fit(train, validation)) for run in runs]
         predicted[name] = [(run, fitted, fitted.predict(asked)) for run, fitted in fits]
     final = [probabilities for runs in predicted.values() for _, _, probabilities in runs]
-    opening = _open(seal, task, task.test, final)
+    opening = _open(seal, root, task, task.test, final)
     test, outcomes = _read_test(root, task, subset, asked, train.label_set, predicted)
     return Evaluation(task, subset, preprocessing, train, validation, test, outcomes, opening, seen)
 
@@ -160,7 +160,7 @@ def _nested(
     preprocessing = cohort.recordings.preprocessing
     outcomes = nested(make_methods(preprocessing), cohort, functools.partial(fitted_part, subset=subset))
     final = [each.asked.probabilities for runs in outcomes.values() for each in runs]
-    opening = _open(seal, task, task.train, final)
+    opening = _open(seal, root, task, task.train, final)
     return Evaluation(task, subset, preprocessing, cohort, None, cohort, outcomes, opening, seen)
 
 
@@ -202,10 +202,11 @@ def _holding_out(task: Task, source: str) -> Task:
     return dataclasses.replace(task, name=f"{task.name}: {source}", train=others, test=source, sources=())
 
 
-def _open(seal: Seal, task: Task, spec: str, predictions: Sequence[np.ndarray]) -> Opening:
+def _open(seal: Seal, root: Path | str, task: Task, spec: str, predictions: Sequence[np.ndarray]) -> Opening:
     return open_once(
         seal.log,
         Sealed(seal.identity, task.label_set, spec),
+        root=root,
         predictions=digest_of_array(np.stack(predictions)),
         allow_retest=seal.allow_retest,
     )

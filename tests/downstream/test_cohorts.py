@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from coreecg_jax.downstream import cohorts
-from coreecg_jax.downstream.cohorts import joined_groups, read_cohort
+from coreecg_jax.downstream.cohorts import apart, joined_groups, read_cohort, without_shared
+from coreecg_jax.downstream.overlaps import Pair
 from coreecg_jax.records.label_sets import CODES, load_label_set
 
 
@@ -46,6 +47,72 @@ def test_patients_with_one_signal_are_one_group():
     assert groups[0] == groups[3]
     assert groups[1] == groups[2]
     assert len(set(groups)) == 3
+
+
+def test_pairs_join_the_groups_of_their_recordings():
+    patients, signals = np.array(["a", "b", "c", "a", "d"]), np.array(["1", "2", "3", "4", "5"])
+    groups = joined_groups(patients, signals, [(3, 2)])
+    assert groups[0] == groups[2] == groups[3]
+    assert len(set(groups)) == 3
+    np.testing.assert_array_equal(joined_groups(patients, signals), joined_groups(patients, signals, []))
+
+
+def changed(recordings, column, values):
+    """The recordings with other values in a column, row -> value."""
+    new = getattr(recordings, column).astype("U8")
+    for row, value in values.items():
+        new[row] = value
+    return dataclasses.replace(recordings, **{column: new})
+
+
+def left_out(before, after):
+    assert after.shared == len(before) - len(after)
+    return set(before.recordings.recording_id) - set(after.recordings.recording_id)
+
+
+def test_a_patient_known_by_another_of_his_recordings_leaves_the_training_set(data):
+    sets, _ = data
+    # r1, r2 and r3 are of one patient; r2 is in the test under another id. r4 is r3's signal under a third.
+    sets["train"] = changed(sets["train"], "patient_id", {1: "x", 2: "x", 3: "x"})
+    sets["train"] = changed(sets["train"], "signal_hash", {2: "h1005", 4: "h3"})
+    train = read_cohort("root", "train", "ptbxl_superclass")
+    assert left_out(train, without_shared(train, sets["test"])) == {"r1", "r2", "r3", "r4"}
+
+
+def test_a_signal_that_is_nearly_one_of_the_test_takes_its_patient_along(data, monkeypatch):
+    sets, _ = data
+    sets["train"] = changed(sets["train"], "patient_id", {1: "x", 2: "x"})
+    train = read_cohort("root", "train", "ptbxl_superclass")
+    pair = Pair("ptbxl/r2", "ptbxl/r1005", one_patient=False, exact=False, shift=0.0, like=None)
+    monkeypatch.setattr(cohorts, "same_signals", lambda ones, others: [pair])
+    assert left_out(train, without_shared(train, sets["test"])) == {"r1", "r2"}
+
+
+def test_train_validation_and_test_are_apart_whatever_lies_between_them(data):
+    sets, _ = data
+    # Patient x: r1 in train and r501 in validation, which is r1001 of the test under another id.
+    sets["train"] = changed(sets["train"], "patient_id", {1: "x", 7: "y", 8: "p502"})
+    sets["validation"] = changed(sets["validation"], "patient_id", {1: "x", 5: "y"})
+    sets["validation"] = changed(sets["validation"], "signal_hash", {1: "h1001"})
+    # Patient y: r505 in validation and r7 in train, which is r1002 of the test under another id.
+    sets["train"] = changed(sets["train"], "signal_hash", {7: "h1002"})
+    train, validation = (read_cohort("root", name, "ptbxl_superclass") for name in ("train", "validation"))
+    fitted, chosen_by = apart(train, validation, sets["test"])
+    assert left_out(train, fitted) == {"r1", "r7", "r8"}
+    assert left_out(validation, chosen_by) == {"r501", "r505"}
+    fitted, chosen_by = apart(train, validation, None)
+    assert left_out(train, fitted) == {"r1", "r7", "r8"}
+    assert chosen_by is validation
+    assert apart(train, None, None) == (train, None)
+
+
+def test_where_nothing_is_left_it_is_said(data):
+    sets, _ = data
+    train, validation = (read_cohort("root", name, "ptbxl_superclass") for name in ("train", "validation"))
+    with pytest.raises(ValueError, match=r"all 60 recordings to be chosen by share .* with the test set"):
+        apart(train, validation, sets["validation"])
+    with pytest.raises(ValueError, match=r"all 120 .* fitted on share .* with the validation or test set"):
+        apart(train, validation, sets["train"])
 
 
 def test_equal_patient_names_of_two_sources_are_two_patients(data):

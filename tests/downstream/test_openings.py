@@ -4,13 +4,13 @@ import json
 
 import pytest
 
-from coreecg_jax.downstream.openings import Sealed, open_once, require_sealed
+from coreecg_jax.downstream.openings import FILE, Sealed, open_once, require_sealed
 
 
-def opened(file, run, *, data="ptbxl:fold10", labels="ptbxl_superclass", allow=False):
+def opened(file, run, *, data="ptbxl:fold10", labels="ptbxl_superclass", allow=False, root="root"):
     identity = run if isinstance(run, dict) else {"run": run}
     sealed = Sealed(identity, labels, data)
-    return open_once(file, sealed, predictions="0" * 64, allow_retest=allow)
+    return open_once(file, sealed, root=root, predictions="0" * 64, allow_retest=allow)
 
 
 def test_each_opening_is_a_line(tmp_path):
@@ -67,8 +67,44 @@ def test_what_cannot_be_written_down_is_not_opened(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match=r"the test stays sealed: name another place with --openings"):
         opened(tmp_path / "file" / "log.jsonl", 1)
-    damaged = tmp_path / "log.jsonl"
-    damaged.write_text("{\n")
-    with pytest.raises(ValueError, match="expected JSON lines"):
-        opened(damaged, 1)
-    assert damaged.read_text() == "{\n"
+
+
+def test_blank_lines_and_a_lost_end_of_line_do_no_harm(tmp_path):
+    file = tmp_path / "log.jsonl"
+    opened(file, 1)
+    file.write_text(f"\n{file.read_text().rstrip()}\n  \n{file.read_text().rstrip()}")
+    assert opened(file, 2)[2:4] == (1, 3)
+    assert opened(file, 3)[2:4] == (1, 4)  # each line is whole
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ('{"time": "2026', "Unterminated string"),
+        ('{"time": 1, "identity": {}}', "it lacks test"),
+        ('{"test": "a of b"}', "it lacks time, identity"),
+        ("3", "got int"),
+        ('{"time": 1, "identity": {}, "test": "of nothing"}', "data specification: expected"),
+        ('{"time": 1, "identity": {}, "test": null}', "NoneType"),
+        ('{"time": 1, "identity": 3, "test": "a of b"}', "int"),
+    ],
+)
+def test_a_damaged_line_is_named_and_left(tmp_path, line, why):
+    file = tmp_path / "log.jsonl"
+    opened(file, 1)
+    file.write_text(before := f"\n{file.read_text()}{line}")
+    with pytest.raises(ValueError, match=rf"log\.jsonl, line 3: expected .*{why}.*mend that line alone"):
+        opened(file, 2)
+    with pytest.raises(ValueError, match=r"log\.jsonl, line 3: expected"):
+        require_sealed(file, Sealed({"run": 2}, "ptbxl_superclass", "ptbxl:fold10"), allow_retest=True)
+    assert file.read_text() == before
+
+
+def test_an_opening_names_a_log_that_is_not_the_one_beside_the_data(tmp_path):
+    root = tmp_path / "data"
+    root.mkdir()
+    (tmp_path / "link").symlink_to(root)
+    assert opened(root / FILE, 1, root=root).log == ""
+    assert opened(tmp_path / "link" / FILE, 2, root=root).log == ""
+    for elsewhere in (tmp_path / FILE, root / "fresh.jsonl"):
+        assert opened(elsewhere, 1, root=root)[2:] == (1, 1, "0" * 64, str(elsewhere))

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from coreecg_jax.downstream.overlaps import Windows, same_signals, signal_names
+from coreecg_jax.downstream.overlaps import Windows, joined, same_signals, signal_names
 from coreecg_jax.records import conditioning
 from coreecg_jax.records.databases import simulated
 from coreecg_jax.records.fingerprint import beat_times, fingerprints_of
@@ -100,6 +100,21 @@ def test_one_name_for_all_that_is_one_signal(virtual: Raw) -> None:
     three = [("a", "1", first, 500.0), ("b", "2", 2 * first, 500.0), ("c", "3", other, 500.0)]
     names = signal_names(windows(three)).tolist()
     assert names[0] == names[1] != names[2]
+
+
+def test_parts_that_were_joined_are_compared_as_one(virtual: Raw) -> None:
+    others = windows(virtual[5:12], changes()["250 Hz"], "copy of ")
+    whole, parts = (
+        windows(virtual[:10]),
+        [windows(virtual[:4]), windows(virtual[4:5]), windows(virtual[5:10])],
+    )
+    together = joined(parts)
+    assert same_signals(together, others) == same_signals(whole, others) != []
+    assert same_signals(others, together) == same_signals(others, whole)
+    loaded, expected = together.load([0, 4, 8, 4]), whole.load([0, 4, 8])
+    assert list(loaded) == [0, 4, 8]
+    for number, signal in expected.items():
+        np.testing.assert_array_equal(loaded[number], signal)
 
 
 def test_the_likeness_of_a_shifted_copy_is_that_of_the_slow_way(virtual: Raw) -> None:

@@ -15,8 +15,9 @@ from coreecg_jax.downstream.fits import Fitted, linear, neighbours
 from coreecg_jax.downstream.folds import patient_folds
 from coreecg_jax.downstream.judged import Judged
 from coreecg_jax.downstream.methods import PRETRAINED, RIVAL, SCRATCH, UNTRAINED, Run
+from coreecg_jax.downstream.openings import FILE
+from coreecg_jax.downstream.pretrained_on import Exposure
 from coreecg_jax.downstream.protocol import develop, evaluate, other_sources
-from coreecg_jax.downstream.provenance import Overlap
 from coreecg_jax.downstream.tasks import Task
 from coreecg_jax.downstream.thresholds import best_f1_thresholds
 from coreecg_jax.records.label_sets import CODES
@@ -115,6 +116,17 @@ def test_the_test_is_opened_once_by_a_run(data, seal):
     again = evaluate(TASK, "root", two_methods, Subset(), dataclasses.replace(seal, allow_retest=True))
     assert (again.opening.number_by_run, again.opening.number_by_all) == (2, 3)
     assert "**2 times by this run**" in tables.markdown(results.report(again, []))
+
+
+def test_a_log_that_is_not_beside_the_data_is_said(data, seal, tmp_path):
+    del data
+    elsewhere = results.report(evaluate(TASK, "root", two_methods, Subset(), seal), [])
+    assert f"**Counted in {seal.log}, not in the log beside the data" in tables.markdown(elsewhere)
+    beside = dataclasses.replace(seal, log=tmp_path / FILE)
+    numbers = results.report(evaluate(TASK, tmp_path, two_methods, Subset(), beside), [])
+    assert "Counted in" not in tables.markdown(numbers)
+    before = {name: value for name, value in elsewhere["opening"].items() if name != "log"}
+    assert "Counted in" not in tables.markdown(elsewhere | {"opening": before})
 
 
 def test_development_never_opens_the_test(data, seal):
@@ -242,10 +254,10 @@ def test_the_classes_of_codes_are_those_that_were_fitted(data, seal):
 def test_no_source_is_opened_where_one_of_them_may_not_be(data, seal, monkeypatch):
     del data
     task = Task("made", "ptbxl_superclass", sources=("train", "validation", "test"))
-    seen = {"runs/0": Overlap(3, 3, 3, 0)}
-    never = {"runs/0": Overlap(0, 0, 0, 0)}
+    seen = {"runs/0": Exposure(3, 3, 3, 0)}
+    never = {"runs/0": Exposure()}
     monkeypatch.setattr(
-        protocol, "seen_in_pretraining", lambda encoders, root, asked: seen if len(asked) == 80 else never
+        protocol, "seen_in_pretraining", lambda encoders, root, asked, spec: seen if spec == "test" else never
     )
     with pytest.raises(ValueError, match=r"pretrained on 3 recordings of the test \(test\)"):
         other_sources(task, "root", two_methods, Subset(), seal)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import threading
 
 import pytest
@@ -15,6 +16,7 @@ from coreecg_jax.downstream.tasks import Task
 from launch import evaluating, telling_fits
 from launch.evaluating import Asked, evaluated
 from launch.protocol_settings import protocols_of
+from launch.restored import encoder_of
 
 SOURCES = ("a", "b", "c")
 REPORT = {name: {} for name in ("task", "protocol", "probe", "train", "test", "methods", "scores")}
@@ -127,8 +129,33 @@ def test_a_source_that_is_done_is_written_and_not_opened_again(held_out, tmp_pat
         read_report(file)
     evaluated(asked, [])
     assert opened == ["c"]
-    evaluated(dataclasses.replace(asked, allow_retest=True), [])
-    assert opened == ["c", *SOURCES]
+
+
+def test_with_allow_retest_only_what_was_cut_off_is_asked_again(held_out, capsys):
+    asked, opened, stops = held_out
+    again = dataclasses.replace(asked, allow_retest=True)
+    stops.append("b")
+    with pytest.raises(KeyboardInterrupt):
+        evaluated(asked, [])
+    opened.clear()
+    evaluated(again, [])
+    assert opened == ["c"]
+    evaluated(again, [])
+    assert opened == ["c"]
+    said = r"was there already: a, b, c in .*made_linear\.json; to ask all again, move that file or name"
+    assert re.search(said, capsys.readouterr().out)
+
+
+def test_other_parameters_are_asked_about_every_source(held_out, tmp_path, monkeypatch):
+    asked, opened, _ = held_out
+    before = dataclasses.replace(encoder_of("released"), name=str(tmp_path / "run"), bundle={})
+    about = {name: getattr(before, name) for name in ("name", "pooling", "digest")}
+    monkeypatch.setattr(evaluating, "report", lambda *_, **__: REPORT | {"encoders": [about]})
+    evaluated(asked, [before])
+    evaluated(asked, [before])
+    assert opened == list(SOURCES)
+    evaluated(asked, [dataclasses.replace(before, step=2000, digest="of step 2000")])
+    assert opened == [*SOURCES, *SOURCES]
 
 
 def test_methods_tell_what_they_embed_and_keep_it(held_out, tmp_path, monkeypatch):

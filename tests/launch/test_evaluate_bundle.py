@@ -16,9 +16,11 @@ from made_parameters import made_state
 from configs import tiny
 from configs.downstream import protocols
 from coreecg_jax.downstream import methods
+from coreecg_jax.downstream.division import Subset
 from coreecg_jax.downstream.methods import require_one_configuration
-from coreecg_jax.downstream.pretrained_on import require_unseen, seen_in_pretraining
+from coreecg_jax.downstream.pretrained_on import Exposure, require_unseen, seen_in_pretraining
 from coreecg_jax.downstream.provenance import digest_of_parameters
+from coreecg_jax.downstream.same_run import ALIKE, RUN, identity_of, who
 from coreecg_jax.downstream.tasks import Task
 from coreecg_jax.export.hub import CACHE
 from coreecg_jax.export.loading import RELEASED
@@ -95,6 +97,25 @@ def test_a_bundle_is_the_encoder_of_its_run(run, bundle, tmp_path):
         require_one_configuration([of_bundle, whole])
 
 
+def test_a_bundle_of_a_later_step_is_no_other_run(run, bundle, tmp_path):
+    def identity(encoder):
+        return identity_of([encoder], dataclasses.asdict(Subset()), "linear")
+
+    of_run, of_bundle = encoder_of(str(run)), encoder_of(str(bundle))
+    description, parameters = description_of(str(run), pooling="lead", crops=3)
+    moved = {"fda": parameters["fda"], "network": jax.tree.map(lambda x: x + 1, parameters["network"])}
+    for seed, expected in ((3, ALIKE), (4, None)):
+        training = dataclasses.replace(description.training, step=5, seed=seed)
+        later = dataclasses.replace(description, training=training)
+        write_bundle(tmp_path / str(seed), later, moved, formats=())
+        encoder = encoder_of(str(tmp_path / str(seed)))
+        for before in (of_run, of_bundle):
+            assert who(identity(before), identity(encoder)) == expected
+    assert who(identity(of_run), identity(of_bundle)) == RUN
+    assert identity(of_run)["training"][0]["run"]
+    assert not identity(of_bundle)["training"][0]["run"]
+
+
 def test_a_bundle_of_a_hub_is_the_bundle(bundle, tmp_path, monkeypatch):
     def snapshot_download(repository, *, revision, local_dir, allow_patterns):
         assert (repository, revision) == ("lab/ecg-s", "v1")
@@ -130,21 +151,21 @@ def test_seeds_are_of_one_configuration_and_no_run_is_averaged_with_a_bundle(run
 
 def test_what_its_encoder_saw_is_looked_for_by_the_manifests_it_names(bundle, data, described, tmp_path):
     encoder = encoder_of(str(bundle))
-    seen = seen_in_pretraining([encoder], data, read_recordings(data, "ptbxl:fold8+fold10"))
-    assert seen[str(bundle)]._asdict() | {"alike": 0} == {
-        "recordings": 2, "patients": 2, "signals": 2, "alike": 0, "changed": False,
-    }  # fmt: skip
+    both = "ptbxl:fold8+fold10"
+    seen = seen_in_pretraining([encoder], data, read_recordings(data, both), both)
+    assert seen == {str(bundle): Exposure(2, 2, 2, seen[str(bundle)].alike, named=("ptbxl:fold8",))}
     with pytest.raises(ValueError, match="small was pretrained on 2 recordings of the test"):
-        require_unseen(seen, "ptbxl:fold8+fold10")
+        require_unseen(seen, both)
     description, parameters = described
     unknown = dataclasses.replace(description.training, manifests={})
     write_bundle(tmp_path / "x", dataclasses.replace(description, training=unknown), parameters, formats=())
     nameless = encoder_of(str(tmp_path / "x"))
     assert nameless.data_digests == {"ptbxl": ""}
-    asked = read_recordings(data, "ptbxl:fold10")
-    assert seen_in_pretraining([nameless], data, asked) == {nameless.name: None}  # cannot be told
-    assert seen_in_pretraining([encoder], data, asked)[encoder.name].changed is False
-    found = seen_in_pretraining([nameless], data, read_recordings(data, "ptbxl:fold8"))[nameless.name]
+    asked = read_recordings(data, "ptbxl:fold10"), "ptbxl:fold10"
+    assert seen_in_pretraining([nameless], data, *asked) == {nameless.name: None}  # cannot be told
+    assert seen_in_pretraining([encoder], data, *asked)[encoder.name].changed is False
+    asked = read_recordings(data, "ptbxl:fold8"), "ptbxl:fold8"
+    found = seen_in_pretraining([nameless], data, *asked)[nameless.name]
     assert (found.recordings, found.changed) == (2, True)
 
 
@@ -161,7 +182,8 @@ def test_data_prepared_again_before_the_export_are_not_taken_for_those_of_the_tr
     write_bundle(tmp_path / "bundle", description, parameters, formats=())
     encoder = encoder_of(str(tmp_path / "bundle"))
     for root, changed in ((again, True), (data, False)):
-        seen = seen_in_pretraining([encoder], root, read_recordings(root, "ptbxl:fold10"))
+        recordings = read_recordings(root, "ptbxl:fold10")
+        seen = seen_in_pretraining([encoder], root, recordings, "ptbxl:fold10")
         assert seen[encoder.name].changed is changed
     gone, _ = description_of(str(run), data_root=str(tmp_path / "gone"), **asked)
     assert gone.training.manifests == described[0].training.manifests

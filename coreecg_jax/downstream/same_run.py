@@ -1,0 +1,92 @@
+"""Which evaluations are by one run: of the same parameters, or of two steps of one training.
+
+A run that trains on has other parameters at each step. Were each of them another run, the step could be
+chosen by the test, one first opening after the other.
+"""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from coreecg_jax.downstream.methods import Encoder
+from coreecg_jax.downstream.provenance import digest_of_encoder
+from coreecg_jax.method.network import CoReECG
+from coreecg_jax.training.identity import FREE_ON_RESUME
+
+RUN = "this run"
+ALIKE = "a run that a bundle does not tell from this one (of its network, data and seed, at another step)"
+_LISTED = "checkpoints", "training"  # of an identity, what one in common is enough of
+_NOT_LEARNT = "parent", "name", "dtype"  # of a network: a bundle computes in float32, whatever it learnt in
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of a JSON value, keys in order."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def identity_of(encoders: Sequence[Encoder], subset: Mapping[str, Any], protocol: str) -> dict[str, Any]:
+    """What makes it the same run that opens a test, whatever else was set; JSON."""
+    # Of the encoder too: a bundle of the same run may have left out the rest.
+    checkpoints = {digest for e in encoders for digest in (e.digest, digest_of_encoder(e.pretrained))}
+    return {
+        "checkpoints": sorted(checkpoints),
+        "training": [_training(encoder) for encoder in encoders],
+        "subset": dict(subset),
+        "protocol": protocol,
+    }
+
+
+def who(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
+    """`RUN` or `ALIKE` where two identities are of one run: a checkpoint or a training in common, and the
+    same subset and protocol; else None. Identities of before do not say of which training they are."""
+    ours, theirs = (json.loads(json.dumps(dict(one))) for one in (before, now))  # as a line of the log has it
+    ours.pop("task", None)  # lines of before had the whole task, whose name made another run of it
+    listed = [{name: one.pop(name, []) for name in _LISTED} for one in (ours, theirs)]
+    if ours != theirs:
+        return None
+    one, other = (set(each["checkpoints"]) for each in listed)
+    if one == other or one & other:
+        return RUN
+    found = {_of_one_training(a, b) for a in listed[0]["training"] for b in listed[1]["training"]}
+    return next((relation for relation in (RUN, ALIKE) if relation in found), None)
+
+
+def steps_of(identity: Mapping[str, Any]) -> str:
+    """' at step 500', as far as it is known."""
+    steps = sorted({each["step"] for each in identity.get("training", ())})
+    return f" at step {', '.join(map(str, steps))}" if steps else ""
+
+
+def _training(encoder: Encoder) -> dict[str, Any]:
+    """Of which training it is, but for the step: `run` says all of it, '' of a bundle; `described`, what both
+    a run and its bundles say."""
+    free = {name.removeprefix("config.") for name in FREE_ON_RESUME}
+    learnt = {name: value for name, value in encoder.settings.items() if name not in free}
+    data = {name: known for name, known in encoder.data_digests.items() if known}
+    described = {
+        "method": encoder.settings.get("training.method" if encoder.bundle else "method"),
+        "seed": encoder.seed,
+        "data": [encoder.trained_on, data],
+        "preprocessing": dataclasses.asdict(encoder.preprocessing),
+        "crop_samples": round(encoder.crop_seconds * encoder.preprocessing.sampling_rate),
+        "network": _network(encoder.network),
+    }
+    run = "" if encoder.bundle else digest([learnt, data])
+    return {"run": run, "described": digest(described), "step": encoder.step}
+
+
+def _network(network: CoReECG) -> dict[str, Any]:
+    """What is not the default, so that a field that comes later does not make it another network."""
+    fields = network.__dataclass_fields__.items()
+    values = {name: getattr(network, name) for name, _ in fields if name not in _NOT_LEARNT}
+    return {name: values[name] for name, field in fields if name in values and values[name] != field.default}
+
+
+def _of_one_training(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
+    if before["run"] and now["run"]:
+        return RUN if before["run"] == now["run"] else None
+    # One training has one set of parameters at a step, and these are others.
+    alike = before["described"] == now["described"] and before["step"] != now["step"]
+    return ALIKE if alike else None
