@@ -107,12 +107,28 @@ def marks(numbers: Report) -> list[str]:
             lines.append(
                 f"{name}: the data of that name are not those that it was trained on; it may have seen more."
             )
+    if chosen := _chosen_by_what_is_scored(numbers):
+        lines.append(
+            f"**{', '.join(chosen)}: settings (C, neighbours, epoch) were chosen by the recordings that are "
+            "scored, so scores are too high**, the more the more there was to choose from."
+        )
     if numbers["incomplete_without"]:
         again = " and, as this test was opened, with --allow_retest" if numbers["opening"] else ""
         absent = ", ".join(numbers["incomplete_without"])
         left_out = f"Left out by --beside: launch.evaluate asks for all without that flag{again}."
         lines.append(f"**Incomplete: without {absent}.** {left_out}")
     return lines
+
+
+def _chosen_by_what_is_scored(numbers: Report) -> list[str]:
+    """Methods of a development whose choices no outer folds were kept from (of before, or by validation)."""
+    if numbers["test"] is not None:
+        return []
+    return [
+        name
+        for name, runs in numbers["methods"].items()
+        if any(run.get("validation_macro_auroc") is not None for run in runs)
+    ]
 
 
 def _cohort_text(cohort: Report) -> str:
