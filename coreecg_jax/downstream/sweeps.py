@@ -25,7 +25,7 @@ class Cell(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Of its files."""
+        """Of its files, before what is said of how it was asked."""
         question = self.question.replace(", ", "_").replace(" ", "-")
         return f"{self.row}_{question}_seed{self.seed}_repeat{self.repeat}"
 
@@ -50,14 +50,13 @@ class Line(NamedTuple):
 
 
 def lines(
-    cells: Sequence[Cell], folder: Path, *, method: str, reference: str, beside: Sequence[str] = ()
+    files: Mapping[Cell, Path], *, method: str, reference: str, beside: Sequence[str] = ()
 ) -> list[Line]:
     """A line a row and question, in the order of the cells, then what stands beside the reference row.
 
     Args:
-      cells: all that are wanted.
-      folder: of their results, `<name>.json`, and predictions, `<name>.parquet`. The predictions are written
-        first: a cell without its result was cut off, or could not be scored, and is not there.
+      files: all cells that are wanted -> the JSON of the result. The predictions, `.parquet` beside it, are
+        written first: a cell without its result was cut off, or could not be scored, and is not there.
       method: the method of the results that is compared.
       reference: the row that others are compared with.
       beside: other methods in the results of the reference row; each is a row by its name.
@@ -65,9 +64,9 @@ def lines(
     Raises:
       ValueError: when cells of one question are of other recordings or labels.
     """
-    there = {cell: folder / f"{cell.name}.parquet" for cell in cells}
+    cells = list(files)
     found = {
-        cell: read_predictions(file) for cell, file in there.items() if file.with_suffix(".json").is_file()
+        cell: read_predictions(file.with_suffix(".parquet")) for cell, file in files.items() if file.is_file()
     }
     _require_one_test(found)
     keys = list(dict.fromkeys((cell.row, cell.question) for cell in cells))
