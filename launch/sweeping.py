@@ -10,7 +10,7 @@ import ml_collections
 from coreecg_jax.downstream.methods import BESIDE, PRETRAINED
 from coreecg_jax.downstream.result_files import write_report
 from coreecg_jax.downstream.scores import TooFewRecordings
-from coreecg_jax.downstream.sweeps import Cell, Pretraining, as_csv, lines, markdown
+from coreecg_jax.downstream.sweeps import Cell, Pretraining, as_csv, lines, markdown, notes
 from coreecg_jax.figures.intervals import draw_intervals
 from coreecg_jax.inputs.selection import select
 from coreecg_jax.records.spelling import with_guess
@@ -95,15 +95,15 @@ def _log_length(sweep: Sweep) -> int:
 
 def _write_table(sweep: Sweep) -> str:
     """Markdown, CSV and a picture of what is there."""
-    reference = sweep.table["reference"]
+    reference, files = sweep.table["reference"], sweep.files()
     table = lines(
-        sweep.files(),
+        files,
         method=PRETRAINED,
         reference=reference,
         beside=[BESIDE[name] for name in sweep.table["beside"]],
     )
     spent = {row: _spent(sweep.config(row, 0)) for row in sweep.table["rows"]}
-    text = markdown(table, spent, reference)
+    text = markdown(table, spent, reference, notes(files))
     names = [f"{line.row}: {line.question}" for line in table]
     figure = draw_intervals(names, [line.auroc for line in table], label="macro AUROC, 95 %")
     sweep.workdir.mkdir(parents=True, exist_ok=True)

@@ -145,7 +145,8 @@ def _label_set(cohort: Cohort, min_likelihood: float) -> Report:
 
 def _encoder(encoder: Encoder) -> Report:
     names = "name", "step", "seed", "crop_seconds", "pooling", "trained_on", "digest"
-    return {name: getattr(encoder, name) for name in names} | {"bundle": dict(encoder.bundle)}
+    files = {"bundle": dict(encoder.bundle), "data_digests": dict(encoder.data_digests)}
+    return {name: getattr(encoder, name) for name in names} | files
 
 
 def _digests(evaluation: Evaluation) -> Report:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from coreecg_jax.downstream.openings import times
+from coreecg_jax.downstream.origins import Origin, chosen_by_what_is_scored, differing_origins
 from coreecg_jax.downstream.pretrained_on import shared_text
 from coreecg_jax.downstream.provenance import Overlap
 from coreecg_jax.downstream.result_files import Report
@@ -61,7 +62,8 @@ def transfer_markdown(reports: dict[str, Report | None]) -> str:
     marked = [
         f"{source}: {mark}" for source, numbers in reports.items() if numbers for mark in marks(numbers)
     ]
-    return "\n".join([*lines, "", "  \n".join([note, *marked])])
+    done = [Origin(source, "", 0, source, numbers) for source, numbers in reports.items() if numbers]
+    return "\n".join([*lines, "", "  \n".join([note, *marked, *differing_origins(done)])])
 
 
 def heading(numbers: Report) -> str:
@@ -107,7 +109,7 @@ def marks(numbers: Report) -> list[str]:
             lines.append(
                 f"{name}: the data of that name are not those that it was trained on; it may have seen more."
             )
-    if chosen := _chosen_by_what_is_scored(numbers):
+    if chosen := chosen_by_what_is_scored(numbers):
         lines.append(
             f"**{', '.join(chosen)}: settings (C, neighbours, epoch) were chosen by the recordings that are "
             "scored, so scores are too high**, the more the more there was to choose from."
@@ -118,17 +120,6 @@ def marks(numbers: Report) -> list[str]:
         left_out = f"Left out by --beside: launch.evaluate asks for all without that flag{again}."
         lines.append(f"**Incomplete: without {absent}.** {left_out}")
     return lines
-
-
-def _chosen_by_what_is_scored(numbers: Report) -> list[str]:
-    """Methods of a development whose choices no outer folds were kept from (of before, or by validation)."""
-    if numbers["test"] is not None:
-        return []
-    return [
-        name
-        for name, runs in numbers["methods"].items()
-        if any(run.get("validation_macro_auroc") is not None for run in runs)
-    ]
 
 
 def _cohort_text(cohort: Report) -> str:

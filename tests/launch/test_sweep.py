@@ -131,6 +131,27 @@ def test_cells_of_other_questions_or_recordings_are_refused(sweep):
         run_sweep(sweep)
 
 
+def test_versions_of_the_code_are_told_below_the_table_and_other_data_are_refused(sweep):
+    sweep, _ = sweep
+    assert "version of the code" not in run_sweep(sweep, seeds=[0])
+    for cell, file in sweep.files().items():
+        if file.is_file():
+            digests = {"code": {"digest": cell.row * 8, "commit": ""}, "data": {"train": "a"}}
+            file.write_text(json.dumps({"digests": digests}))
+    said = (
+        "**These results are not of one version of the code**: code fullfull: full; code fda_offf: fda_off."
+    )
+    text = run_sweep(sweep, only=["full"], seeds=[0])
+    assert text.split("\n\n")[1] == said
+    assert (sweep.workdir / "ablation.md").read_text() == text + "\n"
+    other = sweep.files()[next(cell for cell in sweep.files() if (cell.row, cell.seed) == ("fda_off", 0))]
+    other.write_text(json.dumps({"digests": digests | {"data": {"train": "b"}}}))
+    with pytest.raises(
+        ValueError, match=r"cell fda_off_.*: expected the data \(train\) of full_.*, got others"
+    ):
+        run_sweep(sweep)
+
+
 def test_only_too_few_recordings_leave_a_cell_missing(sweep, monkeypatch):
     def refusing(asked, encoders, *, out):
         raise ValueError("opened this test set once before")
