@@ -171,6 +171,7 @@ def evaluated(
         watch=embedded,
     )
     nested = asked.task.test is None and not asked.task.sources
+    nested |= asked.development and not asked.task.validation
     methods = told_methods(methods, tell, nested=nested, embedded=embedded)
     if not asked.task.sources and file.is_file():
         _require_same_question(file, read_report(file), asked, encoders)

@@ -1,7 +1,8 @@
 """Trains and scores every cell of a table, or goes on where it stopped; writes Markdown, CSV and a picture.
 
 python -m launch.sweep --table=ablation --workdir=runs/ablation [--only=full,fda_off] [--seeds=0]
-Tables: configs/ablation/tables.py. Two processes may share a folder when each has rows of its own (--only).
+Tables: configs/ablation/tables.py, or a file of your own (--tables=FILE); a field of it is set by
+--tables.TABLE.FIELD=VALUE. Two processes may share a folder when each has rows of its own (--only).
 """
 
 from collections.abc import Sequence
@@ -12,11 +13,13 @@ from absl import flags
 from configs.ablation import pretraining, tables
 from launch.config_files import define_config_file
 from launch.shell import run_main
-from launch.sweeping import Sweep, run_sweep
+from launch.sweep_cells import Sweep
+from launch.sweep_tables import named_table
+from launch.sweeping import run_sweep
 from launch.writable import require_writable
 
-_TABLES = ("main", "ablation", "low_label", "leads")
-_TABLE = flags.DEFINE_enum("table", None, _TABLES, "Which table.", required=True)
+_TABLE = flags.DEFINE_string("table", None, "Which table: an entry of --tables.", required=True)
+_TABLES = define_config_file("tables", tables.__file__, "The tables.", any_groups=True)
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of runs, cells and tables.", required=True)
 _PRETRAINING = define_config_file("config", pretraining.__file__, "Base and rows of pretraining.")
 _ONLY = flags.DEFINE_list("only", [], "Rows that are run now; all are in the table.")
@@ -30,7 +33,7 @@ def main(argv: Sequence[str]) -> None:
     del argv
     require_writable("--workdir", _WORKDIR.value)
     sweep = Sweep(
-        tables.get_config()[_TABLE.value].to_dict(),
+        named_table(_TABLES.value, _TABLE.value, list(_PRETRAINING.value.rows)),
         _PRETRAINING.value,
         Path(_WORKDIR.value),
         _TABLE.value,

@@ -61,7 +61,7 @@ def told_methods(
     Args:
       make_methods: from the data's preprocessing to what is compared.
       tell: is told a line; from another thread while a stage lasts.
-      nested: whether each run is fitted once a fold from the first time on.
+      nested: whether each run is fitted once a fold, and not once on all.
       embedded: what the methods tell while they embed; it is said of a stage that lasts.
     """
     telling = functools.partial(_stage, tell=tell, embedded=embedded or Embedded())
@@ -95,12 +95,12 @@ def _name(method: str, run: str, number: int, runs: int) -> str:
 
 
 def _told(fit: Fit, name: str, stage_of: Stage, nested: bool) -> Fit:
-    times = 0 if nested else -1  # not nested, it is fitted on all first; then, out of fold, once a fold
+    times = 0
 
     def telling(train: Cohort, validation: Cohort | None) -> Fitted:
         nonlocal times
         times += 1
-        stage = f"{name}: fold {times} of {FOLDS}" if times else name
+        stage = f"{name}: fold {times} of {FOLDS}" if nested else name
         chosen_by = f", chosen by {len(validation)}" if validation is not None else ""
         with stage_of(f"{stage}: fitted on {len(train)} recordings{chosen_by}"):
             fitted = fit(train, validation)

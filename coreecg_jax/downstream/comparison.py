@@ -54,6 +54,7 @@ class Comparison:
     difference: Metrics  # on the same resamples of patients
     without_f1: str  # why F1 is not among the metrics; '' where it is
     other_folds: bool  # patients were dealt to folds otherwise
+    other_data: str  # in what the same recordings differ, or why that cannot be told; '' where they do not
 
 
 def read_pair(files: Sequence[str], methods: Sequence[str] = (PRETRAINED,)) -> tuple[Result, Result]:
@@ -136,6 +137,7 @@ def compared(first: Result, second: Result, *, resamples: int = RESAMPLES, seed:
         difference=difference(ours, theirs),
         without_f1=without_f1,
         other_folds=_other_folds(first, second),
+        other_data=_other_data(first.numbers, second.numbers),
     )
 
 
@@ -156,6 +158,32 @@ def _other_folds(first: Result, second: Result) -> bool:
     ours, theirs = (list(each.predictions.folds[each.method].values()) for each in (first, second))
     pairs = [(one, other) for one in ours for other in theirs if one is not None and other is not None]
     return any(not np.array_equal(one, other) for one, other in pairs)
+
+
+def _other_data(first: Report, second: Report) -> str:
+    """What is to be said where recordings of the same ids and labels are not known to be the same data.
+
+    What was fitted is looked at where task and subset are the same, what is scored where the leads are: else
+    they differ by what is compared.
+    """
+    ours, theirs = (each.get("digests", {}) for each in (first, second))
+    if ours.get("data_rule") != theirs.get("data_rule"):
+        return (
+            "Whether these recordings were prepared alike cannot be told: a result of before has no digest "
+            "of their samples."
+        )
+    scored = next((part for part in ("test", "validation", "train") if first.get(part) is not None), "train")
+    parts = [scored] if first["subset"]["leads"] == second["subset"]["leads"] else []
+    if first["task"] == second["task"] and first["subset"] == second["subset"]:
+        parts = ["train", "validation", "test"]
+    data = [each.get("data", {}) for each in (ours, theirs)]
+    differing = [part for part in parts if data[0].get(part) != data[1].get(part)]
+    if not differing:
+        return ""
+    return (
+        f"The data of the two are not the same ({', '.join(differing)}): recordings of the same names were "
+        "prepared otherwise or anew; that is in the differences, too."
+    )
 
 
 def _metrics(result: Result, counts: np.ndarray, with_f1: bool) -> Metrics:
@@ -220,6 +248,8 @@ def markdown(comparison: Comparison) -> str:
         note += f" No F1: {comparison.without_f1}."
     if comparison.other_folds:
         note += " The folds of the two are not the same: that is in the differences, too."
+    if comparison.other_data:
+        note += f" {comparison.other_data}"
     return "\n\n".join(["  \n".join([*about, size]), "\n".join(macro), "\n".join(classes), note])
 
 

@@ -1,6 +1,5 @@
 """Features are computed once: for each recording as it is, by each frozen representation."""
 
-import hashlib
 import os
 import tempfile
 import warnings
@@ -10,14 +9,16 @@ from pathlib import Path
 import numpy as np
 
 from coreecg_jax.downstream.features import Extract, recording_rows
+from coreecg_jax.downstream.recording_digests import recording_digests
 from coreecg_jax.inputs.reader import Recordings
 
 
 class FeatureStore:
     """An extractor that remembers; on disk too, where it is given a file.
 
-    A recording is known by its source, id, signal, preprocessing and which leads it has, so that subsets of
-    labels, folds and tasks share features, and subsets of leads do not.
+    A recording is known by all that is read of it (`recording_digests`), so that subsets of labels, folds and
+    tasks share features, and subsets of leads, or data that were prepared again, do not. Files of versions
+    that knew recordings by less hold none that is known.
 
     Attributes:
       extract: from recordings to float32 (R, F).
@@ -31,8 +32,7 @@ class FeatureStore:
 
     def __call__(self, recordings: Recordings) -> np.ndarray:
         """float32 (R, F), recordings in the order of first appearance."""
-        owner = recording_rows(recordings)
-        keys = _keys(recordings, owner)
+        owner, keys = recording_rows(recordings), recording_digests(recordings)
         missing = np.array([key not in self._known for key in keys])
         if missing.any():
             new = self.extract(recordings.take(missing[owner]))
@@ -40,22 +40,6 @@ class FeatureStore:
             if self._file:
                 _keep(self._file, self._known)
         return np.stack([self._known[key] for key in keys])
-
-
-def _keys(recordings: Recordings, owner: np.ndarray) -> list[str]:
-    """A name for each of the R recordings that is equal only where all that is read is equal."""
-    hashes = [hashlib.sha256(recordings.preprocessing.to_json().encode()) for _ in range(owner.max() + 1)]
-    for row, number in enumerate(owner.tolist()):
-        about = (
-            recordings.source[row],
-            recordings.recording_id[row],
-            recordings.signal_hash[row],
-            recordings.window[row],
-            recordings.length[row],
-            recordings.available[row].tolist(),
-        )
-        hashes[number].update(repr(about).encode())
-    return [each.hexdigest() for each in hashes]
 
 
 def _read(file: Path) -> dict[str, np.ndarray]:

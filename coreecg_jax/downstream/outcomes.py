@@ -29,19 +29,19 @@ class Outcome(NamedTuple):
 
 
 def developed(run: Run, train: Cohort, validation: Cohort | None) -> Outcome:
-    """On validation, or out of fold in the training set; all methods on the same recordings.
+    """On validation, by which it was chosen; or out of fold in the training set, all on the same folds.
 
-    Out of fold, the F1 thresholds of a fold are chosen on the predictions of the others, whatever the method:
+    Out of fold, what is chosen for a fold is chosen in the others alone, whatever the method: the strength of
+    a probe that was chosen by the predictions that are scored is a best of several, and looked better by
+    that. The F1 thresholds of a fold are chosen on the predictions of the others, whatever the method:
     were one scored where its thresholds were chosen and another not, their F1 would differ by that alone.
     """
-    fitted = run.fit(train, validation)
     if validation is not None:
+        fitted = run.fit(train, validation)
         return outcome(run.name, fitted, fitted.judged)
-    if len(fitted.judged.labels) == len(train):
-        found = outcome(run.name, fitted, fitted.judged)
-    else:
-        found = _nested_outcome(run, train, patient_folds(train.groups, train.labels))
-    return found._replace(thresholds=_thresholds_of_other_folds(found.asked))
+    fold = patient_folds(train.groups, train.labels)
+    found = _nested_outcome(run, train, fold)
+    return found._replace(thresholds=_thresholds_of_other_folds(found.asked, fold))
 
 
 def nested(
@@ -87,9 +87,8 @@ def outcome(name: str, fitted: Fitted, asked: Judged) -> Outcome:
     return Outcome(name, (fitted.chosen,), score, asked, thresholds, judged)
 
 
-def _thresholds_of_other_folds(asked: Judged) -> np.ndarray:
-    """Float (n, C). Where each recording was left out alone there are no folds: patients are dealt anew."""
-    fold = patient_folds(asked.groups, asked.labels) if asked.fold is None else asked.fold
+def _thresholds_of_other_folds(asked: Judged, fold: np.ndarray) -> np.ndarray:
+    """Float (n, C)."""
     thresholds = np.empty(asked.labels.shape)
     for held_out in (fold == number for number in np.unique(fold)):
         thresholds[held_out] = best_f1_thresholds(asked.probabilities[~held_out], asked.labels[~held_out])

@@ -57,8 +57,8 @@ class Evaluation:
 def develop(task: Task, root: Path | str, make_methods: MakeMethods, subset: Subset) -> Evaluation:
     """Scores on validation, or out of fold in the training set: for choosing settings. No test is opened.
 
-    Without a validation set, a method that holds part of the training set out for its choices is fitted once
-    more a fold, so that all methods are scored on the same recordings.
+    Without a validation set, each method is fitted once a fold, and chooses in the other folds (`developed`).
+    With one, it chooses by what it is scored on, and the result says so.
 
     Raises:
       ValueError: when the task has no test split, so that choosing on it would be choosing on its test.

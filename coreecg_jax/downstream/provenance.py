@@ -12,10 +12,14 @@ import numpy as np
 import coreecg_jax
 from coreecg_jax.downstream.features import first_windows
 from coreecg_jax.downstream.overlaps import Windows, names_of, same_signals
+from coreecg_jax.downstream.recording_digests import recording_digests
 from coreecg_jax.downstream.tokens import ENCODER
 from coreecg_jax.inputs.reader import Recordings
 from coreecg_jax.training.identity import commit_of
 
+# What `digest_of_data` is of; another rule needs other words, as digests by equal words alone are compared.
+# Results of before say none: theirs was of ids, raw signals, settings and labels.
+DATA_RULE = "samples, lengths and quality of all windows, settings, patients and labels"
 _CODE = (".py", ".csv")
 _FOLDERS = ("coreecg_jax", "configs", "launch")  # the package, and what is installed beside it
 
@@ -56,13 +60,12 @@ def digest_of_names(names: np.ndarray) -> str:
 
 
 def digest_of_data(recordings: Recordings) -> str:
-    """SHA-256 of what recordings are and how they were prepared: ids, signals, labels, settings."""
+    """SHA-256 of what recordings are and how they were prepared (`DATA_RULE`), whatever their order."""
     firsts = first_windows(recordings)
-    columns = firsts.source, firsts.recording_id, firsts.patient_id, firsts.signal_hash
-    lines = ["\t".join(row) for row in zip(*(column.tolist() for column in columns), strict=True)]
-    labelled = [f"{line}\t{','.join(labels)}" for line, labels in zip(lines, firsts.labels, strict=True)]
-    text = recordings.preprocessing.to_json() + "\n".join(sorted(labelled))
-    return hashlib.sha256(text.encode()).hexdigest()
+    likelihoods = (tuple(map(float, each)) for each in firsts.likelihoods)
+    columns = firsts.patient_id.tolist(), firsts.signal_hash.tolist(), firsts.labels, likelihoods
+    lines = [repr(row) for row in zip(recording_digests(recordings), *columns, strict=True)]
+    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
 
 
 def code() -> dict[str, str]:

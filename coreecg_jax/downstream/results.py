@@ -23,7 +23,7 @@ from coreecg_jax.downstream.outcomes import Outcome
 from coreecg_jax.downstream.pairs import few_pairs
 from coreecg_jax.downstream.predictions import Predictions
 from coreecg_jax.downstream.protocol import Evaluation
-from coreecg_jax.downstream.provenance import code, digest_of_data, digest_of_names
+from coreecg_jax.downstream.provenance import DATA_RULE, code, digest_of_data, digest_of_names
 from coreecg_jax.downstream.result_files import UNSCORED, Report
 from coreecg_jax.downstream.scores import MIN_POSITIVES, scored_classes
 from coreecg_jax.downstream.subsets import has_signal
@@ -159,7 +159,8 @@ def _codes_left_out(cohort: Cohort) -> Report:
 
 def _encoder(encoder: Encoder) -> Report:
     names = "name", "step", "seed", "crop_seconds", "pooling", "trained_on", "digest"
-    return {name: getattr(encoder, name) for name in names} | {"bundle": dict(encoder.bundle)}
+    files = {"bundle": dict(encoder.bundle), "data_digests": dict(encoder.data_digests)}
+    return {name: getattr(encoder, name) for name in names} | files
 
 
 def _digests(evaluation: Evaluation) -> Report:
@@ -168,6 +169,7 @@ def _digests(evaluation: Evaluation) -> Report:
     known = {name: cohort for name, cohort in parts.items() if cohort is not None}
     return {
         "data": {name: digest_of_data(cohort.recordings) for name, cohort in known.items()},
+        "data_rule": DATA_RULE,
         "split": {name: digest_of_names(cohort.recording_ids) for name, cohort in known.items()},
         "code": code(),
     }

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -9,6 +10,12 @@ from typing import NamedTuple
 import numpy as np
 
 from coreecg_jax.downstream.bootstrap import Interval, bootstrap_macro, paired_difference, patient_resamples
+from coreecg_jax.downstream.origins import (
+    Origin,
+    differing_origins,
+    require_one_division,
+    require_one_origin,
+)
 from coreecg_jax.downstream.predictions import Predictions, read_predictions
 from coreecg_jax.downstream.scores import TooFewRecordings
 
@@ -25,7 +32,7 @@ class Cell(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Of its files."""
+        """Of its files, before what is said of how it was asked."""
         question = self.question.replace(", ", "_").replace(" ", "-")
         return f"{self.row}_{question}_seed{self.seed}_repeat{self.repeat}"
 
@@ -50,32 +57,44 @@ class Line(NamedTuple):
 
 
 def lines(
-    cells: Sequence[Cell], folder: Path, *, method: str, reference: str, beside: Sequence[str] = ()
+    files: Mapping[Cell, Path], *, method: str, reference: str, beside: Sequence[str] = ()
 ) -> list[Line]:
     """A line a row and question, in the order of the cells, then what stands beside the reference row.
 
     Args:
-      cells: all that are wanted.
-      folder: of their results, `<name>.json`, and predictions, `<name>.parquet`. The predictions are written
-        first: a cell without its result was cut off, or could not be scored, and is not there.
+      files: all cells that are wanted -> the JSON of the result. The predictions, `.parquet` beside it, are
+        written first: a cell without its result was cut off, or could not be scored, and is not there.
       method: the method of the results that is compared.
       reference: the row that others are compared with.
       beside: other methods in the results of the reference row; each is a row by its name.
 
     Raises:
-      ValueError: when cells of one question are of other recordings or labels.
+      ValueError: when cells of one question are of other recordings or labels, of other data, or out of other
+        folds.
     """
-    there = {cell: folder / f"{cell.name}.parquet" for cell in cells}
+    cells = list(files)
     found = {
-        cell: read_predictions(file) for cell, file in there.items() if file.with_suffix(".json").is_file()
+        cell: read_predictions(file.with_suffix(".parquet")) for cell, file in files.items() if file.is_file()
     }
     _require_one_test(found)
+    results = {cell: _origin(cell, file) for cell, file in files.items() if cell in found}
+    require_one_origin(list(results.values()))
+    require_one_division([(results[cell], predictions) for cell, predictions in found.items()])
     keys = list(dict.fromkeys((cell.row, cell.question) for cell in cells))
-    results = [_line(row, row, question, cells, found, (method, method), reference) for row, question in keys]
+    own = [_line(row, row, question, cells, found, (method, method), reference) for row, question in keys]
     others = [(name, question) for name in beside for row, question in keys if row == reference]
-    return results + [
+    return own + [
         _line(name, reference, question, cells, found, (name, method), reference) for name, question in others
     ]
+
+
+def notes(files: Mapping[Cell, Path]) -> list[str]:
+    """In what the cells that are there differ that is not refused, by row; `files` as of `lines`."""
+    return differing_origins([_origin(cell, file) for cell, file in files.items() if file.is_file()])
+
+
+def _origin(cell: Cell, file: Path) -> Origin:
+    return Origin(cell.row, cell.question, cell.repeat, cell.name, json.loads(file.read_text("utf-8")))
 
 
 def _require_one_test(found: Mapping[Cell, Predictions]) -> None:
@@ -142,13 +161,16 @@ def _counts(predictions: Predictions) -> np.ndarray:
     return patient_resamples(predictions.groups, resamples=RESAMPLES)
 
 
-def markdown(table: Sequence[Line], spent: Mapping[str, Pretraining], reference: str) -> str:
+def markdown(
+    table: Sequence[Line], spent: Mapping[str, Pretraining], reference: str, told: Sequence[str] = ()
+) -> str:
     """The table; what is missing is shown as missing.
 
     Args:
       table: its lines.
       spent: row -> what its pretraining took; none of what stands beside.
       reference: the row that others are compared with.
+      told: sentences below it.
     """
     text = [
         "| row | question | K | steps | recordings seen | cells "
@@ -160,7 +182,7 @@ def markdown(table: Sequence[Line], spent: Mapping[str, Pretraining], reference:
         about = line.row, line.question, *figures, f"{line.cells} of {line.wanted}"
         numbers = _text(line.auroc, ".3f"), _text(line.difference, "+.3f")
         text.append(f"| {' | '.join((*about, *numbers))} |")
-    return "\n".join(text)
+    return "\n".join(text) + ("\n\n" + "  \n".join(told) if told else "")
 
 
 def _text(interval: Interval | None, form: str) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from coreecg_jax.downstream.openings import FILE, times
+from coreecg_jax.downstream.origins import Origin, chosen_by_what_is_scored, differing_origins
 from coreecg_jax.downstream.pretrained_on import BY_NAME, Exposure, shared_text
 from coreecg_jax.downstream.result_files import Report
 from coreecg_jax.downstream.shared_splits import as_specification
@@ -62,7 +63,8 @@ def transfer_markdown(reports: dict[str, Report | None]) -> str:
     marked = [
         f"{source}: {mark}" for source, numbers in reports.items() if numbers for mark in marks(numbers)
     ]
-    return "\n".join([*lines, "", "  \n".join([note, *marked])])
+    done = [Origin(source, "", 0, source, numbers) for source, numbers in reports.items() if numbers]
+    return "\n".join([*lines, "", "  \n".join([note, *marked, *differing_origins(done)])])
 
 
 def heading(numbers: Report) -> str:
@@ -120,6 +122,11 @@ def marks(numbers: Report) -> list[str]:
             )
             continue
         lines += _exposure(name, Exposure(**found))  # results of before lack what is 0 or empty by default
+    if chosen := chosen_by_what_is_scored(numbers):
+        lines.append(
+            f"**{', '.join(chosen)}: settings (C, neighbours, epoch) were chosen by the recordings that are "
+            "scored, so scores are too high**, the more the more there was to choose from."
+        )
     if numbers["incomplete_without"]:
         again = " and, as this test was opened, with --allow_retest" if numbers["opening"] else ""
         absent = ", ".join(numbers["incomplete_without"])

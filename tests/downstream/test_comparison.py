@@ -155,6 +155,37 @@ def test_folds_that_were_dealt_otherwise_are_said(result):
         assert (said in comparison.markdown(compare(result("a", by_four), result("b", change)))) == told
 
 
+RULE = {"data_rule": "samples"}
+DATA = {"train": "a", "test": "b"}
+FEWER = {"leads": ["I", "II"], "fraction": 1.0, "repeat": 0}
+NOT_TOLD = "Whether these recordings were prepared alike cannot be told: a result of before has no digest"
+
+
+@pytest.mark.parametrize(
+    ("digests", "others", "said"),
+    [
+        (RULE | {"data": DATA}, {}, ""),
+        (
+            RULE | {"data": DATA | {"test": "c"}},
+            {},
+            "The data of the two are not the same (test): recordings",
+        ),
+        (RULE | {"data": DATA | {"train": "c"}}, {}, "The data of the two are not the same (train): "),
+        (RULE | {"data": {"train": "c", "test": "b"}}, {"task": {"name": "other"}}, ""),
+        (RULE | {"data": {"train": "c", "test": "d"}}, {"task": {"name": "other"}}, "not the same (test): "),
+        (RULE | {"data": {"train": "c", "test": "d"}}, {"subset": FEWER}, ""),  # leads are what is compared
+        ({"data": {"train": "c", "test": "d"}}, {}, NOT_TOLD),
+        ({}, {}, NOT_TOLD),
+    ],
+)
+def test_data_that_are_not_known_to_be_the_same_are_said(result, digests, others, said):
+    first = result("a", digests=RULE | {"data": DATA})
+    text = comparison.markdown(compare(first, result("b", digests=digests, **others)))
+    assert said in text
+    assert ("The data of the two" in text, NOT_TOLD in text) == ("not the same" in said, said == NOT_TOLD)
+    assert "| AUROC |" in text
+
+
 def of_other_labels(predictions):
     labels = predictions.labels.copy()
     labels[:3, 0] ^= True

@@ -1,5 +1,8 @@
 """A feature is computed once for each recording as it is."""
 
+import dataclasses
+import hashlib
+
 import numpy as np
 import pytest
 from made_cohorts import made_recordings
@@ -35,6 +38,28 @@ def test_other_leads_or_lengths_are_other_recordings(counted):
     recordings, store = made_recordings(3), FeatureStore(extract)
     store(recordings)
     assert store(only_leads(recordings, ["II"]))[:, 0].max() == 0
+    assert asked == [3, 3]
+
+
+def test_recordings_that_were_prepared_again_are_other_recordings(counted):
+    """One raw signal of one length, as where the sampling rate of a folder was corrected."""
+    extract, asked = counted
+    before, store = made_recordings(3), FeatureStore(extract)
+    store(before)
+    again = dataclasses.replace(before, ecg=before.ecg // 2)
+    assert again.signal_hash.tolist() == before.signal_hash.tolist()
+    np.testing.assert_array_equal(store(again), extract(again))
+    assert asked == [3, 3, 3]
+
+
+def test_a_file_of_a_version_that_knew_recordings_by_less_holds_none_that_is_known(counted, tmp_path):
+    """As it was written then: by the hash of the raw signal, without the samples."""
+    extract, asked = counted
+    recordings, file = made_recordings(3), tmp_path / "x.npz"
+    about = ("ptbxl", "r0", "h0", 0, 40, [True] * 12)
+    old = hashlib.sha256(recordings.preprocessing.to_json().encode() + repr(about).encode()).hexdigest()
+    np.savez(file, keys=np.array([old]), features=np.full((1, 12), 7, np.float32))
+    np.testing.assert_array_equal(FeatureStore(extract, file)(recordings), extract(recordings))
     assert asked == [3, 3]
 
 

@@ -46,6 +46,11 @@ def test_each_source_is_asked_about_by_the_others(data, seal):
     moved = reports["train"]["methods"][PRETRAINED][0]["transfer"]
     assert moved["f1"] <= moved["f1_own"]
     assert f"| {moved['f1']:.3f} | {moved['f1_own']:.3f} |" in text
+    assert "version of the code" not in text
+    other = reports["test"]["digests"] | {"code": {"digest": "0" * 64, "commit": ""}}
+    mixed = tables.transfer_markdown(reports | {"test": reports["test"] | {"digests": other}})
+    assert "**These results are not of one version of the code**: code " in mixed
+    assert mixed.endswith("; code 00000000: test.")  # as where the command went on another day
     retest = dataclasses.replace(seal, allow_retest=True)
     again = dict(other_sources(task, "root", two_methods, Subset(), retest))
     text = tables.transfer_markdown(scores(again))

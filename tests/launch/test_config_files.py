@@ -70,6 +70,16 @@ PRETRAIN = ("launch.pretrain", "--workdir=absent")
             "--config.base.model.widht: no such field; did you mean --config.base.model.width?",
         ),
         (
+            SWEEP,
+            "--tables=configs/ablation/table.py",
+            "--tables: configs/ablation/table.py is not there (did you mean configs/ablation/tables.py?); ",
+        ),
+        (
+            SWEEP,
+            "--tables.low_label.developement=True",
+            "--tables.low_label.developement: no such field; did you mean --tables.low_label.development?",
+        ),
+        (
             PREPARE,
             "--config=nothere.py",
             "--config: nothere.py is not there; expected a file such as configs/quality.py",

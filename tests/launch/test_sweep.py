@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +14,8 @@ from coreecg_jax.downstream.methods import BESIDE, PRETRAINED, RIVAL
 from coreecg_jax.downstream.predictions import Predictions, read_predictions, write_predictions
 from coreecg_jax.downstream.scores import TooFewRecordings
 from launch import sweeping
-from launch.sweeping import Sweep, run_sweep
+from launch.sweep_cells import Sweep
+from launch.sweeping import run_sweep
 
 FOLD = np.arange(60) // 2 % 3
 GROUPS, LABELS = np.arange(60) // 2, np.random.default_rng(0).random((60, 2)) < 0.4
@@ -35,7 +37,7 @@ def sweep(tmp_path, monkeypatch):
 
     def evaluated(asked, encoders, *, out):
         row, seed = encoders[0].rsplit("/", 1)[1].rsplit("_", 1)
-        assert asked.development
+        assert asked.development or asked.openings.parent.is_dir()
         done.append(("ask", row, int(seed)))
         names = np.array([f"r{number}" for number in range(60)])
         methods = {PRETRAINED: {"run": predicted(quality[row], int(seed))}}
@@ -112,15 +114,41 @@ def test_cells_of_other_settings_are_refused(sweep):
 def test_cells_of_other_questions_or_recordings_are_refused(sweep):
     sweep, _ = sweep
     run_sweep(sweep, only=["full"], seeds=[0])
-    other = dataclasses.replace(sweep, table=sweep.table | {"protocol": "knn"})
-    with pytest.raises(ValueError, match=r"cells of full, seed 0.*; protocol: 'linear' there, 'knn' asked"):
-        run_sweep(other)
     file = next(sweep.workdir.glob("cells/full*.parquet"))
+    result = file.with_suffix(".json")
+    numbers = json.loads(result.read_text())
+    result.write_text(json.dumps({"asked": numbers["asked"] | {"rival_seeds": [7]}}))
+    with pytest.raises(
+        ValueError, match=r"cells of full, seed 0.*; rival_seeds: \[7\] there, \[0, 1, 2\] ask"
+    ):
+        run_sweep(sweep)
+    result.write_text(json.dumps(numbers))
     cell = read_predictions(file)
     second = file.with_name(file.name.replace("seed0", "seed1"))
     second.with_suffix(".json").write_bytes(file.with_suffix(".json").read_bytes())
     write_predictions(cell._replace(recordings=cell.recordings[::-1]), second)
     with pytest.raises(ValueError, match=r"cell full_.*seed1_repeat0: expected the recordings and labels of"):
+        run_sweep(sweep)
+
+
+def test_versions_of_the_code_are_told_below_the_table_and_other_data_are_refused(sweep):
+    sweep, _ = sweep
+    assert "version of the code" not in run_sweep(sweep, seeds=[0])
+    for cell, file in sweep.files().items():
+        if file.is_file():
+            digests = {"code": {"digest": cell.row * 8, "commit": ""}, "data": {"train": "a"}}
+            file.write_text(json.dumps({"digests": digests}))
+    said = (
+        "**These results are not of one version of the code**: code fullfull: full; code fda_offf: fda_off."
+    )
+    text = run_sweep(sweep, only=["full"], seeds=[0])
+    assert text.split("\n\n")[1] == said
+    assert (sweep.workdir / "ablation.md").read_text() == text + "\n"
+    other = sweep.files()[next(cell for cell in sweep.files() if (cell.row, cell.seed) == ("fda_off", 0))]
+    other.write_text(json.dumps({"digests": digests | {"data": {"train": "b"}}}))
+    with pytest.raises(
+        ValueError, match=r"cell fda_off_.*: expected the data \(train\) of full_.*, got others"
+    ):
         run_sweep(sweep)
 
 
@@ -200,10 +228,89 @@ def test_a_row_that_is_not_there_is_told(sweep):
         run_sweep(sweep[0], seeds=[7])
 
 
+def test_tables_with_and_without_a_test_have_one_folder(sweep, tmp_path):
+    """As `ablation` and `main`, which have rows in common and ask them otherwise."""
+    sweep, done = sweep
+    test = sealed(sweep, tmp_path)
+    test = dataclasses.replace(test, table=test.table | {"beside": ("rival",)}, name="main")
+    run_sweep(sweep, seeds=[0])
+    run_sweep(test)
+    asked = [("ask", "full", 0), ("ask", "fda_off", 0)]
+    assert [each for each in done if each[0] == "ask"] == asked * 2
+    done.clear()
+    for again in (sweep, test):
+        assert run_sweep(again, seeds=[0]).count("missing") == 0
+    assert not done
+    both = [read_predictions(each.files()[cell].with_suffix(".parquet")) for each, cell in pairs(sweep, test)]
+    assert [list(each.methods) for each in both] == [[PRETRAINED], [PRETRAINED, RIVAL]]
+
+
+def pairs(*sweeps):
+    """The cell of the row `full` and seed 0 in each."""
+    return [
+        (sweep, cell) for sweep in sweeps for cell in sweep.files() if (cell.row, cell.seed) == ("full", 0)
+    ]
+
+
+def test_cells_of_before_are_found_by_their_own_table(sweep, tmp_path):
+    """They were named without how they were asked."""
+    sweep, done = sweep
+    test = sealed(sweep, tmp_path)
+    run_sweep(sweep, seeds=[0])
+    for cell, file in sweep.files().items():
+        for each in (file, file.with_suffix(".parquet")):
+            if each.is_file():
+                each.rename(each.with_name(cell.name + each.suffix))
+    done.clear()
+    assert "| full | ptbxl_superclass_two_folds, 12 leads, 1 of labels | 70 | 300 | 9,600 | 1 of 2 |" in (
+        run_sweep(sweep, seeds=[0])
+    )
+    assert not done
+    assert run_sweep(test).count("missing") == 0  # not those cells, nor are they in its way
+    assert done.count(("ask", "full", 0)) == 1
+    before = {"protocol": "development: out of fold in the training set, test not read"}
+    for cell, file in sweep.files().items():  # the first did not say what was asked, but where they scored
+        if file.is_file():
+            file.write_text(json.dumps(before))
+        assert file.is_file() == (cell.seed == 0)
+    for file in test.files().values():
+        file.unlink()
+    assert not any(file.is_file() for file in test.files().values())
+    assert sum(file.is_file() for file in sweep.files().values()) == 2
+
+
+def test_a_table_that_cannot_be_written_leaves_the_one_that_is_there(sweep, monkeypatch):
+    sweep, _ = sweep
+    run_sweep(sweep, only=["full"], seeds=[0])
+    files = {path: path.read_bytes() for path in sweep.workdir.iterdir() if path.is_file()}
+    draw = sweeping.draw_intervals
+
+    def failing(*args, **kwargs):
+        figure = draw(*args, **kwargs)
+        monkeypatch.setattr(figure, "savefig", full_disk)
+        return figure
+
+    def full_disk(file, **kwargs):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(sweeping, "draw_intervals", failing)
+    (sweep.workdir / "cells").rename(sweep.workdir / "others")  # the table would be another
+    with pytest.raises(OSError, match="no space left"):
+        run_sweep(sweep, only=["full"], seeds=[0])
+    assert {path: path.read_bytes() for path in sweep.workdir.iterdir() if path.is_file()} == files
+    assert {path.name for path in sweep.workdir.iterdir() if path.is_dir()} == {"others"}
+
+
 def test_every_table_asks_questions_that_exist():
+    files = {}
     for name, table in tables.get_config().to_dict().items():
-        sweep = Sweep(table, pretraining.get_config(), "unused", name)
-        cells = sweep.cells()
+        sweep = Sweep(table, pretraining.get_config(), Path("unused"), name)
+        cells = [cell for cell, _ in sweep.asked()]
         assert len(set(cells)) == len(cells) > 0
+        files[name] = set(sweep.files().values())
+        assert len(files[name]) == len(cells)
         for row in table["rows"]:
             assert sweep.config(row, 2).seed == 2
+    assert not files["ablation"] & (files["main"] | files["low_label"] | files["leads"])
+    # All recordings, leads and labels: one question of three tables, and one opening of the test.
+    assert len(files["main"] & files["low_label"] & files["leads"]) == 12
