@@ -30,6 +30,14 @@ def get_config() -> ml_collections.ConfigDict:
         "development": True,
         **(common | {"beside": ()}),
     }
+    # Where pretraining tells most, and the rows differ most (docs/results.md); no test is opened either.
+    config.low_label_development = {
+        "rows": tuple(pretraining.ROWS),
+        "tasks": ("ptbxl_superclass_two_folds",),
+        "subsets": tuple({**_WHOLE, "fraction": f, "repeats": 3} for f in (0.05, 0.1, 0.25)),
+        "development": True,
+        **(common | {"beside": ("untrained", "rival")}),
+    }
     config.main = {
         "rows": _RIVALS,
         "tasks": ("ptbxl_superclass_two_folds", "simulated_conditions"),

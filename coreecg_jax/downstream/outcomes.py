@@ -28,8 +28,19 @@ class Outcome(NamedTuple):
     fitted: tuple[int, ...] = ()  # recordings that each outer fold was fitted on; empty if not nested
 
 
-def developed(run: Run, train: Cohort, validation: Cohort | None) -> Outcome:
+def developed(
+    run: Run,
+    train: Cohort,
+    validation: Cohort | None,
+    part: Callable[[Cohort], Cohort] = lambda fitted: fitted,
+) -> Outcome:
     """On validation, by which it was chosen; or out of fold in the training set, all on the same folds.
+
+    Args:
+      run: what is developed.
+      train: what is fitted, and scored out of fold where there is no validation.
+      validation: what it is chosen by, and scored.
+      part: out of fold, of the recordings of the other folds, those that are fitted.
 
     Out of fold, what is chosen for a fold is chosen in the others alone, whatever the method: the strength of
     a probe that was chosen by the predictions that are scored is a best of several, and looked better by
@@ -40,7 +51,7 @@ def developed(run: Run, train: Cohort, validation: Cohort | None) -> Outcome:
         fitted = run.fit(train, validation)
         return outcome(run.name, fitted, fitted.judged)
     fold = patient_folds(train.groups, train.labels)
-    found = _nested_outcome(run, train, fold)
+    found = _nested_outcome(run, train, fold, part)
     return found._replace(thresholds=_thresholds_of_other_folds(found.asked, fold))
 
 

@@ -57,7 +57,8 @@ class Evaluation:
 def develop(task: Task, root: Path | str, make_methods: MakeMethods, subset: Subset) -> Evaluation:
     """Scores on validation, or out of fold in the training set: for choosing settings. No test is opened.
 
-    Without a validation set, each method is fitted once a fold, and chooses in the other folds (`developed`).
+    Without a validation set, each method is fitted once a fold, and chooses in the other folds (`developed`);
+    a fraction of the labels is one of the other folds', so that all recordings are scored whatever it is.
     With one, it chooses by what it is scored on, and the result says so.
 
     Raises:
@@ -68,10 +69,11 @@ def develop(task: Task, root: Path | str, make_methods: MakeMethods, subset: Sub
             f"{task.name}: has no test split, all of it is test; choose settings on a task that has one"
         )
     require_label_set(root, task)
-    train, validation = divided(root, task, subset, None)
+    train, validation = divided(root, task, subset, None, None if task.validation else with_leads)
     preprocessing = train.recordings.preprocessing
+    part = functools.partial(fitted_part, subset=subset)
     methods = {
-        name: tuple(developed(run, train, validation) for run in runs)
+        name: tuple(developed(run, train, validation, part) for run in runs)
         for name, runs in make_methods(preprocessing).items()
     }
     return Evaluation(task, subset, preprocessing, train, validation, None, methods, None, {})

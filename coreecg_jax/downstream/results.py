@@ -128,9 +128,8 @@ def _cohort(cohort: Cohort) -> Report:
 
 def _sizes_fitted(evaluation: Evaluation) -> Report:
     """Where nested: recordings that each outer fold was fitted and chosen by, the same for all methods."""
-    if evaluation.test is None or evaluation.task.test is not None:
-        return {}
-    return {"fitted": list(next(iter(evaluation.methods.values()))[0].fitted)}
+    fitted = next(iter(evaluation.methods.values()))[0].fitted
+    return {"fitted": list(fitted)} if fitted else {}
 
 
 def _label_set(cohort: Cohort, min_likelihood: float) -> Report:

@@ -70,8 +70,8 @@ def test_a_file_of_ones_own_and_its_fields_are_taken(tmp_path: Path) -> None:
     own = f"--tables={tmp_path}/own.py"
     result = launched(*SWEEP, own, "--table=mime")
     assert result.stderr == (
-        "error: --table: expected one of ablation, leads, low_label, main, mine, got 'mime' (did you mean "
-        "mine?)\n"
+        "error: --table: expected one of ablation, leads, low_label, low_label_development, main, mine, got "
+        "'mime' (did you mean mine?)\n"
     )
     assert result.returncode == 2
     seeds = "--table=mine", "--tables.mine.seeds=(4,5)", "--seeds=3"
