@@ -3,7 +3,6 @@
 import csv
 import dataclasses
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -299,18 +298,3 @@ def test_a_table_that_cannot_be_written_leaves_the_one_that_is_there(sweep, monk
         run_sweep(sweep, only=["full"], seeds=[0])
     assert {path: path.read_bytes() for path in sweep.workdir.iterdir() if path.is_file()} == files
     assert {path.name for path in sweep.workdir.iterdir() if path.is_dir()} == {"others"}
-
-
-def test_every_table_asks_questions_that_exist():
-    files = {}
-    for name, table in tables.get_config().to_dict().items():
-        sweep = Sweep(table, pretraining.get_config(), Path("unused"), name)
-        cells = [cell for cell, _ in sweep.asked()]
-        assert len(set(cells)) == len(cells) > 0
-        files[name] = set(sweep.files().values())
-        assert len(files[name]) == len(cells)
-        for row in table["rows"]:
-            assert sweep.config(row, 2).seed == 2
-    assert not files["ablation"] & (files["main"] | files["low_label"] | files["leads"])
-    # All recordings, leads and labels: one question of three tables, and one opening of the test.
-    assert len(files["main"] & files["low_label"] & files["leads"]) == 12

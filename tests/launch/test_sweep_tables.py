@@ -7,6 +7,7 @@ import pytest
 from made_launches import launched
 
 from configs.ablation import pretraining, tables
+from launch.sweep_cells import Sweep
 from launch.sweep_tables import named_table
 
 SWEEP = "launch.sweep", "--workdir=absent"
@@ -82,3 +83,18 @@ def test_a_file_of_ones_own_and_its_fields_are_taken(tmp_path: Path) -> None:
         "low_label.beside: expected some of untrained, scratch, rival, got 'rivale' (did you mean rival?)"
         in (launched(*SWEEP, *lone).stderr)
     )
+
+
+def test_every_table_asks_questions_that_exist():
+    files = {}
+    for name, table in tables.get_config().to_dict().items():
+        sweep = Sweep(table, pretraining.get_config(), Path("unused"), name)
+        cells = [cell for cell, _ in sweep.asked()]
+        assert len(set(cells)) == len(cells) > 0
+        files[name] = set(sweep.files().values())
+        assert len(files[name]) == len(cells)
+        for row in table["rows"]:
+            assert sweep.config(row, 2).seed == 2
+    assert not files["ablation"] & (files["main"] | files["low_label"] | files["leads"])
+    # All recordings, leads and labels: one question of three tables, and one opening of the test.
+    assert len(files["main"] & files["low_label"] & files["leads"]) == 12
