@@ -16,6 +16,7 @@ from absl import flags
 
 from configs import base
 from coreecg_jax.training.estimate import estimate
+from coreecg_jax.training.interruption import ends_at_once
 from coreecg_jax.training.loop import train
 from coreecg_jax.training.processes import is_first, join, own_status, sharing
 from launch import devices
@@ -83,5 +84,5 @@ def _named() -> tuple[str | None, int | None, int | None]:
 
 if __name__ == "__main__":
     flags.mark_flag_as_required("config")
-    with own_status():
+    with own_status(), ends_at_once():
         run_main(main, cache_folder=cache_folder)

@@ -89,6 +89,7 @@ def train(
             Journal(workdir, resume_step=number) if is_first() else Unwritten() as journal,
             _progress(number, config) as progress,
             Interruption() as interruption,
+            checkpoints.all_written(),  # before a signal acts again as it would have
         ):
             watch = Watch(validator, others, pictures, journal, checkpoints, interruption)
             if owed:

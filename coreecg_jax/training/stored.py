@@ -75,6 +75,12 @@ class Stored:
         """Of the complete checkpoints, the newest first."""
         return sorted(self._manager.all_steps(), reverse=True)
 
+    def written(self) -> list[int]:
+        """The same as they are on disk: after a save that failed Orbax may still count its step."""
+        return sorted(
+            (int(path.name) for path in self._folder.glob("*") if path.name.isdecimal()), reverse=True
+        )
+
     def path(self, step: int) -> Path:
         """The folder of a checkpoint."""
         return self._folder / str(step)

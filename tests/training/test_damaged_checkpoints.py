@@ -183,6 +183,7 @@ from made_runs import PREPROCESSING, small_state, tiny_config
 from coreecg_jax.records.schema import OtherSettings
 from coreecg_jax.training.checkpoints import Checkpoints
 from coreecg_jax.training.experiment import resolved
+from coreecg_jax.training.interruption import Stopped
 from launch.shell import run_main
 
 def other_numbers(leaf):
@@ -191,12 +192,15 @@ def other_numbers(leaf):
     return jax.device_put(np.asarray(noise if leaf.dtype == "float32" else 2, leaf.dtype))
 
 state = jax.tree.map(other_numbers, small_state())
-folder = Path(sys.argv[1])
+folder, stops = Path(sys.argv[1]), sys.argv[3:]
 sys.argv[1:] = []
 
 def main(argv):
     with Checkpoints(folder, resolved(tiny_config()), PREPROCESSING) as checkpoints:
-        checkpoints.save_last(state)
+        with checkpoints.all_written():
+            checkpoints.save_last(state)
+            if stops:
+                raise Stopped("stopped; the same command goes on", 15)
     print("saved")
 
 run_main(main)
@@ -209,11 +213,13 @@ def test_a_full_disk_is_one_sentence_and_leaves_the_checkpoint_before(small_disk
     (small_disk / "ballast").write_bytes(bytes(shutil.disk_usage(small_disk).free - 100_000))
     tests = str(Path(__file__).parent)
     command = [sys.executable, "-c", SAVE, str(small_disk), tests]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (result.returncode, result.stdout) == (2, "")
-    # A thread of TensorStore that was writing may print a traceback of its own as the process ends.
-    assert result.stderr.count("error: no space left on the disk of ") == 1
-    assert load_parameters(small_disk).step == 1
+    for stops in ([], ["stops"]):
+        result = subprocess.run([*command, *stops], capture_output=True, text=True, check=False)
+        assert (result.returncode, result.stdout) == (2, "")
+        # A thread of TensorStore that was writing may print a traceback of its own as the process ends.
+        assert result.stderr.count("could not be written; the last whole one is of step 1\n") == 1
+        assert result.stderr.count("error: no space left on the disk of ") == 1
+        assert load_parameters(small_disk).step == 1
     (small_disk / "ballast").unlink()
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (result.returncode, result.stdout) == (0, "saved\n")

@@ -2,6 +2,7 @@ import gc
 import json
 import os
 import signal
+import time
 import weakref
 
 import jax
@@ -11,7 +12,7 @@ from made_kills import run_and_kill
 from made_runs import assert_same
 from made_runs import validating_config as config_of
 
-from coreecg_jax.training import feeds, loop, validation
+from coreecg_jax.training import feeds, loop, stored, validation
 from coreecg_jax.training.checkpoints import load_parameters
 from coreecg_jax.training.interruption import Stopped
 from coreecg_jax.training.journal import METRICS_FILE, read_metrics
@@ -164,6 +165,29 @@ def test_a_validation_that_is_made_up_for_and_stopped_again_is_still_owed(root, 
     assert int(train(config, tmp_path).step) == steps
     watched = [row["step"] for row in read_metrics(tmp_path) if "validation/loss" in row]
     assert watched == list(range(2, steps + 1, 2))
+
+
+def test_a_signal_while_the_last_state_is_written_does_not_end_the_run_before_it_is(
+    root, tmp_path, monkeypatch
+):
+    finalize, acted = stored._Manager._finalize, []
+
+    def signalled(self, step, *rest):
+        time.sleep(0.5)  # until nothing is left to do but to wait for this
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.2)
+        finalize(self, step, *rest)
+
+    monkeypatch.setattr(stored._Manager, "_finalize", signalled)
+    monkeypatch.setattr(loop, "_validator", lambda *_: lambda *_: {"loss": float("nan")})  # no best
+    monkeypatch.setattr(loop, "_feed_from", lambda *_: lambda *_: InstantFeed())
+    before = signal.signal(signal.SIGTERM, lambda *_: acted.append("at once"))
+    try:
+        train(config_of(root, {"run.steps": 1, "optimizer.warmup_steps": 0}), tmp_path)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert acted == []
+    assert load_parameters(tmp_path).step == 1
 
 
 def test_what_a_run_starts_with_is_not_held_beside_its_state(root, tmp_path, monkeypatch):
