@@ -12,13 +12,12 @@ import sys
 from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 import jax
 import ml_collections
 
 from coreecg_jax.records.schema import Preprocessing
-from coreecg_jax.training.checksum import path_of
 from coreecg_jax.training.identity import (
     changed_code,
     describe,
@@ -29,7 +28,7 @@ from coreecg_jax.training.identity import (
 from coreecg_jax.training.interruption import Stopped
 from coreecg_jax.training.processes import as_first, is_first, sharing
 from coreecg_jax.training.state import Parameters, TrainState
-from coreecg_jax.training.stored import Damaged, Stored, shaped
+from coreecg_jax.training.stored import Damaged, Stored, kinds, shaped
 
 Read = TypeVar("Read")
 
@@ -136,7 +135,10 @@ class Checkpoints:
             self._last.save(int(state.step), state, self._about)
 
     def save_if_best(self, state: TrainState, validation_loss: float) -> bool:
-        """Saves the state when its validation loss is lower than any before; says whether it was."""
+        """Saves the state when its validation loss is lower than any before; says whether it was.
+
+        Of a step that was saved as the last before, it is on disk when this returns.
+        """
         if self._best_loss is None:
             self._best_loss = self._loss_of_best()
         # A run resumed from before its best step meets that step again: it is there already. All save or none
@@ -144,8 +146,11 @@ class Checkpoints:
         if not as_first(validation_loss < self._best_loss):
             return False
         self._best_loss = validation_loss
+        step = int(state.step)
         with self._failure_told():
-            self._best.save(int(state.step), state, self._about | {"validation_loss": validation_loss})
+            self._best.save(step, state, self._about | {"validation_loss": validation_loss})
+            if step in self._last.steps():  # a validation made up for: as in `save_last`
+                self._best.wait()
         return True
 
     def require_written(self) -> None:
@@ -188,7 +193,7 @@ class Checkpoints:
     def _restored(self, fresh: TrainState, step: int) -> TrainState:
         about = self._last.about(step)
         require_same_run(about, self._about, str(self._workdir))
-        require_same_arrays(_kinds(self._last.shapes(step)), _kinds(fresh), str(self._last.path(step)))
+        require_same_arrays(kinds(self._last.shapes(step)), kinds(fresh), str(self._last.path(step)))
         state = self._last.state(step, shaped(fresh))
         if changes := changed_code(about, self._about):
             _tell(f"step {step} is of other code ({changes}): what follows may differ in its last bits")
@@ -282,12 +287,6 @@ def _set_aside(stored: Stored, step: int) -> str:
 def _tell(message: str) -> None:
     if is_first():
         sys.stderr.write(f"warning: {message}\n")
-
-
-def _kinds(tree: Any) -> dict[str, str]:
-    """'float32[8,3]' of each array by its path."""
-    flat = jax.tree_util.tree_leaves_with_path(tree)
-    return {path_of(path): f"{leaf.dtype}[{','.join(map(str, leaf.shape))}]" for path, leaf in flat}
 
 
 def _folder(workdir: Path | str, which: str) -> Path:

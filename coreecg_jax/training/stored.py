@@ -15,7 +15,7 @@ import jax
 import orbax.checkpoint as ocp
 
 from coreecg_jax.training import processes
-from coreecg_jax.training.checksum import checksums, on_host
+from coreecg_jax.training.checksum import checksums, on_host, path_of
 
 KEPT = 2  # where the newer is damaged, the older is used
 SET_ASIDE = "set_aside"
@@ -222,3 +222,9 @@ def shaped(tree: Any, sharding: jax.sharding.Sharding | None = None) -> Any:
     return jax.tree.map(
         lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding or x.sharding), tree
     )
+
+
+def kinds(tree: Any) -> dict[str, str]:
+    """'float32[8,3]' of each array by its path."""
+    flat = jax.tree_util.tree_leaves_with_path(tree)
+    return {path_of(path): f"{leaf.dtype}[{','.join(map(str, leaf.shape))}]" for path, leaf in flat}

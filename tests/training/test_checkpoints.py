@@ -1,9 +1,11 @@
 """What is saved comes back, on other devices too."""
 
 import errno
+import time
 
 import jax
 import numpy as np
+import orbax.checkpoint as ocp
 import pytest
 from made_runs import PREPROCESSING, assert_same, placement_of, tiny_experiment
 from made_states import CONFIG, DATA, at_step
@@ -52,6 +54,22 @@ def test_the_best_is_that_of_the_lowest_loss_across_starts(tmp_path, fresh):
     loaded = load_parameters(tmp_path, "best")
     assert loaded.step == 6
     assert_same(loaded.parameters, at_step(fresh, 6).parameters)
+
+
+def test_the_best_of_a_step_that_is_the_last_already_is_on_disk_at_once(tmp_path, fresh, monkeypatch):
+    """A validation made up for: killed after it, the run would go on without a look for that best."""
+    finalize = ocp.StandardCheckpointHandler.finalize
+
+    def slowly(self, *args):
+        time.sleep(0.3)
+        finalize(self, *args)
+
+    with Checkpoints(tmp_path, CONFIG, PREPROCESSING) as checkpoints:
+        checkpoints.save_last(at_step(fresh, 3))
+    monkeypatch.setattr(ocp.StandardCheckpointHandler, "finalize", slowly)
+    with Checkpoints(tmp_path, CONFIG, PREPROCESSING) as checkpoints:
+        assert checkpoints.save_if_best(at_step(fresh, 3), 1.0)
+        assert load_parameters(tmp_path, "best").step == 3
 
 
 def test_whether_it_is_the_best_is_as_the_first_process_says(tmp_path, fresh, monkeypatch):
