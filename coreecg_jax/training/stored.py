@@ -5,9 +5,10 @@ in a thread of its own. It does not notice flipped bits, so each array carries a
 """
 
 import contextlib
+import json
 import os
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -129,9 +130,8 @@ class Stored:
         wrong = [
             name for name, number in checksums(state).items() if expected and expected.get(name) != number
         ]
-        if wrong:
-            more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
-            raise self._damaged(step, f"has a wrong checksum of {wrong[0]}{more}: it is damaged")
+        if found := _told_by_all(wrong, together=self._together):
+            raise self._damaged(step, f"has a wrong checksum of {found}: it is damaged")
         return state
 
     def set_aside(self, step: int) -> Path:
@@ -175,6 +175,21 @@ class Stored:
 
     def _damaged(self, step: int, what: str) -> Damaged:
         return Damaged(f"{self.path(step)} {what}; copy the run again, or train in another --workdir")
+
+
+def _told_by_all(wrong: Sequence[str], *, together: bool) -> str:
+    """Which arrays have a wrong checksum, and in which processes where not in all; '' where none has.
+
+    Of an array that each process reads for itself one may read it wrong alone; all must set the checkpoint
+    aside, or none.
+    """
+    said = [json.loads(text) for text in processes.texts(json.dumps(wrong))] if together else [wrong]
+    names = list(dict.fromkeys(name for one in said for name in one))
+    if not names:
+        return ""
+    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    where = ", ".join(str(number) for number, one in enumerate(said) if one)
+    return f"{names[0]}{more}" + ("" if all(said) else f" in process {where}")
 
 
 def is_seen(
