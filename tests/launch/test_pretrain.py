@@ -1,6 +1,8 @@
 """The launcher: a run from the command line, and mistakes that are told in one sentence."""
 
+import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -64,4 +66,35 @@ def test_mistakes_are_one_sentence(data: Path, tmp_path: Path, flag: str, messag
     assert message in result.stderr
     assert "Traceback" not in result.stderr
     assert result.returncode == 2
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_data_that_one_process_does_not_find_end_both_with_the_same_sentence(
+    data: Path, tmp_path: Path
+) -> None:
+    """The one without says it, and the other, which went on, was aborted half a minute later with 134."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    flags = "--config=configs/tiny.py", f"--workdir={tmp_path / 'run'}", "--num_processes=2"
+    started = [
+        subprocess.Popen(
+            [
+                sys.executable,
+                *("-m", "launch.pretrain", *flags, f"--config.data.root={root}"),
+                *(f"--coordinator_address=localhost:{port}", f"--process_id={number}"),
+            ],
+            cwd=Path(__file__).parents[2],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for number, root in enumerate((data, tmp_path / "none"))
+    ]
+    said = [process.communicate(timeout=300)[1] for process in started]
+    assert [process.returncode for process in started] == [2, 2]
+    first, second = ([line for line in text.splitlines() if line.startswith("error: ")] for text in said)
+    assert first == second
+    assert str(tmp_path / "none") in first[0]
     assert not (tmp_path / "run").exists()
