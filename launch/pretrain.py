@@ -16,12 +16,13 @@ from absl import flags
 
 from configs import base
 from coreecg_jax.training.estimate import estimate
+from coreecg_jax.training.interruption import ends_at_once
 from coreecg_jax.training.loop import train
 from coreecg_jax.training.processes import is_first, join, own_status, sharing
 from launch import devices
 from launch.config_files import define_config_file
 from launch.shell import run_main
-from launch.watching import evaluators, pictures
+from launch.watching import watched
 from launch.writable import require_writable
 
 _CONFIG = define_config_file("config", base.__file__, "A file of configs/.", is_default=False)
@@ -50,7 +51,7 @@ def main(argv: Sequence[str]) -> None:
         print(computes_on, flush=True)
     # Before data are read, which may take minutes; where one process cannot write, all end with its words.
     sharing().each(lambda: require_writable("--workdir", _WORKDIR.value))
-    state = train(config, _WORKDIR.value, evaluators(config), pictures(config))
+    state = train(config, _WORKDIR.value, *watched(config, sharing()))
     if not is_first():
         return
     print(f"step {int(state.step)} of {config.run.steps} done: {_WORKDIR.value}")
@@ -83,5 +84,5 @@ def _named() -> tuple[str | None, int | None, int | None]:
 
 if __name__ == "__main__":
     flags.mark_flag_as_required("config")
-    with own_status():
+    with own_status(), ends_at_once():
         run_main(main, cache_folder=cache_folder)

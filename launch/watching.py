@@ -11,6 +11,7 @@ from coreecg_jax.downstream.examples import example_of
 from coreecg_jax.downstream.neighbours import neighbour_score
 from coreecg_jax.figures.ecg_paper import Trace, draw_ecg
 from coreecg_jax.inputs.reader import Recordings, read_recordings
+from coreecg_jax.inputs.together import ALONE, Processes
 from coreecg_jax.method.objective import Objective
 from coreecg_jax.records.leads import LEADS
 from coreecg_jax.training.experiment import build, network_of, resolved
@@ -18,6 +19,18 @@ from coreecg_jax.training.state import Parameters
 from coreecg_jax.training.validation import Evaluator
 from coreecg_jax.training.watching import Draw
 from launch.known_tasks import known_tasks
+
+
+def watched(
+    config: ml_collections.ConfigDict, processes: Processes = ALONE
+) -> tuple[Mapping[str, Evaluator], Mapping[str, Draw]]:
+    """`evaluators` and `pictures`; each process reads by itself what they are made of.
+
+    Raises:
+      FileNotFoundError, OSError, ValueError: when data are missing or damaged, or there is no such task; in
+        all processes with the same words, whichever of them it concerns.
+    """
+    return processes.each(lambda: (evaluators(config), pictures(config)))
 
 
 def evaluators(config: ml_collections.ConfigDict) -> Mapping[str, Evaluator]:

@@ -9,16 +9,19 @@ import dataclasses
 import functools
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 import jax
 import ml_collections
 
 from coreecg_jax.records.schema import Preprocessing
+<<<<<<< HEAD
 from coreecg_jax.training.array_paths import path_of
+=======
+>>>>>>> stops
 from coreecg_jax.training.identity import (
     changed_code,
     describe,
@@ -26,9 +29,10 @@ from coreecg_jax.training.identity import (
     require_same_everywhere,
     require_same_run,
 )
+from coreecg_jax.training.interruption import Stopped
 from coreecg_jax.training.processes import as_first, is_first, sharing
 from coreecg_jax.training.state import Parameters, TrainState
-from coreecg_jax.training.stored import Damaged, Stored, shaped
+from coreecg_jax.training.stored import Damaged, Stored, kinds, shaped
 
 Read = TypeVar("Read")
 
@@ -73,6 +77,7 @@ class Checkpoints:
         require_same_everywhere(self._about)
         self._last, self._best = (Stored(_folder(workdir, which), writes=True) for which in ("last", "best"))
         self._best_loss: float | None = None  # not looked for yet
+        self._told = False  # that a save failed
 
     def __enter__(self) -> Self:
         return self
@@ -80,10 +85,28 @@ class Checkpoints:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        if error and not isinstance(error, Exception):
+            return  # a Ctrl-C that is not held back: nothing is waited for
+        # What is raised already says why the run ends, and that a save failed too is told beside it; but that
+        # a run stopped says that its state is saved.
+        silent = error is not None and not isinstance(error, Stopped)
         for stored in (self._best, self._last):
-            # What is raised already says why the run ends; what cannot be written now is not seen later.
-            with contextlib.suppress(Exception) if error else contextlib.nullcontext():
+            with contextlib.suppress(Exception) if silent else contextlib.nullcontext(), self._failure_told():
                 stored.close()
+
+    @contextlib.contextmanager
+    def all_written(self) -> Generator[None]:
+        """Around what saves: at its end, and where the run is asked to stop, all is on disk.
+
+        Raises:
+          OSError and others: when it cannot be written, in place of Stopped, which says that it is.
+        """
+        try:
+            yield
+        except Stopped:
+            self._wait()
+            raise
+        self._wait()
 
     def restore_last(self, fresh: TrainState) -> TrainState:
         """The newest whole state of the run in the shardings of `fresh`, or `fresh` where there is none.
@@ -109,12 +132,17 @@ class Checkpoints:
         Raises:
           OSError and others: when this or an earlier save failed, as on a full disk.
         """
-        # Nothing is seen of a step before its best: a run that goes on from it would not look for that again.
-        self._best.wait()
-        self._last.save(int(state.step), state, self._about)
+        with self._failure_told():
+            # Nothing is seen of a step before its best: a run that goes on from it would not look for that
+            # again.
+            self._best.wait()
+            self._last.save(int(state.step), state, self._about)
 
     def save_if_best(self, state: TrainState, validation_loss: float) -> bool:
-        """Saves the state when its validation loss is lower than any before; says whether it was."""
+        """Saves the state when its validation loss is lower than any before; says whether it was.
+
+        Of a step that was saved as the last before, it is on disk when this returns.
+        """
         if self._best_loss is None:
             self._best_loss = self._loss_of_best()
         # A run resumed from before its best step meets that step again: it is there already. All save or none
@@ -122,13 +150,37 @@ class Checkpoints:
         if not as_first(validation_loss < self._best_loss):
             return False
         self._best_loss = validation_loss
-        self._best.save(int(state.step), state, self._about | {"validation_loss": validation_loss})
+        step = int(state.step)
+        with self._failure_told():
+            self._best.save(step, state, self._about | {"validation_loss": validation_loss})
+            if step in self._last.steps():  # a validation made up for: as in `save_last`
+                self._best.wait()
         return True
 
     def require_written(self) -> None:
         """Raises what went wrong so far while a checkpoint was written in the background."""
-        for stored in (self._last, self._best):
-            stored.require_written()
+        with self._failure_told():
+            for stored in (self._last, self._best):
+                stored.require_written()
+
+    def _wait(self) -> None:
+        with self._failure_told():
+            for stored in (self._best, self._last):
+                stored.wait()
+
+    @contextlib.contextmanager
+    def _failure_told(self) -> Generator[None]:
+        """Says, once, from where a run goes on of which a checkpoint could not be written."""
+        try:
+            yield
+        except Exception:
+            if not self._told:
+                self._told = True
+                steps = self._last.written()
+                whole = f"the last whole one is of step {steps[0]}" if steps else "there is no whole one yet"
+                # By any process: the disk may be full of one alone.
+                sys.stderr.write(f"warning: a checkpoint could not be written; {whole}\n")
+            raise
 
     def _loss_of_best(self) -> float:
         """Of the newest best that says it, infinity where none does; those that do not are set aside."""
@@ -145,7 +197,7 @@ class Checkpoints:
     def _restored(self, fresh: TrainState, step: int) -> TrainState:
         about = self._last.about(step)
         require_same_run(about, self._about, str(self._workdir))
-        require_same_arrays(_kinds(self._last.shapes(step)), _kinds(fresh), str(self._last.path(step)))
+        require_same_arrays(kinds(self._last.shapes(step)), kinds(fresh), str(self._last.path(step)))
         state = self._last.state(step, shaped(fresh))
         if changes := changed_code(about, self._about):
             _tell(f"step {step} is of other code ({changes}): what follows may differ in its last bits")
@@ -239,12 +291,6 @@ def _set_aside(stored: Stored, step: int) -> str:
 def _tell(message: str) -> None:
     if is_first():
         sys.stderr.write(f"warning: {message}\n")
-
-
-def _kinds(tree: Any) -> dict[str, str]:
-    """'float32[8,3]' of each array by its path."""
-    flat = jax.tree_util.tree_leaves_with_path(tree)
-    return {path_of(path): f"{leaf.dtype}[{','.join(map(str, leaf.shape))}]" for path, leaf in flat}
 
 
 def _folder(workdir: Path | str, which: str) -> Path:

@@ -1,7 +1,11 @@
 """Ctrl-C, SIGTERM and a cluster's preemption notice end a run after the step in hand, its state saved."""
 
+import atexit
+import contextlib
 import os
 import signal
+import sys
+from collections.abc import Generator
 from types import FrameType, TracebackType
 from typing import Any, Self
 
@@ -22,8 +26,27 @@ class Stopped(InterruptedError):
         self.signal = signal
 
 
+@contextlib.contextmanager
+def ends_at_once() -> Generator[None]:
+    """Around a whole program: a Ctrl-C that is not held back ends it without a wait for its threads.
+
+    One of them may be writing a checkpoint, which takes minutes where the state is large; what it leaves is
+    removed at the next start. Of several processes each waits for the others as ever.
+    """
+    try:
+        yield
+    except SystemExit as end:
+        if isinstance(end.__context__, KeyboardInterrupt) and not jax.distributed.is_initialized():
+            atexit._run_exitfuncs()  # temporary folders are removed
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(end.code if isinstance(end.code, int) else 1)
+        raise
+
+
 class Interruption:
-    """While active, the first signal is noted in `asked`; the second acts as it would have anyway.
+    """While active, the first signal is noted in `asked`; the second acts as it would have anyway, also while
+    a state is saved: Ctrl-C as a KeyboardInterrupt, SIGTERM at once.
 
     Where `jax.distributed` runs, SIGTERM belongs to it: it passes the notice on to all processes, which then
     stop at the same step, found by `look`; Ctrl-C is not held back, as each process would stop at its own.

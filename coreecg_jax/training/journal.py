@@ -68,7 +68,15 @@ class Journal:
 
     def write(self, step: int, metrics: Mapping[str, SupportsFloat], prefix: str = "train") -> None:
         """Adds `metrics` as ``prefix/name``: anything that float() takes, scalars on devices too."""
-        values = {f"{prefix}/{name}": float(value) for name, value in metrics.items()}
+        self.write_together(step, {prefix: metrics})
+
+    def write_together(self, step: int, told: Mapping[str, Mapping[str, SupportsFloat]]) -> None:
+        """Adds metrics of several prefixes as one line: a kill leaves all of them or none."""
+        values = {
+            f"{prefix}/{name}": float(value)
+            for prefix, metrics in told.items()
+            for name, value in metrics.items()
+        }
         finite = {name: value if math.isfinite(value) else None for name, value in values.items()}
         self._lines.write(json.dumps({"step": int(step), **finite}, allow_nan=False) + "\n")
         scalars = [Summary.Value(tag=name, simple_value=value) for name, value in values.items()]
@@ -93,7 +101,7 @@ class Unwritten(Journal):
     def close(self) -> None:
         """Nothing is open."""
 
-    def write(self, step: int, metrics: Mapping[str, SupportsFloat], prefix: str = "train") -> None:
+    def write_together(self, step: int, told: Mapping[str, Mapping[str, SupportsFloat]]) -> None:
         """Not here."""
 
     def draw(self, step: int, tag: str, png: bytes) -> None:

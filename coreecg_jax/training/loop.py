@@ -64,7 +64,7 @@ def train(
     require_divisible("data.batch_size", data.batch_size, placement)
     require_divisible("data.validation_batch_size", data.validation_batch_size, placement)
     windows = windows_of(config, experiment.objective.window_seconds)
-    patience = Patience(run.max_skipped_in_a_row, workdir, windows.recordings)
+    patience = Patience(run.max_skipped_in_a_row, workdir, windows.recordings, sharing())
     fresh = init_state(experiment.objective, experiment.optimizer, jax.random.key(config.seed))
     of_state = placement.of_state(fresh)
     validator = _validator(data, experiment.objective, placement, of_state.parameters)
@@ -89,6 +89,7 @@ def train(
             Journal(workdir, resume_step=number) if is_first() else Unwritten() as journal,
             _progress(number, config) as progress,
             Interruption() as interruption,
+            checkpoints.all_written(),  # before a signal acts again as it would have
         ):
             watch = Watch(validator, others, pictures, journal, checkpoints, interruption)
             if owed:

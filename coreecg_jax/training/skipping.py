@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from coreecg_jax.training.processes import is_first
+from coreecg_jax.inputs.together import ALONE, Processes
 
 SKIPPED_FILE = "skipped.json"
 
@@ -25,15 +25,23 @@ class Patience:
       most: in a row at which `look` raises.
       workdir: of the run; the recordings of the skipped steps are written there.
       recordings_of: the ids of the recordings of a step, counted from 0.
+      processes: of the run; all look at the same steps.
 
     Raises:
       ValueError: when `most` is not positive.
     """
 
-    def __init__(self, most: int, workdir: Path | str, recordings_of: Callable[[int], Sequence[str]]) -> None:
+    def __init__(
+        self,
+        most: int,
+        workdir: Path | str,
+        recordings_of: Callable[[int], Sequence[str]],
+        processes: Processes = ALONE,
+    ) -> None:
         if most < 1:
             raise ValueError(f"run.max_skipped_in_a_row: expected more than 0, got {most}")
         self._most, self._workdir, self._recordings_of = most, Path(workdir), recordings_of
+        self._processes = processes
         self._before: tuple[range, Mapping[str, Any]] | None = None
 
     def look(self, numbers: range, metrics: Mapping[str, Any]) -> None:
@@ -71,12 +79,24 @@ class Patience:
         )
 
     def _write(self, numbers: range) -> Path:
-        """The recordings of the skipped steps."""
+        """The recordings of the skipped steps: read by all processes between them, written by the first.
+
+        All have done that when this ends: who raised at once would wait for the others as a process that ends
+        does, for half a minute, and take down whoever still reads.
+        """
         path = self._workdir / SKIPPED_FILE
-        if not is_first():  # of several processes: all counted the same
-            return path
-        rows = [{"step": number, "recordings": list(self._recordings_of(number - 1))} for number in numbers]
-        path.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+        read = self._processes.shared(
+            numbers, lambda number: json.dumps(list(self._recordings_of(number - 1)))
+        )
+        rows = [
+            {"step": step, "recordings": json.loads(names)} for step, names in zip(numbers, read, strict=True)
+        ]
+
+        def write() -> None:
+            if self._processes.number == 0:
+                path.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+
+        self._processes.each(write)
         return path
 
 

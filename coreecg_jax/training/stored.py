@@ -5,9 +5,10 @@ in a thread of its own. It does not notice flipped bits, so each array carries a
 """
 
 import contextlib
+import json
 import os
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import jax
 import orbax.checkpoint as ocp
 
 from coreecg_jax.training import processes
-from coreecg_jax.training.checksum import checksums, on_host
+from coreecg_jax.training.checksum import checksums, on_host, path_of
 
 KEPT = 2  # where the newer is damaged, the older is used
 SET_ASIDE = "set_aside"
@@ -75,6 +76,12 @@ class Stored:
         """Of the complete checkpoints, the newest first."""
         return sorted(self._manager.all_steps(), reverse=True)
 
+    def written(self) -> list[int]:
+        """The same as they are on disk: after a save that failed Orbax may still count its step."""
+        return sorted(
+            (int(path.name) for path in self._folder.glob("*") if path.name.isdecimal()), reverse=True
+        )
+
     def path(self, step: int) -> Path:
         """The folder of a checkpoint."""
         return self._folder / str(step)
@@ -123,9 +130,8 @@ class Stored:
         wrong = [
             name for name, number in checksums(state).items() if expected and expected.get(name) != number
         ]
-        if wrong:
-            more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
-            raise self._damaged(step, f"has a wrong checksum of {wrong[0]}{more}: it is damaged")
+        if found := _told_by_all(wrong, together=self._together):
+            raise self._damaged(step, f"has a wrong checksum of {found}: it is damaged")
         return state
 
     def set_aside(self, step: int) -> Path:
@@ -169,6 +175,21 @@ class Stored:
 
     def _damaged(self, step: int, what: str) -> Damaged:
         return Damaged(f"{self.path(step)} {what}; copy the run again, or train in another --workdir")
+
+
+def _told_by_all(wrong: Sequence[str], *, together: bool) -> str:
+    """Which arrays have a wrong checksum, and in which processes where not in all; '' where none has.
+
+    Of an array that each process reads for itself one may read it wrong alone; all must set the checkpoint
+    aside, or none.
+    """
+    said = [json.loads(text) for text in processes.texts(json.dumps(wrong))] if together else [wrong]
+    names = list(dict.fromkeys(name for one in said for name in one))
+    if not names:
+        return ""
+    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    where = ", ".join(str(number) for number, one in enumerate(said) if one)
+    return f"{names[0]}{more}" + ("" if all(said) else f" in process {where}")
 
 
 def is_seen(
@@ -216,3 +237,9 @@ def shaped(tree: Any, sharding: jax.sharding.Sharding | None = None) -> Any:
     return jax.tree.map(
         lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding or x.sharding), tree
     )
+
+
+def kinds(tree: Any) -> dict[str, str]:
+    """'float32[8,3]' of each array by its path."""
+    flat = jax.tree_util.tree_leaves_with_path(tree)
+    return {path_of(path): f"{leaf.dtype}[{','.join(map(str, leaf.shape))}]" for path, leaf in flat}

@@ -25,7 +25,7 @@ class Watch:
     interruption: Interruption
 
     def __call__(self, number: int, state: TrainState) -> None:
-        """All of it or nothing: where the run shall stop, this is made up for at the next start."""
+        """All of it or nothing: where the run stops or is killed, this is made up for at the next start."""
         validation = self.validator(state.parameters, self.interruption.look)
         if validation is None:
             return
@@ -34,14 +34,14 @@ class Watch:
             if self.interruption.look():
                 return
             told[name] = evaluator(state.parameters)
-        for name, figures in told.items():
-            self.journal.write(number, figures, prefix=name)
+        self.checkpoints.save_if_best(state, validation["loss"])
         for name, draw in self.pictures.items():
             self.journal.draw(number, name, draw(state.parameters))
-        self.checkpoints.save_if_best(state, validation["loss"])
+        # Last, and in one line: by it `was_watched` knows that all was done.
+        self.journal.write_together(number, told)
 
 
 def was_watched(number: int, workdir: Path | str) -> bool:
-    """Whether the journal, where there is one, has what was seen at a step."""
+    """Whether the journal, where there is one, has what was seen at a step, which is the last of `Watch`."""
     rows = read_metrics(workdir) if (Path(workdir) / METRICS_FILE).is_file() else []
     return any(row["step"] == number and "validation/loss" in row for row in rows)

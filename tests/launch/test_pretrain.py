@@ -1,6 +1,10 @@
 """The launcher: a run from the command line, and mistakes that are told in one sentence."""
 
+import signal
+import socket
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -65,3 +69,80 @@ def test_mistakes_are_one_sentence(data: Path, tmp_path: Path, flag: str, messag
     assert "Traceback" not in result.stderr
     assert result.returncode == 2
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_data_that_one_process_does_not_find_end_both_with_the_same_sentence(
+    data: Path, tmp_path: Path
+) -> None:
+    """The one without says it, and the other, which went on, was aborted half a minute later with 134."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    flags = "--config=configs/tiny.py", f"--workdir={tmp_path / 'run'}", "--num_processes=2"
+    started = [
+        subprocess.Popen(
+            [
+                sys.executable,
+                *("-m", "launch.pretrain", *flags, f"--config.data.root={root}"),
+                *(f"--coordinator_address=localhost:{port}", f"--process_id={number}"),
+            ],
+            cwd=Path(__file__).parents[2],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for number, root in enumerate((data, tmp_path / "none"))
+    ]
+    try:
+        said = [process.communicate(timeout=300)[1] for process in started]
+    finally:
+        for process in started:
+            process.kill()
+    assert [process.returncode for process in started] == [2, 2]
+    first, second = ([line for line in text.splitlines() if line.startswith("error: ")] for text in said)
+    assert first == second
+    assert str(tmp_path / "none") in first[0]
+    assert not (tmp_path / "run").exists()
+
+
+SAVING = """
+import runpy, signal, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
+import orbax.checkpoint as ocp
+
+def never(*_):
+    print("saving", flush=True)
+    time.sleep(300)
+
+ocp.StandardCheckpointHandler.finalize = never
+runpy.run_module("launch.pretrain", run_name="__main__", alter_sys=True)
+"""
+
+
+@pytest.mark.slow
+def test_a_second_ctrl_c_ends_a_run_that_saves_and_says_nothing_of_its_state(
+    data: Path, tmp_path: Path
+) -> None:
+    flags = "--config=configs/tiny.py", f"--config.data.root={data}", f"--workdir={tmp_path / 'run'}"
+    one_step = "--config.run.steps=1", "--config.run.validate_every=1", "--config.optimizer.warmup_steps=0"
+    process = subprocess.Popen(
+        [sys.executable, "-c", SAVING, *flags, *one_step],
+        cwd=Path(__file__).parents[2],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout
+    try:
+        while "saving" not in (line := process.stdout.readline()):
+            assert line, process.communicate()[1]
+        for _ in range(2):
+            process.send_signal(signal.SIGINT)
+            time.sleep(2)
+        said = process.communicate(timeout=60)[1]
+    finally:
+        process.kill()
+    assert process.returncode == 128 + signal.SIGINT
+    assert said.endswith("stops without saving\n\ninterrupted\n")
+    assert not [path for path in (tmp_path / "run").glob("checkpoints/*/*") if path.name.isdecimal()]

@@ -1,14 +1,20 @@
 """What is saved comes back, on other devices too."""
 
+import errno
+import time
+
 import jax
 import numpy as np
+import orbax.checkpoint as ocp
 import pytest
 from made_runs import PREPROCESSING, assert_same, placement_of, tiny_experiment
 from made_states import CONFIG, DATA, at_step
 
 from coreecg_jax.training import checkpoints as of_run
 from coreecg_jax.training.checkpoints import Checkpoints, load_parameters
+from coreecg_jax.training.interruption import Stopped
 from coreecg_jax.training.state import init_state
+from coreecg_jax.training.stored import Stored
 
 
 def test_the_last_state_comes_back_to_the_bit(tmp_path, fresh):
@@ -48,6 +54,22 @@ def test_the_best_is_that_of_the_lowest_loss_across_starts(tmp_path, fresh):
     loaded = load_parameters(tmp_path, "best")
     assert loaded.step == 6
     assert_same(loaded.parameters, at_step(fresh, 6).parameters)
+
+
+def test_the_best_of_a_step_that_is_the_last_already_is_on_disk_at_once(tmp_path, fresh, monkeypatch):
+    """A validation made up for: killed after it, the run would go on without a look for that best."""
+    finalize = ocp.StandardCheckpointHandler.finalize
+
+    def slowly(self, *args):
+        time.sleep(0.3)
+        finalize(self, *args)
+
+    with Checkpoints(tmp_path, CONFIG, PREPROCESSING) as checkpoints:
+        checkpoints.save_last(at_step(fresh, 3))
+    monkeypatch.setattr(ocp.StandardCheckpointHandler, "finalize", slowly)
+    with Checkpoints(tmp_path, CONFIG, PREPROCESSING) as checkpoints:
+        assert checkpoints.save_if_best(at_step(fresh, 3), 1.0)
+        assert load_parameters(tmp_path, "best").step == 3
 
 
 def test_whether_it_is_the_best_is_as_the_first_process_says(tmp_path, fresh, monkeypatch):
@@ -92,6 +114,65 @@ def test_what_is_written_is_what_the_state_was_though_its_buffers_are_given_away
         jax.block_until_ready(scrambled(state))
         assert jax.tree.leaves(state)[0].is_deleted()
     assert_same(load_parameters(tmp_path).parameters, expected.parameters)
+
+
+def raises(error):
+    def raised(*_):
+        raise error
+
+    return raised
+
+
+FULL = OSError(errno.ENOSPC, "No space left on device")
+
+
+def end_with(error, checkpoints):
+    with checkpoints, checkpoints.all_written():
+        raise error
+
+
+STOPPED = Stopped("stopped at step 9", 15)
+
+
+@pytest.mark.parametrize("fails", ["wait", "close"])
+def test_who_stops_hears_that_the_save_failed_not_that_the_state_is_saved(saved, monkeypatch, capsys, fails):
+    monkeypatch.setattr(Stored, fails, raises(FULL))
+    with pytest.raises(OSError, match="No space left"):
+        end_with(STOPPED, Checkpoints(saved, CONFIG, PREPROCESSING))
+    told = "warning: a checkpoint could not be written; the last whole one is of step 5\n"
+    assert capsys.readouterr().err == told
+
+
+def test_a_step_whose_save_failed_is_not_the_last_whole_one(saved, fresh, monkeypatch, capsys):
+    """Orbax still counts it."""
+    with Checkpoints(saved, CONFIG, PREPROCESSING) as checkpoints:
+        checkpoints.save_last(at_step(fresh, 9))
+        checkpoints._wait()
+        (saved / "checkpoints" / "last" / "9").rename(saved / "lost")
+        with monkeypatch.context() as patch:
+            patch.setattr(Stored, "require_written", raises(FULL))
+            with pytest.raises(OSError, match="No space left"):
+                checkpoints.require_written()
+    assert capsys.readouterr().err.endswith("; the last whole one is of step 5\n")
+
+
+def test_what_ends_a_run_is_raised_and_a_failed_save_told_beside_it(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(Stored, "close", raises(FULL))
+    with pytest.raises(ValueError, match="not finite"):
+        end_with(ValueError("not finite"), Checkpoints(tmp_path, CONFIG, PREPROCESSING))
+    told = "warning: a checkpoint could not be written; there is no whole one yet\n"
+    assert capsys.readouterr().err == told
+
+
+def test_a_ctrl_c_that_is_not_held_back_waits_for_no_save(tmp_path, monkeypatch):
+    waited, checkpoints = [], Checkpoints(tmp_path, CONFIG, PREPROCESSING)
+    with monkeypatch.context() as patch:
+        for name in ("wait", "close"):
+            patch.setattr(Stored, name, waited.append)
+        with pytest.raises(KeyboardInterrupt):
+            end_with(KeyboardInterrupt(), checkpoints)
+    assert waited == []
+    checkpoints.__exit__(None, None, None)
 
 
 @pytest.mark.parametrize("devices", [1, 2, 4, 8])

@@ -1,6 +1,7 @@
 """Half-written, damaged and unwritable checkpoints."""
 
 import gc
+import json
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from made_runs import PREPROCESSING, assert_same
 from made_states import CONFIG, DATA, at_step
 
 from coreecg_jax.records.schema import OtherSettings
+from coreecg_jax.training import stored
 from coreecg_jax.training.checkpoints import Checkpoints, load_parameters
 from coreecg_jax.training.stored import Stored
 
@@ -91,6 +93,37 @@ def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_is_used(saved, fre
         checkpoints.save_last(at_step(fresh, 5))  # the step is met again
     assert load_parameters(saved).step == 5
     assert capsys.readouterr().err == ""
+
+
+def test_what_another_process_alone_read_wrong_is_set_aside_here_too(saved, fresh, monkeypatch, capsys):
+    """Else that one would wait, and this one go on with the first step."""
+    found = iter(['["step"]', "[]"])  # by the other, in the newest and in the one before
+
+    def texts(text):
+        return [text, next(found) if text == "[]" else text]
+
+    with Checkpoints(saved, CONFIG, PREPROCESSING, DATA) as checkpoints:
+        monkeypatch.setattr(checkpoints._last, "_together", True)
+        monkeypatch.setattr(stored.processes, "texts", texts)
+        assert_same(checkpoints.restore_last(fresh), at_step(fresh, 3))
+    said = (
+        f"warning: {saved}/checkpoints/last/5 has a wrong checksum of step in process 1; it is set aside as "
+    )
+    assert capsys.readouterr().err.startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        (["[]", "[]"], ""),
+        (['["a"]', '["a"]'], "a"),
+        (['["a", "b"]', '["a", "b"]'], "a and 1 more"),
+        (["[]", '["b", "a"]', '["a", "c"]'], "b and 2 more in process 1, 2"),
+    ],
+)
+def test_wrong_checksums_are_told_with_the_processes_that_read_them(monkeypatch, said, found):
+    monkeypatch.setattr(stored.processes, "texts", lambda text: [text, *said[1:]])
+    assert stored._told_by_all(json.loads(said[0]), together=True) == found
 
 
 def test_a_damaged_best_is_set_aside_and_the_run_goes_on(saved, fresh, capsys):
@@ -183,6 +216,7 @@ from made_runs import PREPROCESSING, small_state, tiny_config
 from coreecg_jax.records.schema import OtherSettings
 from coreecg_jax.training.checkpoints import Checkpoints
 from coreecg_jax.training.experiment import resolved
+from coreecg_jax.training.interruption import Stopped
 from launch.shell import run_main
 
 def other_numbers(leaf):
@@ -191,12 +225,15 @@ def other_numbers(leaf):
     return jax.device_put(np.asarray(noise if leaf.dtype == "float32" else 2, leaf.dtype))
 
 state = jax.tree.map(other_numbers, small_state())
-folder = Path(sys.argv[1])
+folder, stops = Path(sys.argv[1]), sys.argv[3:]
 sys.argv[1:] = []
 
 def main(argv):
     with Checkpoints(folder, resolved(tiny_config()), PREPROCESSING) as checkpoints:
-        checkpoints.save_last(state)
+        with checkpoints.all_written():
+            checkpoints.save_last(state)
+            if stops:
+                raise Stopped("stopped; the same command goes on", 15)
     print("saved")
 
 run_main(main)
@@ -209,11 +246,13 @@ def test_a_full_disk_is_one_sentence_and_leaves_the_checkpoint_before(small_disk
     (small_disk / "ballast").write_bytes(bytes(shutil.disk_usage(small_disk).free - 100_000))
     tests = str(Path(__file__).parent)
     command = [sys.executable, "-c", SAVE, str(small_disk), tests]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (result.returncode, result.stdout) == (2, "")
-    # A thread of TensorStore that was writing may print a traceback of its own as the process ends.
-    assert result.stderr.count("error: no space left on the disk of ") == 1
-    assert load_parameters(small_disk).step == 1
+    for stops in ([], ["stops"]):
+        result = subprocess.run([*command, *stops], capture_output=True, text=True, check=False)
+        assert (result.returncode, result.stdout) == (2, "")
+        # A thread of TensorStore that was writing may print a traceback of its own as the process ends.
+        assert result.stderr.count("could not be written; the last whole one is of step 1\n") == 1
+        assert result.stderr.count("error: no space left on the disk of ") == 1
+        assert load_parameters(small_disk).step == 1
     (small_disk / "ballast").unlink()
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (result.returncode, result.stdout) == (0, "saved\n")

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from coreecg_jax.training.interruption import Interruption
+from coreecg_jax.training.interruption import Interruption, ends_at_once
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -28,6 +28,31 @@ def test_the_second_signal_acts():
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
     assert signal.signal(signal.SIGINT, before) is signal.default_int_handler
+
+
+WRITING = """
+import atexit, sys, threading, time
+from coreecg_jax.training.interruption import ends_at_once
+atexit.register(print, "put away")
+threading.Thread(target=time.sleep, args=(60,)).start()
+with ends_at_once():
+    try:
+        raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        sys.exit(130)
+"""
+
+
+def test_a_ctrl_c_that_is_not_held_back_waits_for_no_thread():
+    command = [sys.executable, "-c", WRITING]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=50)
+    assert (result.returncode, result.stdout, result.stderr) == (130, "put away\n", "")
+
+
+def test_all_else_ends_as_ever():
+    with pytest.raises(SystemExit) as end, ends_at_once():
+        sys.exit(2)
+    assert end.value.code == 2
 
 
 # One process of jax.distributed: what it does with SIGTERM, several do together.

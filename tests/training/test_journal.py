@@ -33,6 +33,14 @@ def test_a_line_holds_the_step_and_the_metrics_under_their_prefix(tmp_path):
     ]
 
 
+def test_what_is_written_together_is_one_line(tmp_path):
+    with Journal(tmp_path) as journal:
+        journal.write_together(3, {"validation": {"loss": 2.0}, "probe": {"auroc": math.nan}})
+    assert read_metrics(tmp_path) == [{"step": 3, "validation/loss": 2.0, "probe/auroc": None}]
+    assert event_values(tmp_path, "validation/loss") == [(3, 2.0)]
+    assert math.isnan(event_values(tmp_path, "probe/auroc")[0][1])
+
+
 def test_a_line_is_on_disk_as_soon_as_it_is_written(tmp_path):
     with Journal(tmp_path) as journal:
         journal.write(1, {"loss": 0.5})

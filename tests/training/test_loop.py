@@ -1,7 +1,9 @@
 import gc
 import json
 import os
+import shutil
 import signal
+import time
 import weakref
 
 import jax
@@ -11,7 +13,7 @@ from made_kills import run_and_kill
 from made_runs import assert_same
 from made_runs import validating_config as config_of
 
-from coreecg_jax.training import feeds, loop, validation
+from coreecg_jax.training import feeds, loop, stored, validation
 from coreecg_jax.training.checkpoints import load_parameters
 from coreecg_jax.training.interruption import Stopped
 from coreecg_jax.training.journal import METRICS_FILE, read_metrics
@@ -164,6 +166,61 @@ def test_a_validation_that_is_made_up_for_and_stopped_again_is_still_owed(root, 
     assert int(train(config, tmp_path).step) == steps
     watched = [row["step"] for row in read_metrics(tmp_path) if "validation/loss" in row]
     assert watched == list(range(2, steps + 1, 2))
+
+
+def test_killed_while_it_makes_up_for_a_validation_a_run_still_makes_all_of_it(root, tmp_path, monkeypatch):
+    """Its row was written before the best: at the next start nothing was owed, and that best never saved."""
+    run, killed, asked = tmp_path / "run", tmp_path / "killed", []
+
+    def validator(*_):
+        def validate(parameters, stop):
+            asked.append(parameters)
+            if len(asked) == 1:
+                os.kill(os.getpid(), signal.SIGTERM)
+            return None if stop() else {"loss": float(len(asked))}
+
+        return validate
+
+    def draw(parameters):
+        if not killed.exists():
+            shutil.copytree(run, killed)  # as a kill would leave it
+        return b""
+
+    monkeypatch.setattr(loop, "_validator", validator)
+    monkeypatch.setattr(loop, "_feed_from", lambda *_: lambda *_: InstantFeed())
+    config = config_of(root, {"run.validate_every": 2, "run.steps": 4, "optimizer.warmup_steps": 1})
+    with pytest.raises(Stopped, match="stopped at step 2 of 4"):
+        train(config, run, probes(), {"picture": draw})
+    train(config, run, probes(), {"picture": draw})
+    assert [row for row in read_metrics(killed) if row["step"] == 2 and "train/loss" not in row] == []
+    for workdir in (run, killed):
+        train(config, workdir, probes(), {"picture": draw})
+        assert load_parameters(workdir, "best").step == 2
+        for name in ("validation/loss", "probe/importance", "after/importance"):
+            assert [row["step"] for row in read_metrics(workdir) if name in row] == [2, 4]
+
+
+def test_a_signal_while_the_last_state_is_written_does_not_end_the_run_before_it_is(
+    root, tmp_path, monkeypatch
+):
+    finalize, acted = stored._Manager._finalize, []
+
+    def signalled(self, step, *rest):
+        time.sleep(0.5)  # until nothing is left to do but to wait for this
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.2)
+        finalize(self, step, *rest)
+
+    monkeypatch.setattr(stored._Manager, "_finalize", signalled)
+    monkeypatch.setattr(loop, "_validator", lambda *_: lambda *_: {"loss": float("nan")})  # no best
+    monkeypatch.setattr(loop, "_feed_from", lambda *_: lambda *_: InstantFeed())
+    before = signal.signal(signal.SIGTERM, lambda *_: acted.append("at once"))
+    try:
+        train(config_of(root, {"run.steps": 1, "optimizer.warmup_steps": 0}), tmp_path)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert acted == []
+    assert load_parameters(tmp_path).step == 1
 
 
 def test_what_a_run_starts_with_is_not_held_beside_its_state(root, tmp_path, monkeypatch):

@@ -17,6 +17,7 @@ from orbax.checkpoint._src.multihost import multihost
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from coreecg_jax.training.mesh import place, put
 from coreecg_jax.training.processes import *
+from coreecg_jax.training import stored as stored_module
 from coreecg_jax.training.stored import Damaged, Stored, shaped
 
 def refusal(call):
@@ -68,6 +69,12 @@ if number == 1:
     told["alone"] = [reader.steps(), reader.about(9)["config"]]
     reader.close()
 wait("all is read")
+# Of what each of them reads for itself the second reads a number wrong.
+checksums = stored_module.checksums
+if number == 1:
+    stored_module.checksums = lambda tree: checksums(tree) | {"step": 0}
+told["damaged for one"] = refusal(lambda: stored.state(8, shaped(back)))
+stored_module.checksums = checksums
 # A bit of what the second process alone holds is flipped: neither goes on. Mostly that is one file; on a busy
 # machine there were others of that size beside it.
 written = [path for path in stored.path(9).glob("state/ocdbt.process_1/d/*") if path.stat().st_size > 2000]
@@ -132,6 +139,8 @@ def test_what_one_of_them_reads_wrong_is_damaged_for_both(both):
     folder, said = both
     for one in said:
         assert one["damaged"].startswith(f"{folder}/9 has a wrong checksum of kernel: it is damaged")
+        where = f"{folder}/8 has a wrong checksum of step in process 1: it is damaged"
+        assert one["damaged for one"].startswith(where)
 
 
 def test_one_process_agrees_with_itself():

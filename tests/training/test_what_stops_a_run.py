@@ -1,17 +1,19 @@
 """What stops a run, or is found before it: wrong settings, a loss that is not finite, damaged records."""
 
 import json
+import time
 
 import pytest
 from made_runs import PREPROCESSING, validating_config
 from made_shards import example, serialise, write_data_set
+from made_threads import together
 
 from coreecg_jax.inputs.pipeline import training_batches
 from coreecg_jax.training import feeds, loop
 from coreecg_jax.training.checkpoints import load_parameters
 from coreecg_jax.training.journal import read_metrics
 from coreecg_jax.training.loop import train
-from coreecg_jax.training.skipping import SKIPPED_FILE, NotFinite
+from coreecg_jax.training.skipping import SKIPPED_FILE, NotFinite, Patience
 
 
 @pytest.mark.parametrize(
@@ -62,6 +64,44 @@ def test_a_loss_that_stays_not_finite_stops_the_run_and_tells_the_recordings(roo
     assert all(len(set(row["recordings"])) == 8 for row in expected)
     # A loss that is not finite is journalled as null.
     assert [row["train/loss"] for row in read_metrics(tmp_path) if row["step"] == 5] == [None]
+
+
+def test_several_processes_end_when_the_recordings_are_written(tmp_path):
+    """Who raised at once would have ended the first while it still read."""
+    read, there = [], []
+
+    def recordings_of(step):
+        time.sleep(0.2)
+        read.append(step)
+        return [f"r{step}"]
+
+    def end(processes):
+        patience = Patience(3, tmp_path, recordings_of, processes)
+        patience.look(range(5, 6), {"skipped_in_a_row": 3.0, "loss": float("nan"), "gradient_norm": 1.0})
+        try:
+            patience.finish()
+        finally:
+            there.append((tmp_path / SKIPPED_FILE).is_file())
+
+    first, second = together(2, end)
+    assert (type(first), str(first)) == (NotFinite, str(second))
+    assert there == [True, True]
+    assert sorted(read) == [2, 3, 4]  # each by one of them
+    rows = json.loads((tmp_path / SKIPPED_FILE).read_text())
+    assert rows == [{"step": step, "recordings": [f"r{step - 1}"]} for step in (3, 4, 5)]
+
+
+def test_what_one_process_cannot_read_of_the_recordings_ends_all(tmp_path):
+    def end(processes):
+        def recordings_of(step):
+            raise ValueError(f"shard of step {step}: damaged")
+
+        name = recordings_of if processes.number == 1 else lambda step: ["r"]
+        patience = Patience(2, tmp_path, name, processes)
+        patience.look(range(5, 6), {"skipped_in_a_row": 2.0, "loss": float("nan"), "gradient_norm": 1.0})
+        patience.finish()
+
+    assert [str(error) for error in together(2, end)] == ["shard of step 4: damaged"] * 2
 
 
 def test_damaged_records_of_training_are_left_out_and_counted(tmp_path, monkeypatch, capsys):
