@@ -43,6 +43,7 @@ def main(argv: Sequence[str]) -> None:
         join(coordinator_address=named[0], process_id=named[1], num_processes=named[2])
     computes_on = devices.described(config)
     if _DRY_RUN.value:
+        watched(config, sharing())  # what it is made of is checked, as before training
         needs = estimate(config, _WORKDIR.value).report()
         if is_first():
             print(needs)

@@ -18,10 +18,6 @@ import jax
 import ml_collections
 
 from coreecg_jax.records.schema import Preprocessing
-<<<<<<< HEAD
-from coreecg_jax.training.array_paths import path_of
-=======
->>>>>>> stops
 from coreecg_jax.training.identity import (
     changed_code,
     describe,

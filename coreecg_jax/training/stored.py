@@ -16,7 +16,8 @@ import jax
 import orbax.checkpoint as ocp
 
 from coreecg_jax.training import processes
-from coreecg_jax.training.checksum import checksums, on_host, path_of
+from coreecg_jax.training.array_paths import path_of
+from coreecg_jax.training.checksum import checksums, on_host
 
 KEPT = 2  # where the newer is damaged, the older is used
 SET_ASIDE = "set_aside"

@@ -63,8 +63,11 @@ def test_a_run_says_where_it_is_and_nothing_else(data: Path, tmp_path: Path) -> 
         ),
     ],
 )
-def test_mistakes_are_one_sentence(data: Path, tmp_path: Path, flag: str, message: str) -> None:
-    result = launch(data, tmp_path / "run", flag)
+@pytest.mark.parametrize("dry", [(), ("--dry_run",)])
+def test_mistakes_are_one_sentence(
+    data: Path, tmp_path: Path, flag: str, message: str, dry: tuple[str, ...]
+) -> None:
+    result = launch(data, tmp_path / "run", flag, *dry)
     assert message in result.stderr
     assert "Traceback" not in result.stderr
     assert result.returncode == 2

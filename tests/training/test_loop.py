@@ -10,6 +10,7 @@ import jax
 import numpy as np
 import pytest
 from made_kills import run_and_kill
+from made_probes import die, press_ctrl_c, probes
 from made_runs import assert_same
 from made_runs import validating_config as config_of
 
@@ -22,31 +23,6 @@ from coreecg_jax.training.step import Validated
 from coreecg_jax.training.watching import was_watched
 
 SPEED = ("train/recordings_per_second", "train/input_wait", "train/mfu")
-
-
-class Importance:
-    """An evaluator that calls `at_last` the `last`-th time that it is asked, or with -100 each time."""
-
-    def __init__(self, last=0, at_last=lambda: None):
-        self._left, self._at_last = last, at_last
-
-    def __call__(self, parameters):
-        self._left -= 1
-        if self._left == 0 or self._left < -100:
-            self._at_last()
-        return {"importance": float(parameters["fda"]["s"].max())}
-
-
-def probes(last=0, at_last=lambda: None):
-    return {"probe": Importance(last, at_last), "after": Importance()}
-
-
-def die():
-    raise RuntimeError("killed")
-
-
-def press_ctrl_c():
-    os.kill(os.getpid(), signal.SIGINT)
 
 
 @pytest.fixture(scope="module")
