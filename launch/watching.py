@@ -51,7 +51,8 @@ def evaluators(config: ml_collections.ConfigDict) -> Mapping[str, Evaluator]:
         splits = ", ".join(sorted(name for name, one in tasks.items() if one.test))
         raise ValueError(
             f"run.probe_task: {name} has no test split, all of it is test, which nothing may be chosen by "
-            f"before it is asked about: expected '' or a task with a split: {splits}"
+            "before it is asked about: expected '' (with which a run goes on too) or a task with a split: "
+            f"{splits}"
         )
     score = neighbour_score(network_of(config), task, config.data.root, crop_seconds=config.data.crop_seconds)
     return {"probe": score}

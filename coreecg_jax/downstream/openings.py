@@ -15,7 +15,7 @@ from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from coreecg_jax.downstream.same_run import digest, steps_of, who
+from coreecg_jax.downstream.same_run import digest, require_comparable, steps_of, who
 from coreecg_jax.downstream.shared_splits import shared_splits
 from coreecg_jax.inputs.selection import named_splits
 
@@ -156,7 +156,7 @@ def _line(text: str, place: str) -> dict[str, Any]:
             raise ValueError(f"got {type(line).__name__}")
         if absent := [name for name in _COMPARED if name not in line]:
             raise ValueError(f"it lacks {', '.join(absent)}")
-        who(line["identity"], line["identity"])
+        require_comparable(line["identity"])
         named_splits(_data(line["test"]))
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         raise ValueError(

@@ -40,7 +40,8 @@ def require_one_origin(results: Sequence[Origin]) -> None:
         for what, key, value in _data(result):
             one, expected = first.setdefault((what, *key), (result, value))
             if value != expected:
-                raise ValueError(_other(result.name, one.name, what, "prepared otherwise or anew since"))
+                why = "of another version" if what.startswith("rule") else "prepared otherwise or anew since"
+                raise ValueError(_other(result.name, one.name, what, why))
 
 
 def require_one_division(results: Sequence[tuple[Origin, Predictions]]) -> None:
@@ -69,12 +70,18 @@ def _other(name: str, one: str, what: str, why: str) -> str:
 
 
 def _data(result: Origin) -> Iterator[tuple[str, tuple[Hashable, ...], Any]]:
-    """(what it is, among whom it must be the same, its digest)."""
+    """(what it is, among whom it must be the same, its digest).
+
+    What was chosen by what is scored looks better by as much as rows differ: no difference from what was not.
+    """
     digests = result.numbers.get("digests", {})
     for part, digest in digests.get("data", {}).items():
         # What is scored is the same for all repeats; which recordings are fitted is what they differ by.
         within = (result.question,) if part == "test" else (result.question, result.repeat)
         yield f"data ({part})", (digests.get("data_rule"), *within), digest
+    if "methods" in result.numbers and result.numbers.get("test") is None:
+        by_scored = bool(chosen_by_what_is_scored(result.numbers))
+        yield "rule by which settings were chosen", (result.question,), by_scored
     for name, digest in _pretrained_on(result.numbers).items():
         yield f"pretraining data ({name})", (result.row,), digest
 

@@ -53,6 +53,14 @@ def who(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
     return next((relation for relation in (RUN, ALIKE) if relation in found), None)
 
 
+def require_comparable(identity: Any) -> None:
+    """Raises TypeError or KeyError where a line of the log is none that `who` can compare."""
+    who(identity, identity)
+    for training in identity.get("training", ()):
+        for name in ("run", "described", "step"):
+            training[name]
+
+
 def steps_of(identity: Mapping[str, Any]) -> str:
     """' at step 500', as far as it is known."""
     steps = sorted({each["step"] for each in identity.get("training", ())})

@@ -21,6 +21,7 @@ FREE_ON_RESUME = (
     "config.run.log_every",
     "config.run.checkpoint_every",
     "config.run.max_skipped_in_a_row",
+    "config.run.probe_task",
     "config.data.root",
     "config.data.packed",
     "config.data.placement",

@@ -87,6 +87,8 @@ def test_blank_lines_and_a_lost_end_of_line_do_no_harm(tmp_path):
         ('{"time": 1, "identity": {}, "test": "of nothing"}', "data specification: expected"),
         ('{"time": 1, "identity": {}, "test": null}', "NoneType"),
         ('{"time": 1, "identity": 3, "test": "a of b"}', "int"),
+        ('{"time": 1, "identity": {"training": [1]}, "test": "a of b"}', "int"),
+        ('{"time": 1, "identity": {"training": [{"run": "a", "step": 1}]}, "test": "a of b"}', "described"),
     ],
 )
 def test_a_damaged_line_is_named_and_left(tmp_path, line, why):

@@ -15,6 +15,8 @@ from coreecg_jax.downstream.origins import (
 from coreecg_jax.downstream.predictions import Predictions
 
 RULE = "samples"
+HIGH = {"test": None, "methods": {PRETRAINED: [{"validation_macro_auroc": 0.8}]}}
+NESTED = {"test": None, "methods": {PRETRAINED: [{"validation_macro_auroc": None}]}}
 
 
 def made(row="full", question="q", repeat=0, seed=0, **numbers):
@@ -45,6 +47,9 @@ def with_data(rule=RULE, **data):
             made("x", encoders=[{"data_digests": {"ludb": "b"}}]),
             "",
         ),
+        (made(**HIGH), made("x", **NESTED), "rule by which settings were chosen"),
+        (made(**HIGH), made("x", question="r", **NESTED), ""),
+        (made(**HIGH), made("x", **HIGH), ""),
     ],
 )
 def test_results_of_other_data_are_refused(one, other, said):

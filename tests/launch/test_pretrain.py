@@ -55,7 +55,8 @@ def test_a_run_says_where_it_is_and_nothing_else(data: Path, tmp_path: Path) -> 
         (
             "--config.run.probe_task=ludb_findings",
             "error: run.probe_task: ludb_findings has no test split, all of it is test, which nothing may be "
-            "chosen by before it is asked about: expected '' or a task with a split: code15, ",
+            "chosen by before it is asked about: expected '' (with which a run goes on too) or a task with a "
+            "split: code15, ",
         ),
         (
             "--config.model.head=3",
