@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from configs.downstream import protocols
 from coreecg_jax.downstream.division import Subset
 from coreecg_jax.downstream.methods import (
     BESIDE,
@@ -35,7 +34,7 @@ from coreecg_jax.records.checksums import digest_of_file
 from coreecg_jax.records.leads import LEADS, lead_indices
 from coreecg_jax.records.spelling import with_guess
 from coreecg_jax.training.identity import differences, flat
-from launch.protocol_settings import protocols_of
+from launch.protocol_settings import default_protocols
 from launch.telling_fits import Embedded, Tell, silent, told_methods, told_sources
 from launch.writable import require_writable
 
@@ -56,7 +55,7 @@ class Asked:
     beside: tuple[str, ...] = tuple(BESIDE)
     subset: Subset = dataclasses.field(default_factory=Subset)
     rival_seeds: tuple[int, ...] = (0, 1, 2)
-    settings: Protocols = dataclasses.field(default_factory=lambda: protocols_of(protocols.get_config()))
+    settings: Protocols = dataclasses.field(default_factory=default_protocols)
     development: bool = False
     allow_retest: bool = False
     allow_overlap: bool = False
@@ -96,7 +95,7 @@ def _changed(settings: Protocols) -> dict[str, Any]:
     """The settings that are not those of `configs/downstream/protocols.py`; field -> value."""
     default, asked = (
         flat(json.loads(json.dumps(dataclasses.asdict(_settled(some)))))
-        for some in (protocols_of(protocols.get_config()), settings)
+        for some in (default_protocols(), settings)
     )
     texts = {
         field: "-".join(map(str, each)) if isinstance(each, list) else each for field, each in asked.items()

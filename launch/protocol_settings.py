@@ -1,7 +1,10 @@
 """The settings of every protocol of an evaluation, from their config."""
 
+import functools
+
 import ml_collections
 
+from configs.downstream import protocols
 from coreecg_jax.downstream.finetuning_settings import Settings
 from coreecg_jax.downstream.methods import Protocols
 
@@ -25,3 +28,9 @@ def protocols_of(config: ml_collections.ConfigDict) -> Protocols:
         raise ValueError(
             f"--protocols: expected groups and fields as in configs/downstream/protocols.py ({told})"
         ) from error
+
+
+@functools.cache
+def default_protocols() -> Protocols:
+    """The settings as the file has them; a sweep asks for them once a cell."""
+    return protocols_of(protocols.get_config())

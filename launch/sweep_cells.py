@@ -13,7 +13,7 @@ from coreecg_jax.downstream.methods import BESIDE
 from coreecg_jax.downstream.openings import FILE
 from coreecg_jax.downstream.subsets import LEAD_SUBSETS
 from coreecg_jax.downstream.sweeps import Cell
-from coreecg_jax.downstream.tasks import named_task
+from coreecg_jax.downstream.tasks import Task, named_task
 from coreecg_jax.training.identity import differences, flat
 from launch.evaluating import Asked
 from launch.known_tasks import known_tasks
@@ -52,22 +52,24 @@ class Sweep:
 
     def asked(self) -> Iterator[tuple[Cell, Asked]]:
         """All that the table wants; a fraction of the labels once a repeat."""
+        tasks = known_tasks()
         for task in self.table["tasks"]:
+            asked = named_task(tasks, task)
             for subset in self.table["subsets"]:
                 name = f"{task}, {subset['leads']} leads, {subset['fraction']:g} of labels"
                 for repeat in range(subset["repeats"] if subset["fraction"] < 1 else 1):
                     used = Subset(LEAD_SUBSETS[subset["leads"]], subset["fraction"], repeat)
                     for row in self.table["rows"]:
                         for seed in self.table["seeds"]:
-                            yield Cell(row, name, seed, repeat), self._question(row, task, used)
+                            yield Cell(row, name, seed, repeat), self._question(row, asked, used)
 
     def files(self) -> dict[Cell, Path]:
         """The JSON of each cell, there or not."""
         return {cell: cell_file(self.folder, cell, asked) for cell, asked in self.asked()}
 
-    def _question(self, row: str, task: str, subset: Subset) -> Asked:
+    def _question(self, row: str, task: Task, subset: Subset) -> Asked:
         return Asked(
-            task=named_task(known_tasks(), task),
+            task=task,
             root=Path(self.pretraining.base.data.root),
             openings=self.openings,
             protocol=self.table["protocol"],

@@ -19,7 +19,7 @@ def train(config, workdir, *rest):
 if __name__ == "__main__":
     pretrain.join = lambda **given: None
     pretrain.is_first = lambda: os.environ.get("MADE_PROCESS", "0") == "0"
-    pretrain.evaluators = pretrain.pictures = lambda config: {}
+    pretrain.watched = lambda config, processes: ({}, {})
     pretrain.train = train
     pretrain.estimate = lambda config, workdir: types.SimpleNamespace(report=lambda: "needs")
     shell.run_main(pretrain.main, cache_folder=pretrain.cache_folder)
