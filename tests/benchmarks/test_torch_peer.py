@@ -93,6 +93,7 @@ def test_its_crops_are_normalised_as_ours_are():
     np.testing.assert_allclose(ratio, np.broadcast_to(ratio[:, :1, :1], ratio.shape), rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_its_step_learns():
     torch.manual_seed(0)
     peer = torch_peer.Peer(columns=COLUMNS, patch=PATCH, **SHAPE)

@@ -132,6 +132,7 @@ def test_the_likeness_of_a_shifted_copy_is_that_of_the_slow_way(virtual: Raw) ->
     assert not apart.one_signal
 
 
+@pytest.mark.slow
 def test_every_known_pair_of_the_real_recordings_is_found_and_no_other(real_ecg: Path) -> None:
     with (real_ecg / "index.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))

@@ -144,6 +144,7 @@ def test_a_validation_that_is_made_up_for_and_stopped_again_is_still_owed(root, 
     assert watched == list(range(2, steps + 1, 2))
 
 
+@pytest.mark.slow
 def test_killed_while_it_makes_up_for_a_validation_a_run_still_makes_all_of_it(root, tmp_path, monkeypatch):
     """Its row was written before the best: at the next start nothing was owed, and that best never saved."""
     run, killed, asked = tmp_path / "run", tmp_path / "killed", []
