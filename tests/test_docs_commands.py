@@ -9,6 +9,7 @@ from types import ModuleType
 import pytest
 
 from configs import base
+from configs.ablation import tables
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -87,12 +88,16 @@ def assert_flags(verb: str, words: list[str]) -> None:
     source = (ROOT / "launch" / f"{verb}.py").read_text(encoding="utf-8")
     defined = set(re.findall(r'(?:DEFINE|define)_\w+\(\s*"(\w+)"', source))
     files = [word.partition("=")[2] for word in words if word.startswith("--config=")]
-    fields = (config_of(files[0]) if files else base).get_config().to_dict()
+    fields = {
+        "config": (config_of(files[0]) if files else base).get_config().to_dict(),
+        "tables": tables.get_config().to_dict(),
+    }
     for word in words:
         name = word.lstrip("[-").rstrip("]").partition("=")[0]
-        if name.startswith("config."):
-            node = fields
-            for part in name.split(".")[1:]:
+        if name.startswith(("config.", "tables.")):
+            group, *parts = name.split(".")
+            node = fields[group]
+            for part in parts:
                 if part == "FIELD":
                     break
                 node = node[part]
