@@ -128,11 +128,6 @@ def labelled(
     return cohort.take(known)
 
 
-def without_shared(train: Cohort, test: Recordings) -> Cohort:
-    """`apart`, where there is no validation set."""
-    return apart(train, None, test)[0]
-
-
 def apart(train: Cohort, validation: Cohort | None, test: Recordings | None) -> tuple[Cohort, Cohort | None]:
     """What is fitted, less all that is of one group with validation or test, and validation less the test's.
 

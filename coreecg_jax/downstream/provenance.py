@@ -31,7 +31,6 @@ class Overlap(NamedTuple):
     patients: int  # recordings of known patients
     signals: int  # by their hash: one recording under two ids
     alike: int  # by fingerprint and likeness: one signal at another rate or gain, cropped, or with noise
-    changed: bool = False  # compared with data of the same name that are not those that were meant
 
 
 def digest_of_parameters(parameters: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from coreecg_jax.downstream import cohorts
-from coreecg_jax.downstream.cohorts import apart, joined_groups, read_cohort, without_shared
+from coreecg_jax.downstream.cohorts import apart, joined_groups, read_cohort
 from coreecg_jax.downstream.overlaps import Pair
 from coreecg_jax.records.label_sets import CODES, load_label_set
 
@@ -76,7 +76,7 @@ def test_a_patient_known_by_another_of_his_recordings_leaves_the_training_set(da
     sets["train"] = changed(sets["train"], "patient_id", {1: "x", 2: "x", 3: "x"})
     sets["train"] = changed(sets["train"], "signal_hash", {2: "h1005", 4: "h3"})
     train = read_cohort("root", "train", "ptbxl_superclass")
-    assert left_out(train, without_shared(train, sets["test"])) == {"r1", "r2", "r3", "r4"}
+    assert left_out(train, apart(train, None, sets["test"])[0]) == {"r1", "r2", "r3", "r4"}
 
 
 def test_a_signal_that_is_nearly_one_of_the_test_takes_its_patient_along(data, monkeypatch):
@@ -85,7 +85,7 @@ def test_a_signal_that_is_nearly_one_of_the_test_takes_its_patient_along(data, m
     train = read_cohort("root", "train", "ptbxl_superclass")
     pair = Pair("ptbxl/r2", "ptbxl/r1005", one_patient=False, exact=False, shift=0.0, like=None)
     monkeypatch.setattr(cohorts, "same_signals", lambda ones, others: [pair])
-    assert left_out(train, without_shared(train, sets["test"])) == {"r1", "r2"}
+    assert left_out(train, apart(train, None, sets["test"])[0]) == {"r1", "r2"}
 
 
 def test_train_validation_and_test_are_apart_whatever_lies_between_them(data):

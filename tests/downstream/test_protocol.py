@@ -9,7 +9,7 @@ from made_cohorts import made_recordings
 from made_tasks import NESTED, TASK, VALIDATED, joined, lead_powers, two_methods
 
 from coreecg_jax.downstream import cohorts, fits, outcomes, protocol, results, tables
-from coreecg_jax.downstream.cohorts import read_cohort, without_shared
+from coreecg_jax.downstream.cohorts import apart, read_cohort
 from coreecg_jax.downstream.division import Subset
 from coreecg_jax.downstream.fits import Fitted, linear, neighbours
 from coreecg_jax.downstream.folds import patient_folds
@@ -32,7 +32,7 @@ def test_patients_and_signals_of_the_test_leave_the_training_set(data, ask):
     hashes[[5, 9]] = "h1001", "h1002"
     sets["train"] = dataclasses.replace(sets["train"], patient_id=patients, signal_hash=hashes)
     train = read_cohort("root", "train", "ptbxl_superclass")
-    kept = without_shared(train, sets["test"])
+    kept = apart(train, None, sets["test"])[0]
     assert kept.shared == 3
     assert sorted({"r3", "r5", "r9"} | set(kept.recordings.recording_id)) == sorted(
         train.recordings.recording_id
@@ -41,7 +41,7 @@ def test_patients_and_signals_of_the_test_leave_the_training_set(data, ask):
     assert evaluation.train.shared == 3
     assert results.report(evaluation, [])["train"]["dropped_shared_with_test"] == 3
     with pytest.raises(ValueError, match="all 120 recordings to be fitted on share"):
-        without_shared(train, sets["train"])
+        apart(train, None, sets["train"])
 
 
 def test_a_planted_leak_is_refused(data, ask):

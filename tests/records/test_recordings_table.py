@@ -92,7 +92,14 @@ def test_what_programs_write_for_nothing_is_no_patient_and_no_label(tmp_path: Pa
 
 @pytest.mark.parametrize(
     ("label", "told"),
-    [("['AF']", True), ("AF,none", True), ("LBBB, AF", True), ("rhythm, sinus", False), ("AF (new)", False)],
+    [
+        ("['AF']", True),
+        ("AF,none", True),
+        ("LBBB, AF", True),
+        ("AF,pacing", True),
+        ("rhythm, sinus", False),
+        ("AF (new)", False),
+    ],
 )
 def test_labels_that_seem_to_be_several_are_told_and_kept(tmp_path: Path, label: str, told: bool) -> None:
     for name in "abc":

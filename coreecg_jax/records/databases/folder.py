@@ -165,6 +165,11 @@ def _left_empty(unread: _Unread) -> list[str]:
     return notes
 
 
+def _pieces(label: str) -> set[str]:
+    """What stands between its commas; nothing where there is none."""
+    return {piece.strip() for piece in label.split(",")} if "," in label else set()
+
+
 def _in_one(told: Mapping[str, About], files: Collection[str]) -> list[str]:
     """Labels that are several, as it seems: lists of Python, or with a comma between labels of others."""
     alone = {label for about in told.values() for label in about.labels}
@@ -172,7 +177,7 @@ def _in_one(told: Mapping[str, About], files: Collection[str]) -> list[str]:
         (file, label)
         for file, about in told.items()
         for label in about.labels
-        if file in files and (label.startswith("[") or alone & set(map(str.strip, label.split(",")[1:])))
+        if file in files and (label.startswith("[") or _pieces(label) & alone)
     ]
     if not found:
         return []
