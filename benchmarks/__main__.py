@@ -1,7 +1,7 @@
 """Measures and prints one Markdown table.
 
 python -m benchmarks [--only=prepare,step,embed] [--source=FOLDER]
-Without --only: those that take minutes. sizes, peer, placement and shares are asked for by name.
+Without --only: those that take minutes. sizes, peer, placement, corpus and shares are asked for by name.
 Exit status 1 where a row says that it failed, or was skipped though it was asked for by name.
 """
 
@@ -24,6 +24,7 @@ PARTS = {
     ),
     "peer": (("against_torch", "steps", "S"), ("against_torch", "steps", "B")),
     "placement": (("placements", "runs", "host"), ("placements", "runs", "device")),
+    "corpus": (("corpus_loading", "loading"),),
     "shares": (("reading_together", "shares"),),
     "embed": (("embedding", "formats", "S"), ("embedding", "until_first", "S")),
     "start": (("starting", "fresh_processes"),),

@@ -21,7 +21,7 @@ def get_config() -> ml_collections.ConfigDict:
     data.shuffle_buffer = 10_000  # windows: none is delayed by more
     data.placement = "host"  # streamed by tf.data; or device: the corpus lies in the devices' memory
     data.readers = 1  # equal parts of a batch, each from shards of its own, for processes to share
-    data.packed = ""  # for placement device: folder for a file of the corpus, read instead of the shards
+    data.packed = ""  # for placement device: folder for one file of the corpus, which stands for its shards
     data.on_corrupt = "error"  # or skip: a damaged record of training is left out and counted
 
     config.model = model = ml_collections.ConfigDict()

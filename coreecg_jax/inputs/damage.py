@@ -92,7 +92,8 @@ def salvage(selection: Selection, processes: Processes = ALONE) -> Salvaged:
         folder = TemporaryShards()
         for number in lacking:
             path = selection.files[number]
-            files[number] = folder.path / f"{number:05d}_{path.name}"
+            files[number] = folder.path / str(number) / path.name  # of several folders, one name twice
+            files[number].parent.mkdir()
             _copy(path, files[number], found[number], window_samples)
         return folder
 

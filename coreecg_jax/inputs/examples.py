@@ -1,7 +1,7 @@
 """From the serialised examples of shards to values, checked against `records.schema.FIELDS`."""
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import numpy as np
@@ -80,10 +80,14 @@ def names_of(selection: Selection, numbers: np.ndarray) -> list[str]:
     return [names[number] for number in numbers.tolist()]
 
 
+def name_of(fields: Mapping[str, Any]) -> str:
+    """'ptbxl/00123, window 0' of a decoded example."""
+    return "{source}/{recording_id}, window {window}".format_map(fields)
+
+
 def _name(record: bytes) -> str:
     fields = parse_example(record, _NAME)
-    source, recording, window = (_value(name, fields.get(name, [])) for name in _NAME)
-    return f"{source}/{recording}, window {window}"
+    return name_of({name: _value(name, fields.get(name, [])) for name in _NAME})
 
 
 def decode_window(record: bytes, window_samples: int) -> dict[str, Any]:

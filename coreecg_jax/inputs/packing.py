@@ -13,26 +13,34 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from coreecg_jax.inputs.batch import available_leads
-from coreecg_jax.inputs.examples import decode_all, decode_window
+from coreecg_jax.inputs.examples import decode_all, decode_window, name_of
+from coreecg_jax.inputs.packed_corpus import (
+    ABOUT_FILE,
+    FORMAT,
+    NAMES_FILE,
+    ROWS_FILE,
+    SUMS_FILE,
+    Rows,
+    checksum,
+    is_there,
+    opened,
+)
+from coreecg_jax.inputs.selection import named_splits
 from coreecg_jax.inputs.together import ALONE, Processes
 from coreecg_jax.inputs.training_windows import TrainingWindows
 from coreecg_jax.records.leads import LEADS
 
-ROWS_FILE, ABOUT_FILE = "rows.npy", "packed.json"
 AFTER_SAMPLES = 3  # words: length, patient, available leads
 
 # Of a mark: this process may not write there, though others may.
 _REFUSALS = (errno.EROFS, errno.EACCES, errno.EPERM)
-
-# The rows of a range [first, stop), one after another; each int32 [words].
-Rows = Callable[[int, int], Iterator[np.ndarray]]
 
 
 def words_of(window_samples: int) -> int:
@@ -43,27 +51,26 @@ def words_of(window_samples: int) -> int:
 def rows_of_shards(windows: TrainingWindows) -> Rows:
     """The rows of the windows that are long enough, in the order of the shards; only shards that hold some of
     what is asked for are read."""
+    return lambda first, stop: map(_row, _examples(windows, first, stop))
+
+
+def _examples(windows: TrainingWindows, first: int, stop: int) -> Iterator[dict[str, Any]]:
+    """The decoded examples of some rows."""
     selection, kept = windows.selection, windows.order.long_enough
-    samples = selection.preprocessing.window_samples
+    decode = functools.partial(decode_window, window_samples=selection.preprocessing.window_samples)
     ends = np.cumsum(selection.examples)
     before = np.concatenate([[0], np.cumsum(kept)])  # rows before each record
-
-    def read(first: int, stop: int) -> Iterator[np.ndarray]:
-        for file, end in enumerate(ends):
-            start = int(end) - selection.examples[file]
-            if before[end] <= first or before[start] >= stop:
-                continue
-            decode = functools.partial(decode_window, window_samples=samples)
-            for number, fields in enumerate(decode_all(selection.only(file), decode), start=start):
-                row = int(before[number])
-                if kept[number] and first <= row < stop:
-                    yield _row(fields)
-
-    return read
+    for file, end in enumerate(ends):
+        start = int(end) - selection.examples[file]
+        if before[end] <= first or before[start] >= stop:
+            continue
+        for number, fields in enumerate(decode_all(selection.only(file), decode), start=start):
+            if kept[number] and first <= int(before[number]) < stop:
+                yield fields
 
 
 def packed(folder: Path | str, windows: TrainingWindows, processes: Processes = ALONE) -> Rows:
-    """The same rows from a file below `folder`, mapped into memory; written from the shards where it is not.
+    """The same rows from a file in `folder`, mapped into memory; written from the shards where it is not.
 
     It appears by one rename, complete; of two runs that write it at once the first that is done wins. Of the
     processes of a run one writes it on each file system, and the others wait: a host's own disk so gets a
@@ -79,18 +86,14 @@ def packed(folder: Path | str, windows: TrainingWindows, processes: Processes = 
       OSError, ValueError: when it cannot be written or a shard is damaged. In all processes, whichever of
         them it concerns.
     """
+    if windows.packed is not None:
+        return windows.packed.rows
     folder, about = Path(folder), processes.each(lambda: _about(windows))
-    there = processes.told(lambda: "there" if _is_there(folder) else "")
+    there = processes.told(lambda: "there" if is_there(folder) else "")
     if not all(there):
         writer = _writer(folder, bool(there[processes.number]), processes)
         processes.each(lambda: _write(folder, windows, about) if writer == processes.number else None)
-    rows = processes.each(lambda: _opened(folder, about))
-    return lambda first, stop: iter(rows[first:stop])
-
-
-def _is_there(folder: Path) -> bool:
-    # Listed, not asked for by name: a network file system remembers for a while what was not there.
-    return folder.parent.is_dir() and folder.name in os.listdir(folder.parent)
+    return processes.each(lambda: _rows(folder, about))
 
 
 def _writer(folder: Path, is_there: bool, processes: Processes) -> int | None:
@@ -120,19 +123,19 @@ def _writer(folder: Path, is_there: bool, processes: Processes) -> int | None:
         return next((number for number, name in enumerate(names) if name in seen), None)
 
 
-def _opened(folder: Path, about: dict[str, Any]) -> np.ndarray:
-    if not _is_there(folder):
+def _rows(folder: Path, about: dict[str, Any]) -> Rows:
+    if not is_there(folder):
         raise FileNotFoundError(
             f"{folder} is not there: expected that this process may write it, or another that sees the same "
             f"folder; let one write below {folder.parent}, or choose another data.packed"
         )
-    there = json.loads((folder / ABOUT_FILE).read_text(encoding="utf-8"))
-    if there != about:
+    corpus = opened(folder)
+    if corpus.about != about:
         raise ValueError(
-            f"{folder} holds other windows ({', '.join(_differing(there, about))} differ): "
+            f"{folder} holds other windows ({', '.join(_differing(corpus.about, about))} differ): "
             "delete it, or choose another data.packed"
         )
-    return np.load(folder / ROWS_FILE, mmap_mode="r")
+    return corpus.rows
 
 
 def _write(folder: Path, windows: TrainingWindows, about: dict[str, Any]) -> None:
@@ -140,11 +143,15 @@ def _write(folder: Path, windows: TrainingWindows, about: dict[str, Any]) -> Non
     new = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f"{folder.name}.new."))
     new.chmod(0o755)  # as any folder is: others may read the corpus
     try:
-        shape = tuple(about["shape"])
-        rows = np.lib.format.open_memmap(new / ROWS_FILE, mode="w+", dtype=np.int32, shape=shape)
-        for number, row in enumerate(rows_of_shards(windows)(0, windows.usable)):
-            rows[number] = row
-        rows.flush()
+        shape, sums_R = tuple(about["shape"]), np.zeros(windows.usable, np.uint32)
+        rows_RW = np.lib.format.open_memmap(new / ROWS_FILE, mode="w+", dtype=np.int32, shape=shape)
+        with (new / NAMES_FILE).open("w", encoding="utf-8") as names:
+            for number, fields in enumerate(_examples(windows, 0, windows.usable)):
+                row_W = _row(fields)
+                rows_RW[number], sums_R[number] = row_W, checksum(row_W)
+                names.write(json.dumps(name_of(fields)) + "\n")
+        rows_RW.flush()
+        np.save(new / SUMS_FILE, sums_R)
         (new / ABOUT_FILE).write_text(json.dumps(about), encoding="utf-8")
         os.rename(new, folder)
     except BaseException as error:
@@ -157,16 +164,20 @@ def _about(windows: TrainingWindows) -> dict[str, Any]:
     """What tells one selection from another."""
     selection = windows.selection
     return {
+        "format": FORMAT,
+        "splits": list(named_splits(windows.spec)),
         "shape": [windows.usable, words_of(selection.preprocessing.window_samples)],
         "data": selection.manifest_digests(),
         "shards": [path.name for path in selection.files],
         "examples": list(selection.examples),
-        "too_short": [int(number) for number in np.flatnonzero(~windows.order.long_enough)],
+        "skipped": windows.salvaged.skipped,
+        "min_length": windows.min_length,
+        "too_short": np.flatnonzero(~windows.order.long_enough).tolist(),
         "preprocessing": json.loads(selection.preprocessing.to_json()),
     }
 
 
-def _differing(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+def _differing(before: Mapping[str, Any], now: dict[str, Any]) -> list[str]:
     return [name for name in now if before.get(name) != now[name]]
 
 

@@ -32,6 +32,7 @@ class Selection:
     preprocessing: Preprocessing
     names: tuple[str, ...]  # of the data sets, each once
     folders: tuple[Path, ...]  # of the data sets, in the order of `names`
+    digests: tuple[str, ...] | None = None  # of the data sets where their folders are not read
 
     @property
     def num_examples(self) -> int:
@@ -47,7 +48,8 @@ class Selection:
 
         That is the manifest as `launch.prepare` writes it; where there is none, the list of shards.
         """
-        return {name: _manifest_digest(folder) for name, folder in zip(self.names, self.folders)}
+        digests = map(_manifest_digest, self.folders) if self.digests is None else self.digests
+        return dict(zip(self.names, digests))
 
     def minimum_length(self, min_seconds: float) -> int:
         """The smallest `length` in samples that lasts `min_seconds`.
@@ -64,23 +66,24 @@ class Selection:
         return math.ceil(min_seconds * self.preprocessing.sampling_rate - 1e-6)
 
 
-def select(root: Path | str, spec: str, processes: Processes = ALONE) -> Selection:
+def select(root: Path | str, spec: str, processes: Processes = ALONE, *, shards: bool = True) -> Selection:
     """The shards under `root` that `spec` names.
 
     Args:
       processes: that call this together; each looks into its own `root`, which must hold the same.
+      shards: whether they must be there, and not only what tells of them.
 
     Raises:
       FileNotFoundError: when `root`, a file of a data set or a shard is missing.
       ValueError: when the specification is empty or malformed, names an unknown data set or split or one
         split twice, or joins data sets whose preprocessing differs; when processes see other shards.
     """
-    selection = processes.each(lambda: _selected(Path(root), spec))
+    selection = processes.each(lambda: _selected(Path(root), spec, shards))
     processes.require_same(f"the data {spec!r} below {root}", _described(selection))
     return selection
 
 
-def _selected(root: Path, spec: str) -> Selection:
+def _selected(root: Path, spec: str, must_be_there: bool) -> Selection:
     if not root.is_dir():
         beside = [path.name for path in root.parent.glob("*/")]
         raise FileNotFoundError(
@@ -96,7 +99,7 @@ def _selected(root: Path, spec: str) -> Selection:
     shards = [
         shard
         for name, split in chosen
-        for shard in _shards(folders[name], name, split, shard_lengths[name][split])
+        for shard in _shards(folders[name], name, split, shard_lengths[name][split], must_be_there)
     ]
     return Selection(
         files=tuple(path for path, _ in shards),
@@ -138,6 +141,23 @@ def named_splits(spec: str) -> tuple[str, ...]:
         parts = [] if whole else [one for part in splits.split("+") for one in _expand(part.strip())]
         names += [name] if whole else [f"{name}:{split}" for split in parts]
     return tuple(names)
+
+
+def one_by_one(spec: str) -> dict[str, str]:
+    """Of each data set that a specification names, the part of the specification that is of it.
+
+    Raises:
+      ValueError: when it is malformed.
+    """
+    parts: dict[str, list[str]] = {}
+    for name, splits in _parse(spec):
+        parts.setdefault(name, []).append(f"{name}:{splits}" if splits else name)
+    return {name: ", ".join(of_name) for name, of_name in parts.items()}
+
+
+def has_data_set(root: Path | str, name: str) -> bool:
+    """Whether a version of a data set is below `root`."""
+    return bool(_versions(Path(root) / name))
 
 
 def _version_folder(root: Path, name: str) -> Path:
@@ -248,11 +268,13 @@ def _check_once(chosen: list[tuple[str, str]], spec: str) -> None:
         raise ValueError(f"data specification {spec!r} selects {', '.join(repeated)} more than once")
 
 
-def _shards(folder: Path, name: str, split: str, lengths: list[int]) -> Iterator[tuple[Path, int]]:
+def _shards(
+    folder: Path, name: str, split: str, lengths: list[int], must_be_there: bool
+) -> Iterator[tuple[Path, int]]:
     """The shard files of a split that hold examples, with the number of examples of each."""
     for shard, count in enumerate(lengths):
         path = folder / f"{name}-{split}.tfrecord-{shard:05d}-of-{len(lengths):05d}"
-        if count and not path.is_file():
+        if must_be_there and count and not path.is_file():
             raise FileNotFoundError(
                 f"{path} is missing, named by {DATASET_INFO_FILE}; write or copy it again"
             )

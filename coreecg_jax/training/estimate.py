@@ -13,6 +13,7 @@ from coreecg_jax.inputs.batch import Batch
 from coreecg_jax.inputs.corpus import bytes_on_each, require_room
 from coreecg_jax.inputs.lengths import long_enough
 from coreecg_jax.inputs.selection import Selection, select
+from coreecg_jax.inputs.training_windows import selected
 from coreecg_jax.records.leads import LEADS
 from coreecg_jax.training.checkpoints import begun
 from coreecg_jax.training.experiment import Experiment, build, resolved, windows_of
@@ -90,9 +91,8 @@ def estimate(config: ml_collections.ConfigDict, workdir: Path | str) -> Estimate
     config = resolved(config)
     data, run = config.data, config.run
     require_same_everywhere(program(config))
-    selection, validation_data = (
-        select(data.root, spec, sharing()) for spec in (data.train, data.validation)
-    )
+    selection = selected(data.root, data.train, data.packed, sharing())
+    validation_data = select(data.root, data.validation, sharing())
     step = sharing().each(lambda: _begun(workdir, config, selection, validation_data))
     sharing().require_same(f"the step of the run in {workdir}", str(step))
     experiment, placement = build(config, selection.preprocessing), place(fsdp=run.fsdp)

@@ -135,11 +135,20 @@ def windows_of(config: ml_collections.ConfigDict, min_seconds: float) -> Trainin
         shuffle_buffer=data.shuffle_buffer,
         on_corrupt=data.on_corrupt,
         readers=data.readers,
+        packed=data.packed,
         processes=sharing(),
     )
-    for reason in windows.salvaged.reasons if is_first() else ():
-        sys.stderr.write(f"warning: {reason}; it is left out\n")
+    for warning in _left_out(windows) if is_first() else ():
+        sys.stderr.write(f"warning: {warning}\n")
     return windows
+
+
+def _left_out(windows: TrainingWindows) -> list[str]:
+    """What is damaged and not trained on."""
+    packed = windows.packed
+    if packed is not None and packed.skipped:
+        return [f"{packed.folder} was written without {packed.skipped} damaged records"]
+    return [f"{reason}; it is left out" for reason in windows.salvaged.reasons]
 
 
 def _method(config: ml_collections.ConfigDict) -> type[Objective]:

@@ -8,7 +8,7 @@ import jax
 import ml_collections
 
 from coreecg_jax.inputs.selection import select
-from coreecg_jax.inputs.training_windows import TrainingWindows
+from coreecg_jax.inputs.training_windows import TrainingWindows, selected
 from coreecg_jax.inputs.validation_windows import validation_windows
 from coreecg_jax.method.objective import Objective
 from coreecg_jax.training.checkpoints import Checkpoints
@@ -59,7 +59,8 @@ def train(
     config = resolved(config)
     data, run = config.data, config.run
     require_same_everywhere(program(config))
-    training, validation = (select(data.root, spec, sharing()) for spec in (data.train, data.validation))
+    training = selected(data.root, data.train, data.packed, sharing())
+    validation = select(data.root, data.validation, sharing())
     experiment, placement = build(config, training.preprocessing), place(fsdp=run.fsdp)
     require_divisible("data.batch_size", data.batch_size, placement)
     require_divisible("data.validation_batch_size", data.validation_batch_size, placement)

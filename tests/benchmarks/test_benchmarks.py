@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import embedding, input_pipeline, placements, reading_together, train_step
+from benchmarks import corpus_loading, embedding, input_pipeline, placements, reading_together, train_step
 from benchmarks.example_writer import example
 from benchmarks.recordings import write_folder
 from benchmarks.table import HEAD, Row, failed, isolated, measured, printed, rows_of
@@ -158,6 +158,17 @@ def test_each_placement_is_timed(placement: str, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(placements, "STEPS", 2)
     rows = list(placements.runs(placement))
     assert [row.result.split()[1] for row in rows] == ["s", "recordings/s", "%"]
+
+
+def test_loading_a_corpus_is_timed_both_ways(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (input_pipeline, corpus_loading):
+        monkeypatch.setattr(module, "WINDOWS", 256)
+    monkeypatch.setattr(corpus_loading, "REPEATS", 1)
+    monkeypatch.setattr(corpus_loading, "RATE", 100)
+    rows = list(corpus_loading.loading())
+    ways = ["from the shards", "from the shards, and the file written", "from the file alone"]
+    assert [row.setting for row in rows] == [f"{way}, 256 windows" for way in ways]
+    assert {row.result.split()[1] for row in rows} == {"s"}
 
 
 @pytest.mark.slow

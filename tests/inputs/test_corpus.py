@@ -120,7 +120,9 @@ def test_what_a_killed_packing_left_is_in_nobodys_way(data_root, tmp_path, monke
 
 def test_a_file_of_other_windows_is_refused(data_root, tmp_path):
     packed(tmp_path / "packed", windows_of(data_root))
-    with pytest.raises(ValueError, match=r"packed holds other windows \(shape, too_short differ\): delete"):
+    with pytest.raises(
+        ValueError, match=r"packed holds other windows \(shape, min_length, too_short differ\): delete"
+    ):
         packed(tmp_path / "packed", windows_of(data_root, min_seconds=0.0))
 
 

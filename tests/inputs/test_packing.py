@@ -129,9 +129,9 @@ def test_a_manifest_that_one_cannot_read_ends_all(windows, monkeypatch, tmp_path
 def test_who_writes_is_waited_for(windows, monkeypatch, tmp_path):
     """Nobody opens what is not yet there: the others are told when it is."""
     folder, events = tmp_path / "packed", []
-    write, opened = packing._write, packing._opened
+    write, rows = packing._write, packing._rows
     monkeypatch.setattr(packing, "_write", lambda *given: (write(*given), events.append("written")))
-    monkeypatch.setattr(packing, "_opened", lambda *given: (events.append("opened"), opened(*given))[1])
+    monkeypatch.setattr(packing, "_rows", lambda *given: (events.append("opened"), rows(*given))[1])
     assert_rows(together(3, lambda processes: packed(folder, windows, processes)), windows)
     assert events == ["written", "opened", "opened", "opened"]
 
@@ -165,7 +165,9 @@ def test_other_windows_on_the_disk_of_one_end_all(windows, data_root, tmp_path):
     packed(disks[1], training_windows(data_root, "ptbxl, ludb", **options))
     for result in together(2, lambda processes: packed(disks[processes.number], windows, processes)):
         assert isinstance(result, ValueError)
-        assert str(result).startswith(f"{disks[1]} holds other windows (shape, too_short differ): delete it")
+        assert str(result).startswith(
+            f"{disks[1]} holds other windows (shape, min_length, too_short differ): delete it"
+        )
 
 
 def test_a_shard_that_is_damaged_since_ends_all(windows, monkeypatch):

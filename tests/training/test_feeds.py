@@ -1,7 +1,10 @@
+import shutil
+
 import numpy as np
 import pytest
 from made_kills import run_and_kill
-from made_runs import assert_same, tiny_config
+from made_runs import PREPROCESSING, assert_same, tiny_config
+from made_shards import example, serialise, write_data_set
 
 from coreecg_jax.training import feeds
 from coreecg_jax.training.checkpoints import load_parameters
@@ -56,6 +59,19 @@ def test_killed_at_a_random_moment_and_resumed_is_as_never_killed(root, whole, t
     assert max(row["step"] for row in read_metrics(tmp_path)) == 4
     assert_same(train(config_of(root), tmp_path), whole[1])
     assert_same(load_parameters(tmp_path, "best").parameters, load_parameters(whole[0], "best").parameters)
+
+
+def test_a_run_goes_on_from_the_file_of_the_corpus_alone(tmp_path):
+    """On a machine to which the shards of training were not brought, only those of validation."""
+    data, lines = tmp_path / "data", [serialise(example(n, "made", samples=1000)) for n in range(24)]
+    for use, shards in {"train": [lines[:12], lines[12:]], "validation": [lines[:8]]}.items():
+        write_data_set(data, use, {"all": shards}, preprocessing=PREPROCESSING)
+    of = {"data.train": "train", "data.validation": "validation", "data.packed": str(tmp_path / "packed")}
+    whole = train(config_of(data, of), tmp_path / "run")
+    for shard in data.glob("train/*/*.tfrecord*"):
+        shard.unlink()
+    shutil.rmtree(tmp_path / "run" / "checkpoints" / "last" / "8")
+    assert_same(train(config_of(data, of), tmp_path / "run"), whole)
 
 
 @pytest.mark.slow
