@@ -14,7 +14,7 @@ import jax
 import numpy as np
 import torch
 
-from benchmarks.table import Row, failed, first_line, measured, out_of_memory
+from benchmarks.table import Row, failed, first_line, measured, out_of_memory, skipped
 from benchmarks.torch_peer import Peer, make_step
 from benchmarks.train_step import CROP_SAMPLES, PATCH, RATE, SIZES, Size, batch_of, first_step
 from coreecg_jax.baselines.masked_autoencoder import MaskedAutoencoder
@@ -82,7 +82,7 @@ def steps(name: str, batch: str = "") -> Iterator[Row]:
 def _without_number(setting: str, error: RuntimeError) -> Row:
     if out_of_memory(error):
         return failed(NAME, setting, error)
-    return Row(NAME, setting, f"skipped: {first_line(error)}")  # torch.compile needs a C++ compiler
+    return skipped(NAME, setting, first_line(error))  # torch.compile needs a C++ compiler
 
 
 def _in_turn(

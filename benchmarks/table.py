@@ -69,6 +69,11 @@ def failed(benchmark: str, setting: str, error: BaseException) -> Row:
     return Row(benchmark, setting, f"{_FAILED}{reason}")
 
 
+def skipped(benchmark: str, setting: str, reason: str) -> Row:
+    """A row of what cannot be measured here as something is not installed."""
+    return Row(benchmark, setting, f"{_SKIPPED}{reason}")
+
+
 def out_of_memory(error: BaseException) -> bool:
     """Whether a host or a device has too little: XLA, PyTorch and Python each say it their own way."""
     return isinstance(error, MemoryError) or any(text in str(error) for text in _FULL)
@@ -101,7 +106,7 @@ def rows_of(benchmark: str, setting: str, module: str, function: str, arguments:
         for row in getattr(importlib.import_module(f"benchmarks.{module}"), function)(*arguments):
             rows.append(row)
     except ImportError as error:
-        rows.append(Row(benchmark, setting, f"{_SKIPPED}{error}"))
+        rows.append(skipped(benchmark, setting, str(error)))
     except Exception as error:
         rows.append(failed(benchmark, setting, error))
         traceback.print_exc()

@@ -17,6 +17,7 @@ from coreecg_jax.downstream.methods import (
 )
 from coreecg_jax.downstream.predictions import write_predictions
 from coreecg_jax.downstream.protocol import Evaluation, Seal, develop, evaluate, other_sources
+from coreecg_jax.downstream.provenance import digest_of_json
 from coreecg_jax.downstream.result_files import (
     Report,
     read_report,
@@ -25,7 +26,7 @@ from coreecg_jax.downstream.result_files import (
     write_report,
 )
 from coreecg_jax.downstream.results import predictions_of, report, unscored
-from coreecg_jax.downstream.same_run import digest, identity_of
+from coreecg_jax.downstream.same_run import identity_of
 from coreecg_jax.downstream.scores import TooFewRecordings
 from coreecg_jax.downstream.subsets import LEAD_SUBSETS
 from coreecg_jax.downstream.tables import markdown, transfer_markdown
@@ -81,7 +82,7 @@ class Asked:
             parts.append(f"beside-{'-'.join(sorted(self.beside)) or 'none'}")
         if changed := _changed(self.settings):
             text = "_".join(f"{field}-{value}" for field, value in changed.items())
-            parts.append(text if len(text) <= _LONGEST else f"settings-{digest(changed)[:16]}")
+            parts.append(text if len(text) <= _LONGEST else f"settings-{digest_of_json(changed)[:16]}")
         return "_".join([*parts, *(["development"] if self.development else [])])
 
     def question(self) -> dict[str, Any]:

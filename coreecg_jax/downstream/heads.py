@@ -8,7 +8,7 @@ import numpy as np
 from flax import linen as nn
 
 from coreecg_jax.method.attention import HIDDEN_KEY, attend
-from coreecg_jax.method.layers import dense, layer_norm
+from coreecg_jax.method.layers import Dense, layer_norm
 from coreecg_jax.method.network import pool
 from coreecg_jax.method.unmasked import Tokens
 from coreecg_jax.records.leads import LEADS
@@ -38,7 +38,7 @@ class AttentionHead(nn.Module):
         seen_BK = jnp.pad(tokens.seen_BUN.reshape(batch, -1), ((0, 0), (1, 0)), constant_values=True)
         keys = x_BKD.shape[1]
         h = layer_norm("token_norm")(x_BKD).reshape(batch * keys, width)
-        kv = dense(2 * width, dtype=h.dtype, name="key_value")(h)
+        kv = Dense(2 * width, dtype=h.dtype, name="key_value")(h)
         k, v = jnp.transpose(kv.reshape(batch, keys, 2, self.heads, -1), (2, 0, 3, 1, 4))
         query_D = self.param("query", nn.initializers.normal(0.02), (width,))
         q = jnp.broadcast_to(query_D.reshape(1, self.heads, 1, -1), (batch, self.heads, 1, k.shape[-1]))
@@ -95,4 +95,4 @@ def init_head(head: nn.Module, key: jax.Array, width: int, leads: int, labels: n
 
 def _logits(pooled_BF: jax.Array, classes: int) -> jax.Array:
     normed_BF = layer_norm("pooled_norm")(pooled_BF)
-    return dense(classes, dtype=normed_BF.dtype, zero=True, name="output")(normed_BF)
+    return Dense(classes, dtype=normed_BF.dtype, zero=True, name="output")(normed_BF)

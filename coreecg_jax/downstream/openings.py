@@ -15,7 +15,8 @@ from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from coreecg_jax.downstream.same_run import digest, require_comparable, steps_of, who
+from coreecg_jax.downstream.provenance import digest_of_json
+from coreecg_jax.downstream.same_run import require_comparable, steps_of, who
 from coreecg_jax.downstream.shared_splits import shared_splits
 from coreecg_jax.inputs.selection import named_splits
 
@@ -63,7 +64,7 @@ def open_once(
       ValueError: when this run has opened this test set before, or the log is damaged.
       OSError: when the log cannot be written: what cannot be written down is not opened.
     """
-    run = digest(dict(sealed.identity))
+    run = digest_of_json(dict(sealed.identity))
     with _locked(file) as log:
         own, earlier = _before(log, file, sealed, allow_retest)
         opening = Opening(run, sealed.test, own + 1, earlier + 1, predictions, _elsewhere(file, root))

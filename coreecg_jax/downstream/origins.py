@@ -14,6 +14,7 @@ from coreecg_jax.downstream.predictions import Predictions
 from coreecg_jax.downstream.result_files import Report
 
 _NOT_SAID = "not said (results of before)"
+_ANEW = "prepared otherwise or anew since"
 
 
 class Origin(NamedTuple):
@@ -37,10 +38,9 @@ def require_one_origin(results: Sequence[Origin]) -> None:
     """
     first: dict[tuple[Hashable, ...], tuple[Origin, Any]] = {}
     for result in results:
-        for what, key, value in _data(result):
+        for what, key, value, why in _data(result):
             one, expected = first.setdefault((what, *key), (result, value))
             if value != expected:
-                why = "of another version" if what.startswith("rule") else "prepared otherwise or anew since"
                 raise ValueError(_other(result.name, one.name, what, why))
 
 
@@ -69,8 +69,8 @@ def _other(name: str, one: str, what: str, why: str) -> str:
     )
 
 
-def _data(result: Origin) -> Iterator[tuple[str, tuple[Hashable, ...], Any]]:
-    """(what it is, among whom it must be the same, its digest).
+def _data(result: Origin) -> Iterator[tuple[str, tuple[Hashable, ...], Any, str]]:
+    """(what it is, among whom it must be the same, its digest, why it may be another).
 
     What was chosen by what is scored looks better by as much as rows differ: no difference from what was not.
     """
@@ -78,12 +78,12 @@ def _data(result: Origin) -> Iterator[tuple[str, tuple[Hashable, ...], Any]]:
     for part, digest in digests.get("data", {}).items():
         # What is scored is the same for all repeats; which recordings are fitted is what they differ by.
         within = (result.question,) if part == "test" else (result.question, result.repeat)
-        yield f"data ({part})", (digests.get("data_rule"), *within), digest
+        yield f"data ({part})", (digests.get("data_rule"), *within), digest, _ANEW
     if "methods" in result.numbers and result.numbers.get("test") is None:
         by_scored = bool(chosen_by_what_is_scored(result.numbers))
-        yield "rule by which settings were chosen", (result.question,), by_scored
+        yield "rule by which settings were chosen", (result.question,), by_scored, "of another version"
     for name, digest in _pretrained_on(result.numbers).items():
-        yield f"pretraining data ({name})", (result.row,), digest
+        yield f"pretraining data ({name})", (result.row,), digest, _ANEW
 
 
 def _pretrained_on(numbers: Report) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """What a result rests on, as digests, and whether anything of its test was seen before."""
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -56,6 +57,11 @@ def digest_of_array(array: np.ndarray) -> str:
 def digest_of_names(names: np.ndarray) -> str:
     """SHA-256 of names, whatever their order."""
     return hashlib.sha256("\n".join(sorted(names.tolist())).encode()).hexdigest()
+
+
+def digest_of_json(value: Any) -> str:
+    """SHA-256 of a JSON value, keys in order."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def digest_of_data(recordings: Recordings) -> str:

@@ -5,13 +5,12 @@ chosen by the test, one first opening after the other.
 """
 
 import dataclasses
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from coreecg_jax.downstream.methods import Encoder
-from coreecg_jax.downstream.provenance import digest_of_encoder
+from coreecg_jax.downstream.provenance import digest_of_encoder, digest_of_json
 from coreecg_jax.method.network import CoReECG
 from coreecg_jax.training.identity import FREE_ON_RESUME
 
@@ -19,11 +18,6 @@ RUN = "this run"
 ALIKE = "a run that a bundle does not tell from this one (of its network, data and seed, at another step)"
 _LISTED = "checkpoints", "training"  # of an identity, what one in common is enough of
 _NOT_LEARNT = "parent", "name", "dtype"  # of a network: a bundle computes in float32, whatever it learnt in
-
-
-def digest(value: Any) -> str:
-    """SHA-256 of a JSON value, keys in order."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def identity_of(encoders: Sequence[Encoder], subset: Mapping[str, Any], protocol: str) -> dict[str, Any]:
@@ -81,8 +75,8 @@ def _training(encoder: Encoder) -> dict[str, Any]:
         "crop_samples": round(encoder.crop_seconds * encoder.preprocessing.sampling_rate),
         "network": _network(encoder.network),
     }
-    run = "" if encoder.bundle else digest([learnt, data])
-    return {"run": run, "described": digest(described), "step": encoder.step}
+    run = "" if encoder.bundle else digest_of_json([learnt, data])
+    return {"run": run, "described": digest_of_json(described), "step": encoder.step}
 
 
 def _network(network: CoReECG) -> dict[str, Any]:

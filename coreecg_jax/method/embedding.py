@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from coreecg_jax.method.layers import dense, gelu, largest, layer_norm
+from coreecg_jax.method.layers import Dense, gelu, largest, layer_norm
 from coreecg_jax.method.products import plus, product
 
 
@@ -36,7 +36,7 @@ class PatchEmbedding(nn.Module):
         parts = [patches_XP]
         if self.kernels:
             parts += self._found(patches_XP)
-        token_XD = dense(self.width, dtype=self.dtype, name="linear")(jnp.concatenate(parts, axis=-1))
+        token_XD = Dense(self.width, dtype=self.dtype, name="linear")(jnp.concatenate(parts, axis=-1))
         return layer_norm("norm")(token_XD)
 
     def _found(self, patches_XP: jax.Array) -> list[jax.Array]:

@@ -93,11 +93,6 @@ class Dense(nn.Module):
         return plus(y_MN, bias_N).reshape(*x.shape[:-1], self.features)
 
 
-def dense(features: int, *, dtype: jnp.dtype, zero: bool = False, name: str | None = None) -> Dense:
-    """A linear layer with Xavier weights, or all zero."""
-    return Dense(features, dtype, zero, name=name)
-
-
 def layer_norm(name: str) -> nn.LayerNorm:
     """Statistics and result in float32, whatever the compute type."""
     return nn.LayerNorm(epsilon=1e-6, dtype=jnp.float32, name=name)
@@ -135,13 +130,13 @@ class Block(nn.Module):
         # faster on [B * K, D] than on [B, K, D] (docs/performance.md).
         x = x_BKD.reshape(batch * tokens, width)
         h = layer_norm("attention_norm")(x).astype(self.dtype)
-        qkv = dense(3 * width, dtype=self.dtype, name="qkv")(h)
+        qkv = Dense(3 * width, dtype=self.dtype, name="qkv")(h)
         q, k, v = jnp.transpose(qkv.reshape(batch, tokens, 3, self.heads, -1), (2, 0, 3, 1, 4))
         h = jnp.transpose(attend(q, k, v, bias_BHKK), (0, 2, 1, 3)).reshape(batch * tokens, width)
-        x += kept(dense(width, dtype=self.dtype, name="attention_out")(h))
+        x += kept(Dense(width, dtype=self.dtype, name="attention_out")(h))
         h = layer_norm("mlp_norm")(x).astype(self.dtype)
-        h = gelu(dense(MLP_RATIO * width, dtype=self.dtype, name="mlp_in")(h))
-        x += kept(dense(width, dtype=self.dtype, name="mlp_out")(h))
+        h = gelu(Dense(MLP_RATIO * width, dtype=self.dtype, name="mlp_in")(h))
+        x += kept(Dense(width, dtype=self.dtype, name="mlp_out")(h))
         return x.reshape(batch, tokens, width), None
 
 
@@ -215,5 +210,5 @@ class MLP(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         for i, features in enumerate(self.features):
-            x = dense(features, dtype=self.dtype, name=f"layer_{i}")(gelu(x) if i else x)
+            x = Dense(features, dtype=self.dtype, name=f"layer_{i}")(gelu(x) if i else x)
         return x.astype(jnp.float32)

@@ -11,8 +11,8 @@ from coreecg_jax.method.attention import attention_bias
 from coreecg_jax.method.embedding import PatchEmbedding, require_kernels_fit
 from coreecg_jax.method.layers import (
     MLP,
+    Dense,
     Stack,
-    dense,
     largest,
     layer_norm,
     sin_cos_positions,
@@ -108,15 +108,15 @@ class CoReECG(nn.Module):
             "free_tokens", nn.initializers.normal(0.5), (1 + self.registers, self.width)
         )
         self.encoder_stack = Stack(self.depth, self.heads, dtype)
-        self.decoder_in = dense(self.decoder_width, dtype=dtype)
-        self.decoder_context = dense(self.decoder_width, dtype=dtype)
+        self.decoder_in = Dense(self.decoder_width, dtype=dtype)
+        self.decoder_context = Dense(self.decoder_width, dtype=dtype)
         if self.is_initializing() or self.has_variable("params", "mask_token"):  # else the encoder is alone
             self.mask_token = self.param("mask_token", nn.initializers.normal(0.02), (self.decoder_width,))
             self.decoder_lead_embedding = self.param(
                 "decoder_lead_embedding", lead_init, (len(LEADS), self.decoder_width)
             )
         self.decoder_stack = Stack(self.decoder_depth, self.decoder_heads, dtype)
-        self.decoder_out = dense(self.patch, dtype=jnp.dtype(jnp.float32), zero=self.zero_output)
+        self.decoder_out = Dense(self.patch, dtype=jnp.dtype(jnp.float32), zero=self.zero_output)
         self.projector = MLP((self.width, self.projection), dtype)
 
     def __call__(
