@@ -128,7 +128,8 @@ def test_a_product_has_the_gradients_of_a_matrix_product(outputs):
 
     for ours, plain in zip(gradients(product), gradients(jnp.matmul), strict=True):
         np.testing.assert_allclose(ours, plain, rtol=1e-5, atol=1e-6)
-    np.testing.assert_array_equal(product(x, w), jnp.matmul(x, w))
+    # Not to the bit: whether a product is added in one rounding or in two is each program's own.
+    np.testing.assert_allclose(product(x, w), jnp.matmul(x, w), rtol=1e-5, atol=1e-6)
     lowered = jax.jit(jax.grad(lambda w: (product(x, w) * weight).sum())).lower(w).as_text()
     assert "optimization_barrier" in lowered  # else XLA sees through the transpose, and is slow
 
