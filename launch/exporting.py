@@ -166,7 +166,7 @@ def _recovery(
     """The error of what `reconstruct` generates, by lead, for the usual sets of leads and those asked for."""
     require_trained_decoder(description)
     trained_on = description.training.data
-    seen = set(select(root, trained_on).files) & set(select(root, spec).files)
+    seen = set(select(root, trained_on, shards=False).files) & set(select(root, spec).files)
     if seen:
         raise ValueError(
             f"--recovered_on: expected recordings that were held out, got {len(seen)} files of the "
@@ -199,7 +199,7 @@ def _manifests(noted: Mapping[str, str], root: str, spec: str) -> dict[str, str]
         )
         return {}
     try:
-        there = select(root, spec).manifest_digests()
+        there = select(root, spec, shards=False).manifest_digests()
     except (FileNotFoundError, ValueError):  # gone, or others: the run's own are known all the same
         return dict(noted)
     if changed := ", ".join(differences(noted, there)):

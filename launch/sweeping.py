@@ -123,6 +123,6 @@ def _spent(config: ml_collections.ConfigDict) -> Pretraining:
 
 
 def _tokens_kept(config: ml_collections.ConfigDict) -> int:
-    preprocessing = select(config.data.root, config.data.train).preprocessing
+    preprocessing = select(config.data.root, config.data.train, shards=False).preprocessing
     objective = build(resolved(config), preprocessing).objective
     return objective.stdm.tokens_kept(objective.columns)

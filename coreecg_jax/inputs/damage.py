@@ -31,8 +31,9 @@ class Salvaged:
     """A selection without what is damaged of it."""
 
     selection: Selection
-    skipped: int  # records
-    reasons: tuple[str, ...]  # a sentence each, of those that say where they are
+    whole: Selection  # what it would be
+    skipped: int = 0  # records
+    reasons: tuple[str, ...] = ()  # a sentence each, of those that say where they are
     folder: TemporaryShards | None = None  # of rewritten shards
 
 
@@ -99,7 +100,7 @@ def salvage(selection: Selection, processes: Processes = ALONE) -> Salvaged:
 
     folder = processes.each(copied)
     kept = dataclasses.replace(selection, files=tuple(files), examples=goods)
-    return Salvaged(kept, selection.num_examples - kept.num_examples, reasons, folder)
+    return Salvaged(kept, selection, selection.num_examples - kept.num_examples, reasons, folder)
 
 
 def _examined(path: Path, expected: int, window_samples: int) -> _Found:

@@ -31,6 +31,7 @@ from coreecg_jax.inputs.packed_corpus import (
     checksum,
     is_there,
     opened,
+    sealed,
 )
 from coreecg_jax.inputs.selection import named_splits
 from coreecg_jax.inputs.together import ALONE, Processes
@@ -152,7 +153,7 @@ def _write(folder: Path, windows: TrainingWindows, about: dict[str, Any]) -> Non
                 names.write(json.dumps(name_of(fields)) + "\n")
         rows_RW.flush()
         np.save(new / SUMS_FILE, sums_R)
-        (new / ABOUT_FILE).write_text(json.dumps(about), encoding="utf-8")
+        (new / ABOUT_FILE).write_text(sealed(new, about), encoding="utf-8")
         os.rename(new, folder)
     except BaseException as error:
         shutil.rmtree(new, ignore_errors=True)
@@ -162,7 +163,11 @@ def _write(folder: Path, windows: TrainingWindows, about: dict[str, Any]) -> Non
 
 def _about(windows: TrainingWindows) -> dict[str, Any]:
     """What tells one selection from another."""
-    selection = windows.selection
+    selection, whole = windows.selection, windows.salvaged.whole
+    told: dict[str, dict[str, int]] = {name: {} for name in whole.names}
+    names = dict(zip(whole.folders, whole.names))
+    for file, count in zip(whole.files, whole.examples):
+        told[names[file.parent]][file.name] = count
     return {
         "format": FORMAT,
         "splits": list(named_splits(windows.spec)),
@@ -170,6 +175,7 @@ def _about(windows: TrainingWindows) -> dict[str, Any]:
         "data": selection.manifest_digests(),
         "shards": [path.name for path in selection.files],
         "examples": list(selection.examples),
+        "told": told,  # examples of each shard by data set, as `dataset_info.json` has them
         "skipped": windows.salvaged.skipped,
         "min_length": windows.min_length,
         "too_short": np.flatnonzero(~windows.order.long_enough).tolist(),

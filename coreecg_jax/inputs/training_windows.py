@@ -60,15 +60,8 @@ def selected(root: Path | str, spec: str, packed: Path | str = "", processes: Pr
       FileNotFoundError, ValueError: as `selection.select` and `packed_corpus.found`; when the file was
         written from other data.
     """
-    corpus = _packed(root, spec, packed, processes)
+    corpus = found(packed, root, spec, processes) if packed else None
     return select(root, spec, processes) if corpus is None else corpus.selection
-
-
-def _packed(root: Path | str, spec: str, folder: Path | str, processes: Processes) -> PackedCorpus | None:
-    corpus = found(folder, processes) if folder else None
-    if corpus is not None:
-        processes.each(lambda: corpus.require_asked(root, spec))
-    return corpus
 
 
 def training_windows(
@@ -105,14 +98,14 @@ def training_windows(
     """
     if on_corrupt not in ON_CORRUPT:
         raise ValueError(f"data.on_corrupt: expected one of {', '.join(ON_CORRUPT)}, got {on_corrupt!r}")
-    corpus = _packed(root, spec, packed, processes)
+    corpus = found(packed, root, spec, processes) if packed else None
     selection = select(root, spec, processes) if corpus is None else corpus.selection
     min_length = selection.minimum_length(min_seconds)
     if corpus is not None:
         corpus.require_windows(min_length, on_corrupt)
-        salvaged, usable = Salvaged(selection, corpus.skipped, ()), corpus.long_enough
+        salvaged, usable = Salvaged(selection, selection, corpus.skipped), corpus.long_enough
     else:
-        salvaged = salvage(selection, processes) if on_corrupt == "skip" else Salvaged(selection, 0, ())
+        salvaged = salvage(selection, processes) if on_corrupt == "skip" else Salvaged(selection, selection)
         usable = long_enough(salvaged.selection, min_length, processes)
     if not 1 <= batch_size <= usable.sum():
         raise ValueError(

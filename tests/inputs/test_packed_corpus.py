@@ -15,8 +15,8 @@ from coreecg_jax.inputs.packed_corpus import (
     ROWS_FILE,
     SUMS_FILE,
     checksum,
-    found,
     opened,
+    sealed,
 )
 from coreecg_jax.inputs.packing import packed, rows_of_shards
 from coreecg_jax.inputs.selection import select
@@ -24,7 +24,8 @@ from coreecg_jax.inputs.training_windows import selected, training_windows
 from coreecg_jax.records.schema import MANIFEST_FILE
 
 SPEC = "ptbxl:fold1-2, ludb"
-REMEDY = "delete the folder, so that it is written from the shards again, or choose another data.packed"
+AGAIN = "delete the folder, so that it is written from the shards again, or copy it again"
+ANOTHER = "or choose another data.packed, where it is written from the shards"
 
 
 def windows_of(root, folder="", spec=SPEC, **changes):
@@ -86,10 +87,16 @@ def test_no_shard_is_opened_where_the_file_is_there(data_root, written, monkeypa
 
 def test_other_windows_are_refused(data_root, written):
     held = "ptbxl:fold1, ptbxl:fold2, ludb"
-    message = f"{written} holds the windows of {held}, data.train names ptbxl:fold1, ludb: {REMEDY}"
+    message = (
+        f"{written} holds the windows of {held}, data.train names ptbxl:fold1, ludb: set data.train to what "
+        f"it holds, {ANOTHER}"
+    )
     with pytest.raises(ValueError, match=re.escape(message)):
         windows_of(data_root, written, "ptbxl:fold1, ludb")
-    message = f"{written} holds windows of at least 150 samples, data.crop_seconds asks for 100: {REMEDY}"
+    message = (
+        f"{written} holds windows of at least 150 samples, data.crop_seconds asks for 100: set it as it was, "
+        f"{ANOTHER}"
+    )
     with pytest.raises(ValueError, match=re.escape(message)):
         windows_of(data_root, written, min_seconds=1.0)
 
@@ -98,10 +105,18 @@ def other_manifest(folder):
     (folder / MANIFEST_FILE).write_bytes(b"other recordings")
 
 
-def other_shards(folder):
+def changed_info(folder, change):
     info = json.loads((folder / "dataset_info.json").read_text())
-    info["splits"][0]["shardLengths"] = ["19", "20"]
+    change(info["splits"])
     (folder / "dataset_info.json").write_text(json.dumps(info))
+
+
+def other_shards(folder):
+    changed_info(folder, lambda splits: splits[0].update(shardLengths=["19", "20"]))
+
+
+def fewer_shards(folder):
+    changed_info(folder, lambda splits: splits[0].update(shardLengths=["39"]))
 
 
 def other_preprocessing(folder):
@@ -114,13 +129,15 @@ def other_preprocessing(folder):
     [
         (other_manifest, "manifest"),
         (other_shards, "manifest, shards"),  # without a manifest it is the list of shards that is digested
+        (fewer_shards, "manifest, shards"),
         (other_preprocessing, "preprocessing"),
     ],
 )
 def test_a_data_set_that_is_another_is_refused(written, told, change, what):
     change(told / "ptbxl" / "1.0.0")
     message = (
-        f"{written} was written from other data than there are in {told}: {what} of 'ptbxl' differ; {REMEDY}"
+        f"{written} was written from other data than there are in {told}: {what} of 'ptbxl' differ; "
+        f"set data.root to those data, {ANOTHER}"
     )
     with pytest.raises(ValueError, match=re.escape(message)):
         selected(told, SPEC, written)
@@ -134,43 +151,71 @@ def test_a_row_that_is_damaged_is_named(data_root, copy):
     read = packed(copy, windows)
     assert len(list(read(0, 11))) == 11
     (name,) = windows.packed.names(np.array([11]))
-    message = f"{copy / ROWS_FILE}, row 11 ({name}): wrong checksum; {REMEDY}"
-    with pytest.raises(ValueError, match=re.escape(message)):
+    where = f"{copy / ROWS_FILE}, row 11"
+    with pytest.raises(ValueError, match=re.escape(f"{where} ({name}): wrong checksum; {AGAIN}")):
+        list(read(0, 12))
+    (copy / NAMES_FILE).unlink()  # since it was opened
+    with pytest.raises(ValueError, match=re.escape(f"{where} (its name cannot be read): wrong checksum")):
         list(read(0, 12))
 
 
-@pytest.mark.parametrize("name", [ROWS_FILE, SUMS_FILE])
-def test_a_file_that_is_cut_short_or_missing_is_named(copy, name):
-    path, corpus = copy / name, opened(copy)
+@pytest.mark.parametrize("name", [ROWS_FILE, SUMS_FILE, NAMES_FILE, ABOUT_FILE])
+def test_a_file_that_is_cut_short_or_missing_is_named_at_once(copy, name):
+    path = copy / name
     path.write_bytes(path.read_bytes()[:-10])
-    with pytest.raises(ValueError, match=rf"{re.escape(str(path))} is damaged \(.+\); delete the folder"):
-        list(corpus.rows(0, 1))
+    with pytest.raises(ValueError, match=rf"{re.escape(str(path))} is damaged \(.+\); {AGAIN}"):
+        opened(copy)
     path.unlink()
-    with pytest.raises(FileNotFoundError, match=re.escape(f"{path} is missing; {REMEDY}")):
-        list(corpus.rows(0, 1))
+    missing = f"{copy} has no packed.json" if name == ABOUT_FILE else f"{path} is missing; {AGAIN}"
+    with pytest.raises(FileNotFoundError, match=re.escape(missing)):
+        opened(copy)
 
 
-def test_files_that_do_not_go_together_are_refused(copy):
-    np.save(copy / SUMS_FILE, np.zeros(3, np.uint32))
-    with pytest.raises(ValueError, match=r"and as many numbers in checksums\.npy, got \[\d+, 1203\] and 3;"):
-        list(opened(copy).rows(0, 1))
-    np.save(copy / SUMS_FILE, np.zeros(3))
-    with pytest.raises(ValueError, match=r"checksums\.npy: expected uint32, got float64"):
-        list(opened(copy).rows(0, 1))
+def test_names_that_are_lost_since_are_told(copy):
+    corpus, path = opened(copy), copy / NAMES_FILE
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:5]))
+    with pytest.raises(ValueError, match=rf"{re.escape(str(path))} is damaged \(no name of row 5\); {AGAIN}"):
+        corpus.names(np.array([3, 7, 5]))
+    path.unlink()
+    with pytest.raises(FileNotFoundError, match=f"recordings.jsonl is missing; {AGAIN}"):
+        corpus.names(np.array([3]))
+
+
+def test_files_of_two_corpora_do_not_go_together(copy, data_root, tmp_path):
+    packed(tmp_path / "other", windows_of(data_root, spec="ludb", min_seconds=0.0, batch_size=2))
+    for name in (SUMS_FILE, NAMES_FILE):
+        shutil.copy(copy / name, tmp_path / "kept")
+        shutil.copy(tmp_path / "other" / name, copy / name)
+        with pytest.raises(ValueError, match=f"{name} is damaged \\(it has another digest than it had\\)"):
+            opened(copy)
+        shutil.copy(tmp_path / "kept", copy / name)
+    shutil.copy(tmp_path / "other" / ROWS_FILE, copy / ROWS_FILE)
+    with pytest.raises(ValueError, match=r"rows\.npy: expected int32 \(\d+, 1203\), got int32 \(7, 1203\)"):
+        opened(copy)
 
 
 def test_a_folder_that_is_no_corpus_of_this_version_is_refused(tmp_path, copy):
     (tmp_path / "other").mkdir()
     message = f"{tmp_path / 'other'} has no packed.json: expected a corpus that a run wrote there, or nothing"
     with pytest.raises(FileNotFoundError, match=re.escape(message)):
-        found(tmp_path / "other")
-    (copy / ABOUT_FILE).write_text("{}")
-    with pytest.raises(ValueError, match=f"expected a corpus of format 2, got 1; {REMEDY}"):
-        found(copy)
-    (copy / ABOUT_FILE).write_text("{")
-    with pytest.raises(ValueError, match=rf"packed\.json is damaged \(.+\); {REMEDY}"):
-        found(copy)
-    assert found(tmp_path / "absent") is None
+        opened(tmp_path / "other")
+    about = copy / ABOUT_FILE
+    said = about.read_text()
+    for other in ("{}", "[]", "null", '{"shape": [1, 2], "data": {}}'):
+        about.write_text(other)
+        with pytest.raises(ValueError, match=f"expected a corpus of format 2, got another; {AGAIN}"):
+            opened(copy)
+    about.write_text(said.replace('"too_short": [', '"too_short": [0, '))
+    with pytest.raises(ValueError, match=rf"packed\.json is damaged \(.+\); {AGAIN}"):
+        opened(copy)
+    later = opened_about(said) | {"format": 3}
+    about.write_text(sealed(copy, later))
+    with pytest.raises(ValueError, match=f"expected a corpus of format 2, got 3; {AGAIN}"):
+        opened(copy)
+
+
+def opened_about(text):
+    return json.loads(text)["about"]
 
 
 def test_damaged_records_that_it_was_written_without_are_said(tmp_path):
@@ -185,7 +230,7 @@ def test_damaged_records_that_it_was_written_without_are_said(tmp_path):
     assert again.figures == first.figures == {"records_skipped": 1}
     np.testing.assert_array_equal(again.order.batch(3), first.order.batch(3))
     assert again.recordings(3) == first.recordings(3)
-    message = "packed was written without 1 damaged records: set data.on_corrupt=skip, or mend the shards"
+    message = "packed was written without 1 damaged records: set data.on_corrupt=skip, or mend the shards and"
     with pytest.raises(ValueError, match=message):
         windows_of(tmp_path, tmp_path / "packed", "made")
 
@@ -213,7 +258,26 @@ def test_other_files_on_the_hosts_end_all(data_root, written, tmp_path):
     folders = [written, tmp_path / "packed"]
     for result in together(2, lambda one: windows_of(data_root, folders[one.number], processes=one)):
         assert isinstance(result, ValueError)
-        assert "expected the same in all processes" in str(result)
+        message = (
+            r"the corpus in .+: expected the same in all processes, got one of SHA-256 \w{12} in process 0 "
+            r"and one of SHA-256 \w{12} in process 1"
+        )
+        assert re.fullmatch(message, str(result))
+
+
+def test_what_is_wrong_with_the_file_of_one_ends_all(data_root, written, copy, tmp_path):
+    """Before the one that lacks it reads the shards, and where its own data set is another."""
+    (copy / SUMS_FILE).unlink()
+    for first in (written, tmp_path / "absent"):
+        folders = [first, copy]
+        results = together(2, lambda one, its=folders: windows_of(data_root, its[one.number], processes=one))
+        assert [str(error) for error in results] == [f"{copy / SUMS_FILE} is missing; {AGAIN}"] * 2
+    other = shutil.copytree(data_root, tmp_path / "data")
+    other_preprocessing(other / "ptbxl" / "1.0.0")
+    roots = [data_root, other]
+    results = together(2, lambda one: windows_of(roots[one.number], written, processes=one))
+    assert len({str(error) for error in results}) == 1
+    assert "preprocessing of 'ptbxl' differ" in str(results[0])
 
 
 def test_the_checksum_is_of_all_words():

@@ -1,7 +1,6 @@
 """One file of the corpus for several processes; threads stand for them, folders for their disks."""
 
 import errno
-import json
 import os
 import tempfile
 import threading
@@ -138,14 +137,11 @@ def test_who_writes_is_waited_for(windows, monkeypatch, tmp_path):
 
 def test_a_disk_that_is_full_ends_all_and_leaves_nothing(windows, monkeypatch, tmp_path):
     disks = [tmp_path / host / "packed" for host in ("a", "b")]
-    dumps = json.dumps
 
-    def fail(about, *given, **named):
-        if isinstance(about, dict) and "shape" in about:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        return dumps(about, *given, **named)
+    def fail(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(json, "dumps", fail)
+    monkeypatch.setattr(packing, "sealed", fail)
     results = together(4, lambda processes: packed(disks[processes.number % 2], windows, processes))
     assert [(type(error), error.errno) for error in results] == [(OSError, errno.ENOSPC)] * 4
     assert not [path for disk in disks for path in disk.parent.iterdir()]

@@ -11,7 +11,9 @@ from made_runs import PREPROCESSING, tiny_config, tiny_experiment
 from made_shards import example, serialise, write_data_set
 from made_threads import together
 
+from coreecg_jax.inputs.packing import packed
 from coreecg_jax.inputs.selection import Selection, select
+from coreecg_jax.inputs.training_windows import training_windows
 from coreecg_jax.training import estimate as estimating
 from coreecg_jax.training.checkpoints import Checkpoints, begun
 from coreecg_jax.training.estimate import REACHED, count_parameters, estimate
@@ -49,6 +51,30 @@ def test_it_agrees_with_the_state_that_training_would_have(root, tmp_path):
     assert "not enough" not in report
     assert "not enough disk space" in needs._replace(disk_free=1).report()
     assert not (tmp_path / "run").exists()
+
+
+def test_of_a_corpus_in_one_file_it_needs_no_shards_and_tells_what_is_left_out(
+    root, tmp_path, monkeypatch, capsys
+):
+    (shard,) = root.rglob("*.tfrecord*")
+    records = [serialise(example(number, "made", samples=1000)) for number in range(8)]
+    write_data_set(root, "validation", {"all": [records]}, preprocessing=PREPROCESSING)
+    content = bytearray(shard.read_bytes())
+    content[-1000] ^= 1
+    shard.write_bytes(content)
+    folder = tmp_path / "packed"
+    of = {"batch_size": 8, "seed": 0, "min_seconds": 9.0, "shuffle_buffer": 32, "on_corrupt": "skip"}
+    packed(folder, training_windows(root, "made", **of))
+    shard.unlink()
+    monkeypatch.setattr(estimating, "_step_memory", lambda *_: 0)  # compiles nothing
+    monkeypatch.setattr(estimating, "matrix_rate", lambda _: 1.0)
+    changes = {"placement": "device", "packed": str(folder), "validation": "validation", "on_corrupt": "skip"}
+    config = tiny_config({"data.root": str(root), **{f"data.{name}": each for name, each in changes.items()}})
+    assert estimate(config, tmp_path / "run").windows == 23
+    assert capsys.readouterr().err == f"warning: {folder} was written without 1 damaged records\n"
+    (folder / "rows.npy").unlink()
+    with pytest.raises(FileNotFoundError, match=r"rows\.npy is missing"):
+        estimate(config, tmp_path / "run")
 
 
 def test_a_run_that_is_there_is_told_or_refused(root, fresh, tmp_path):

@@ -61,7 +61,7 @@ def test_killed_at_a_random_moment_and_resumed_is_as_never_killed(root, whole, t
     assert_same(load_parameters(tmp_path, "best").parameters, load_parameters(whole[0], "best").parameters)
 
 
-def test_a_run_goes_on_from_the_file_of_the_corpus_alone(tmp_path):
+def test_a_run_goes_on_from_the_file_of_the_corpus_alone(tmp_path, monkeypatch):
     """On a machine to which the shards of training were not brought, only those of validation."""
     data, lines = tmp_path / "data", [serialise(example(n, "made", samples=1000)) for n in range(24)]
     for use, shards in {"train": [lines[:12], lines[12:]], "validation": [lines[:8]]}.items():
@@ -71,7 +71,15 @@ def test_a_run_goes_on_from_the_file_of_the_corpus_alone(tmp_path):
     for shard in data.glob("train/*/*.tfrecord*"):
         shard.unlink()
     shutil.rmtree(tmp_path / "run" / "checkpoints" / "last" / "8")
+    numbers, dispatch = [], feeds.DeviceFeed.__call__
+
+    def noting(feed, state, number, count):
+        numbers.append(number)
+        return dispatch(feed, state, number, count)
+
+    monkeypatch.setattr(feeds.DeviceFeed, "__call__", noting)
     assert_same(train(config_of(data, of), tmp_path / "run"), whole)
+    assert numbers == [4, 7]
 
 
 @pytest.mark.slow
