@@ -64,7 +64,7 @@ demo: setup
 bench: setup
 	$(BIN)/python -m benchmarks $(BENCH)
 
-# The tables of docs/results.md. Runs that are there are not run again; an interrupted one goes on.
+# Tables of docs/results.md, as its head says. Runs that are there are not run again; an interrupted one goes on.
 REAL_ECG ?= ../shared/ecg
 FOLDERS := ludb chapman_ningbo cpsc2018 cpsc2018_extra ptbdb code15
 SEEDS := 0 1 2

@@ -41,6 +41,7 @@ class Sealed(NamedTuple):
     identity: Mapping[str, Any]  # what the run is, JSON (`same_run.identity_of`)
     label_set: str
     data: str  # data specification
+    is_split: bool = True  # of a task, whose other recordings settings can be chosen by
 
     @property
     def test(self) -> str:
@@ -94,10 +95,11 @@ def _before(log: IO[str], file: Path, sealed: Sealed, allow_retest: bool) -> tup
     earlier = [line for line in _lines(log, file) if _share_a_split(line["test"], sealed.test)]
     own = [line for line in earlier if _same_run(line, sealed)]
     if own and not allow_retest:
+        choose = "by --development" if sealed.is_split else "on a task that has a test split"
         raise ValueError(
             f"{sealed.test}: {_same_run(own[-1], sealed)} opened this test set {times(len(own))} before, "
-            f"last on {own[-1]['time']}{steps_of(own[-1]['identity'])}, and the test is sealed: choose by "
-            f"--development, or open it again with --allow_retest, which the result will say ({file})"
+            f"last on {own[-1]['time']}{steps_of(own[-1]['identity'])}, and the test is sealed: choose "
+            f"{choose}, or open it again with --allow_retest, which the result will say ({file})"
         )
     return len(own), len(earlier)
 

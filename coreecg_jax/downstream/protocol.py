@@ -103,7 +103,8 @@ def evaluate(
         recording is both fitted and asked about, a probe cannot be fitted, or the run has opened this test
         before.
     """
-    return _asked(task, root, make_methods, subset, seal, _admitted(task, root, seal, encoders))
+    seen = _admitted(task, root, seal, encoders, is_split=task.test is not None)
+    return _asked(task, root, make_methods, subset, seal, seen)
 
 
 def _asked(
@@ -115,11 +116,12 @@ def _asked(
     return _sealed(task, root, make_methods, subset, seal, seen)
 
 
-def _admitted(task: Task, root: Path | str, seal: Seal, encoders: Sequence[Encoder]) -> Seen:
+def _admitted(task: Task, root: Path | str, seal: Seal, encoders: Sequence[Encoder], is_split: bool) -> Seen:
     """What the encoders saw of the recordings asked about; refused here, before anything is fitted."""
     require_label_set(root, task)
     spec = task.test or task.train
-    require_sealed(seal.log, Sealed(seal.identity, task.label_set, spec), allow_retest=seal.allow_retest)
+    sealed = Sealed(seal.identity, task.label_set, spec, is_split)
+    require_sealed(seal.log, sealed, allow_retest=seal.allow_retest)
     seen = seen_in_pretraining(encoders, root, unlabelled(read_recordings(root, spec)), spec)
     if not seal.allow_overlap:
         require_unseen(seen, spec)
@@ -188,7 +190,7 @@ def other_sources(
       ValueError: as `evaluate`; before any source is opened, when one of them may not be.
     """
     tasks = {source: _holding_out(task, source) for source in (task.sources if sources is None else sources)}
-    seen = {source: _admitted(one, root, seal, encoders) for source, one in tasks.items()}
+    seen = {source: _admitted(one, root, seal, encoders, is_split=False) for source, one in tasks.items()}
 
     def answer(source: str) -> Evaluation | TooFewRecordings:
         try:
@@ -207,7 +209,7 @@ def _holding_out(task: Task, source: str) -> Task:
 def _open(seal: Seal, root: Path | str, task: Task, spec: str, predictions: Sequence[np.ndarray]) -> Opening:
     return open_once(
         seal.log,
-        Sealed(seal.identity, task.label_set, spec),
+        Sealed(seal.identity, task.label_set, spec, task.test is not None),
         root=root,
         predictions=digest_of_array(np.stack(predictions)),
         allow_retest=seal.allow_retest,

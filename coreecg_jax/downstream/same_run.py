@@ -37,6 +37,9 @@ def who(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
     same subset and protocol; else None. Identities of before do not say of which training they are."""
     ours, theirs = (json.loads(json.dumps(dict(one))) for one in (before, now))  # as a line of the log has it
     ours.pop("task", None)  # lines of before had the whole task, whose name made another run of it
+    for one in (ours, theirs):
+        if one.get("subset", {}).get("fraction") == 1:
+            one["subset"].pop("repeat", None)  # all labels are one draw, whatever its number
     listed = [{name: one.pop(name, []) for name in _LISTED} for one in (ours, theirs)]
     if ours != theirs:
         return None

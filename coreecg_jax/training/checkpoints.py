@@ -268,16 +268,23 @@ def _loaded(stored: Stored, step: int) -> Loaded:
 
 
 def _first_whole(stored: Stored, read: Callable[[int], Read], leave: Callable[[Stored, int], str]) -> Read:
-    """What `read` makes of the newest whole checkpoint; `leave` does and says what becomes of others."""
-    newest, *older = stored.steps()
-    for step in older:
+    """What `read` makes of the newest whole checkpoint; `leave` does and says what becomes of newer ones.
+
+    Raises:
+      Damaged: of the newest, when none is whole; nothing is left then.
+    """
+    damaged: list[tuple[int, Damaged]] = []
+    for step in stored.steps():
         try:
-            return read(newest)
+            found = read(step)
         except Damaged as error:
+            damaged.append((step, error.with_traceback(None)))  # which would hold what was read
+            continue
+        for newer, error in damaged:
             reason, _, _ = str(error).partition(":")
-            _tell(f"{reason}; it {leave(stored, newest)}, step {step} is used")
-            newest = step
-    return read(newest)
+            _tell(f"{reason}; it {leave(stored, newer)}, step {step} is used")
+        return found
+    raise damaged[0][1]
 
 
 def _set_aside(stored: Stored, step: int) -> str:

@@ -74,8 +74,8 @@ class Patience:
         raise NotFinite(
             f"step {number}: expected a finite loss and gradient norm, got {loss} and {norm}, as in the "
             f"last {int(in_a_row)} steps (run.max_skipped_in_a_row = {self._most}); the checkpoint before is "
-            f"kept, the recordings of these steps are in {path}. Look at them, or lower "
-            "optimizer.learning_rate or optimizer.clip"
+            f"kept, the recordings of these steps are in {path}. Look at them, or begin "
+            "again in another --workdir with a lower optimizer.learning_rate or optimizer.clip"
         )
 
     def _write(self, numbers: range) -> Path:

@@ -33,6 +33,15 @@ def test_a_second_look_leaves_no_line(tmp_path):
     assert file.read_text() == before
 
 
+def test_what_to_do_instead_is_what_can_be_done(tmp_path):
+    file, choose = tmp_path / "log.jsonl", r"the test is sealed: choose {}, or open it again"
+    opened(file, 1)
+    for is_split, instead in ((True, "by --development"), (False, "on a task that has a test split")):
+        sealed = Sealed({"run": 1}, "ptbxl_superclass", "ptbxl:fold10", is_split)
+        with pytest.raises(ValueError, match=choose.format(instead)):
+            require_sealed(file, sealed, allow_retest=False)
+
+
 def test_one_checkpoint_of_several_is_the_same_run(tmp_path):
     file = tmp_path / "log.jsonl"
     opened(file, {"checkpoints": ["a"], "protocol": "linear", "leads": ("I", "II")})

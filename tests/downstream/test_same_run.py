@@ -40,6 +40,13 @@ def test_another_step_is_the_same_run():
     assert who(identity(at_step(500), fraction=0.5), identity(at_step(1000))) is None
 
 
+def test_all_labels_are_the_same_whatever_the_number_of_the_draw():
+    run, again = identity(at_step(500), repeat=0), identity(at_step(500), repeat=1)
+    assert who(run, again) == who(again, run) == RUN
+    part, other = (identity(at_step(500), fraction=0.5, repeat=repeat) for repeat in (0, 1))
+    assert (who(part, part), who(part, other)) == (RUN, None)
+
+
 @pytest.mark.parametrize(
     "changes",
     [

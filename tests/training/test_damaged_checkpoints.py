@@ -181,6 +181,19 @@ def test_the_only_checkpoint_is_not_moved_though_it_is_damaged(tmp_path, fresh):
             checkpoints.restore_last(fresh)
 
 
+def test_where_none_is_whole_nothing_is_moved(saved, fresh, capsys):
+    for step in ("3", "5"):
+        flip(saved / "checkpoints" / "last" / step)
+    before = sorted(saved.rglob("*"))
+    with (
+        Checkpoints(saved, CONFIG, PREPROCESSING, DATA) as checkpoints,
+        pytest.raises(ValueError, match=r"last/5 has a wrong checksum of .* it is damaged; copy the run"),
+    ):
+        checkpoints.restore_last(fresh)
+    assert sorted(saved.rglob("*")) == before
+    assert capsys.readouterr().err == ""
+
+
 @pytest.mark.parametrize("error", [MemoryError(), RuntimeError("RESOURCE_EXHAUSTED: out of memory")])
 def test_too_little_memory_is_not_taken_for_damage(saved, fresh, monkeypatch, error):
     def fail(*args, **items):
