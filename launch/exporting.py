@@ -27,12 +27,12 @@ from coreecg_jax.export.parts import PARTS, part_of
 from coreecg_jax.export.tensors import flat
 from coreecg_jax.inputs.reader import read_recordings
 from coreecg_jax.inputs.selection import select
-from coreecg_jax.method.masking import STDM
+from coreecg_jax.method.objective import Objective
 from coreecg_jax.training.checkpoints import load_parameters
 from coreecg_jax.training.experiment import build
 from coreecg_jax.training.identity import differences
 
-_MASKS = 256  # drawn to see how few leads a mask leaves
+_DRAWS = 256  # of masks, to see how few leads they leave
 
 
 def description_of(
@@ -77,7 +77,7 @@ def description_of(
         dtype=config.model.dtype,
         fda_mode=objective.fda.mode,
         target_floor=objective.target_floor,
-        fewest_leads=_fewest_leads(objective.stdm, objective.columns),
+        fewest_leads=fewest_leads(objective),
         decoder_trained=objective.lambda_r > 0,
     )
     about, patch = loaded.preprocessing, objective.network.patch
@@ -211,7 +211,7 @@ def _manifests(noted: Mapping[str, str], root: str, spec: str) -> dict[str, str]
     return dict(noted)
 
 
-def _fewest_leads(stdm: STDM, columns: int) -> int:
-    """Leads of which the encoder saw anything, in the mask of some hundred that leaves fewest."""
-    visible_BLN = np.asarray(stdm(jax.random.key(0), _MASKS, columns).visible_BLN)
-    return max(1, int(visible_BLN.any(-1).sum(-1).min()))
+def fewest_leads(objective: Objective) -> int:
+    """Leads of which the encoder saw anything, in the draw of some hundred that leaves fewest."""
+    seen_BL = np.asarray(objective.leads_seen(jax.random.key(0), _DRAWS))
+    return max(1, int(seen_BL.sum(-1).min()))

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from coreecg_jax.baselines.settings import require_settings
 from coreecg_jax.method.normalisation import SMALLEST_SCALE, Normalised
 from coreecg_jax.method.objective import Objective
+from coreecg_jax.records.leads import LEADS
 
 SETTINGS = {"objective.lambda_r": 0.0, "mask.mode": "off", "view.mode": "off"}
 WANDER_HZ = (0.05, 0.5)  # breathing and movement of the electrodes
@@ -51,7 +52,7 @@ class Augmentation:
         ecg_BLT += self._noise(noise_key, ecg_BLT.shape)
         ecg_BLT += self._wander(wander_key, ecg_BLT.shape, sampling_rate)
         ecg_BLT = jnp.where(self._cut(cutout_key, ecg_BLT.shape)[:, None], 0.0, ecg_BLT)
-        available_BL = self._leads_left(lead_key, available_BL)
+        available_BL = self.leads_left(lead_key, available_BL)
         return jnp.where(available_BL[:, :, None], ecg_BLT, 0.0), available_BL
 
     def _noise(self, key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
@@ -78,7 +79,8 @@ class Augmentation:
         time_1T = jnp.arange(samples)[None]
         return (time_1T >= start_B1) & (time_1T < start_B1 + length_B1)
 
-    def _leads_left(self, key: jax.Array, available_BL: jax.Array) -> jax.Array:
+    def leads_left(self, key: jax.Array, available_BL: jax.Array) -> jax.Array:
+        """Those that are not dropped; bool[B, L]."""
         left_BL = available_BL & ~jax.random.bernoulli(key, self.lead_dropout, available_BL.shape)
         return jnp.where(left_BL.any(1, keepdims=True), left_BL, available_BL)
 
@@ -92,6 +94,10 @@ class SimCLR(Objective):
     def __post_init__(self) -> None:
         super().__post_init__()
         require_settings("simclr", self, SETTINGS)
+
+    def leads_seen(self, key: jax.Array, batch: int) -> jax.Array:
+        """Those that its augmentation leaves: no mask hides any."""
+        return self.augmentation.leads_left(key, jnp.ones((batch, len(LEADS)), bool))
 
     def augmented(
         self, key: jax.Array, crops: tuple[Normalised, Normalised]

@@ -103,6 +103,10 @@ class Objective:
         """What `window_samples` last."""
         return self.window_samples / self.sampling_rate
 
+    def leads_seen(self, key: jax.Array, batch: int) -> jax.Array:
+        """Leads of which the encoder sees anything, of recordings that have all; bool[batch, 12]."""
+        return self.stdm(key, batch, self.columns).visible_BLN.any(-1)
+
     def __call__(
         self,
         parameters: dict[str, Any],

@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from made_objectives import RATE, parameters_of, simclr, windows
+from made_objectives import RATE, cmsc, parameters_of, simclr, windows
 
 from coreecg_jax.baselines.simclr import Augmentation, on_own_scale
 from coreecg_jax.method.masking import STDM
@@ -121,6 +121,14 @@ def test_dropped_leads_are_zero_and_not_available_and_one_is_left():
     assert left[1:, :3].mean() == pytest.approx(0.8, abs=0.03)
     _, left = augment(ecg, available, lead_dropout=0.99)
     assert left.any(1).all()
+
+
+def test_leads_that_it_sees_are_those_that_it_leaves():
+    """No mask hides any, and yet it seldom sees twelve."""
+    seen = np.asarray(OBJECTIVE.leads_seen(jax.random.key(0), B))
+    assert (seen.shape, seen.dtype) == ((B, 12), bool)
+    assert seen.mean() == pytest.approx(0.8, abs=0.03)
+    assert np.asarray(cmsc().leads_seen(jax.random.key(0), B)).all()
 
 
 def test_own_scale_is_that_of_normalise_where_nothing_is_derived():
