@@ -8,7 +8,7 @@ BIN := .venv/bin
 PIP := PIP_RETRIES=1 $(BIN)/pip install -qq
 stop = { echo "error: $(1)" >&2; exit 2; }
 CHOOSE := make setup PYTHON=/path/to/python3.11
-NO_VENV := $(PYTHON) cannot make a virtual environment; on Debian and Ubuntu: apt-get install python3-venv
+NO_VENV := $(PYTHON) cannot make a virtual environment; on Debian and Ubuntu: apt-get install $(notdir $(PYTHON))-venv
 NO_INSTALL := not all packages could be installed (pip says why, above): \
   check the network, or a proxy or mirror (PIP_INDEX_URL), and run make again
 # The compile cache makes the second run of the tests and of a launcher start sooner.
@@ -60,7 +60,7 @@ DEMO ?=
 demo: setup
 	@$(BIN)/python -m launch.demo $(if $(DATA),--source="$(DATA)") $(if $(DEMO),--workdir="$(DEMO)")
 
-# One Markdown table: preparing, input pipeline, train step, memory, start-up. BENCH='--only=step' for a part.
+# One Markdown table: preparing, input pipeline, train step, memory, embedding, start-up. BENCH='--only=step' for a part.
 bench: setup
 	$(BIN)/python -m benchmarks $(BENCH)
 

@@ -1,7 +1,7 @@
 """CoRe-ECG-S on MIMIC-IV-ECG (800,035 recordings, 161,352 patients).
 
 Reproduces: the setting of the paper's pretraining, in our specification (size, schedule and rates are ours).
-Cost: 100,000 steps of 2,048 recordings (256 epochs); about 60 GFLOP a recording, 12 EFLOP in all (counted).
+Cost: 100,000 steps of 2,048 recordings (284 epochs); about 60 GFLOP a recording, 12 EFLOP in all (counted).
 Expected: not run. Data: `mimic_iv_ecg` as launch.prepare divides it by patient: nine tenths to train on,
 one to validate on (docs/data.md, folds).
 Command: python -m launch.pretrain --config=configs/mimic_s.py --workdir=runs/mimic_s

@@ -4,6 +4,7 @@ import jax
 import ml_collections
 
 from coreecg_jax.training.experiment import resolved
+from launch.device_mistakes import no_device
 
 
 def described(config: ml_collections.ConfigDict) -> str:
@@ -14,13 +15,8 @@ def described(config: ml_collections.ConfigDict) -> str:
     """
     try:
         devices = jax.devices()
-    # AssertionError: `cuda` where there is no NVIDIA device at all, which jax passes over without a word.
     except (RuntimeError, AssertionError) as error:
-        reason, asked = str(error).partition("\n")[0] or "there is none", jax.config.values["jax_platforms"]
-        raise ValueError(
-            f"no device to compute on with JAX_PLATFORMS={asked or ''} ({reason}): "
-            "look at the driver and the installed extra (docs/running.md), or set JAX_PLATFORMS=cpu"
-        ) from error
+        raise ValueError(no_device(error)) from error
     processes = jax.process_count()
     return (
         f"devices: {len(devices)} x {devices[0].device_kind} ({devices[0].platform}), "

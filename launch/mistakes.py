@@ -16,7 +16,6 @@ from launch.writable import unwritable
 _NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST)
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 _WRITTEN = ("out", "workdir")  # flags that name what a launcher writes
-_DATA_FLAGS = {"data_root": "--data_root", "config": "--config.data.root"}  # the first that a launcher has
 
 
 def parse_mistake(argv: Sequence[str], error: Exception) -> str:
@@ -63,8 +62,12 @@ def _data_flag(error: Exception) -> str:
     """Of a launcher that reads data sets, the flag to change where `inputs.selection` misses their folder."""
     if not (isinstance(error, FileNotFoundError) and str(error).startswith("no data folder ")):
         return ""
-    ours = [flag for name, flag in _DATA_FLAGS.items() if name in flags.FLAGS]
-    return f": change {ours[0]}" if ours else ""
+    if "data_root" in flags.FLAGS:
+        return ": change --data_root"
+    config = flags.FLAGS["config"].value if "config" in flags.FLAGS else None
+    if config is None:
+        return ""
+    return f": change --config.{'base.' if 'base' in config else ''}data.root"  # of a sweep it is of the base
 
 
 def _written() -> Iterable[tuple[str, str]]:

@@ -14,6 +14,7 @@ from absl import app, flags, logging
 
 from launch import imported
 from launch.config_files import read_config_mistake
+from launch.device_mistakes import device_mistake
 from launch.mistakes import failure, is_no_space, parse_mistake
 
 # Exit statuses (docs/running.md): 2 a mistake, 3 a run whose updates stay NaN or infinite; interrupted, as
@@ -54,9 +55,11 @@ def run_main(
         except FloatingPointError as error:
             _give_up(str(error), _NOT_FINITE)
         except Exception as error:
-            if not (isinstance(error, (ValueError, OSError)) or is_no_space(error)):
+            if isinstance(error, (ValueError, OSError)) or is_no_space(error):
+                _give_up(failure(error))
+            if (of_device := device_mistake(error)) is None:
                 raise  # ours to mend, not the user's: with its traceback
-            _give_up(failure(error))
+            _give_up(of_device)
 
     logging.set_verbosity(logging.FATAL)  # absl's default is to show what libraries tell themselves, in pages
     _let_jax_warn()

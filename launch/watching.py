@@ -11,6 +11,7 @@ from coreecg_jax.downstream.examples import example_of
 from coreecg_jax.downstream.neighbours import neighbour_score
 from coreecg_jax.figures.ecg_paper import Trace, draw_ecg
 from coreecg_jax.inputs.reader import Recordings, read_recordings
+from coreecg_jax.inputs.selection import select
 from coreecg_jax.inputs.together import ALONE, Processes
 from coreecg_jax.method.objective import Objective
 from coreecg_jax.records.leads import LEADS
@@ -62,8 +63,9 @@ def pictures(config: ml_collections.ConfigDict) -> Mapping[str, Draw]:
     """The reconstruction of the first validation recording."""
     config = resolved(config)
     data = config.data
+    # Built before anything is read, as its errors name fields of the config.
+    objective = build(config, select(data.root, data.validation).preprocessing).objective
     recordings = read_recordings(data.root, data.validation, min_seconds=data.crop_seconds, most=1)
-    objective = build(config, recordings.preprocessing).objective
     return {"reconstruction": functools.partial(_reconstruction, objective, recordings)}
 
 

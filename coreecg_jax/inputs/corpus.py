@@ -55,7 +55,7 @@ def load_corpus(
 
 
 def require_room(windows: TrainingWindows, sharding: jax.sharding.NamedSharding) -> None:
-    """Raises ValueError when the corpus does not fit, before it is read or anything is compiled."""
+    """Raises ValueError when the corpus does not fit, before it is read or the step compiled."""
     needed = bytes_on_each(windows, sharding)
     for device in sharding.addressable_devices:
         free = free_bytes(device)
@@ -63,7 +63,8 @@ def require_room(windows: TrainingWindows, sharding: jax.sharding.NamedSharding)
             raise ValueError(
                 f"data.placement: expected a corpus that fits, got {windows.usable:,} windows of "
                 f"{needed / 1e9:.2f} GB on each of {sharding.mesh.size} devices, where {free / 1e9:.2f} GB "
-                "are free; use more devices, fewer windows or data.placement=host"
+                "are free; use more devices, fewer windows or data.placement=host (with "
+                "run.steps_per_dispatch=1 and without data.packed), which streams the shards"
             )
 
 

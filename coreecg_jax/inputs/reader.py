@@ -103,7 +103,8 @@ def read_recordings(
             rows.append(row)
     if not rows:
         raise ValueError(
-            f"{spec!r}: none of {selection.num_examples} windows lasts {min_seconds:g} s; lower min_seconds"
+            f"{spec!r}: none of {selection.num_examples} windows lasts {min_seconds:g} s, as crops of "
+            "that length need (data.crop_seconds of a run)"
         )
     return _recordings(ecg[: len(rows)], rows, selection.preprocessing)
 

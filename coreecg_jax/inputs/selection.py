@@ -59,8 +59,8 @@ class Selection:
         """
         if not 0 <= min_seconds <= self.preprocessing.window_seconds:
             raise ValueError(
-                f"min_seconds: expected 0 to {self.preprocessing.window_seconds:g} s, the length of the "
-                f"stored windows, got {min_seconds:g}"
+                f"data.crop_seconds (or min_seconds): expected 0 to {self.preprocessing.window_seconds:g} s, "
+                f"the length of the stored windows, got {min_seconds:g}"
             )
         # The small number keeps 0.29 s x 100 Hz = 28.999999999999996 from asking for one sample too many.
         return math.ceil(min_seconds * self.preprocessing.sampling_rate - 1e-6)

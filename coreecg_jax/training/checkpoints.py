@@ -184,10 +184,10 @@ class Checkpoints:
             try:
                 return self._best.about(step)["validation_loss"]
             except Damaged as error:
-                reason, _, _ = str(error).partition(":")
                 aside = _set_aside(self._best, step)
-                then = [f"step {older} is used" for older in self._best.steps()[:1]]
-                _tell(f"{reason}; it {aside}, {then[0] if then else 'the next validation makes the best'}")
+                used = [f"step {older} is used" for older in self._best.steps()[:1]]
+                then = used[0] if used else "the next validation makes the best"
+                _tell(f"{error.reason}; it {aside}, {then}")
         return float("inf")
 
     def _restored(self, fresh: TrainState, step: int) -> TrainState:
@@ -281,8 +281,7 @@ def _first_whole(stored: Stored, read: Callable[[int], Read], leave: Callable[[S
             damaged.append((step, error.with_traceback(None)))  # which would hold what was read
             continue
         for newer, error in damaged:
-            reason, _, _ = str(error).partition(":")
-            _tell(f"{reason}; it {leave(stored, newer)}, step {step} is used")
+            _tell(f"{error.reason}; it {leave(stored, newer)}, step {step} is used")
         return found
     raise damaged[0][1]
 

@@ -28,5 +28,6 @@ def fullness_told() -> Generator[None]:
             f"expected the run to fit into the memory of its devices, got {reason!r}; lower data.batch_size "
             "or data.validation_batch_size, take more devices or raise run.fsdp, or set run.remat to "
             "'dots' or 'all', which keeps less for the gradient; with data.placement=device the windows of "
-            "training lie there too: data.placement=host streams them"
+            "training lie there too: data.placement=host (with run.steps_per_dispatch=1 and without "
+            "data.packed) streams them"
         ) from error

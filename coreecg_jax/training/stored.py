@@ -26,7 +26,16 @@ _SEEN_SECONDS = 60.0
 
 
 class Damaged(ValueError):
-    """A checkpoint that cannot be read, or is read as something else than was saved."""
+    """A checkpoint that cannot be read, or is read as something else than was saved.
+
+    Attributes:
+      reason: which and why, without what to do.
+    """
+
+    def __init__(self, reason: str, advice: str) -> None:
+        """'REASON: it is damaged or not whole; ADVICE'."""
+        super().__init__(f"{reason}: {advice}")
+        self.reason = reason
 
 
 class _Manager(ocp.CheckpointManager):
@@ -132,7 +141,7 @@ class Stored:
             name for name, number in checksums(state).items() if expected and expected.get(name) != number
         ]
         if found := _told_by_all(wrong, together=self._together):
-            raise self._damaged(step, f"has a wrong checksum of {found}: it is damaged")
+            raise self._damaged(step, f"has a wrong checksum of {found}", "it is damaged")
         return state
 
     def set_aside(self, step: int) -> Path:
@@ -166,16 +175,20 @@ class Stored:
         except Exception as error:
             if "RESOURCE_EXHAUSTED" in str(error):  # the devices' memory
                 raise
-            what = f"cannot be read ({type(error).__name__}): it is damaged or not whole"
+            what, so = f"cannot be read ({type(error).__name__})", "it is damaged or not whole"
             if self._together:
+                older = [number for number in self.steps() if number < step]
+                then = "copy the run again: there is none before"
+                if older:
+                    then = f"move it to another folder and start again: step {older[0]} is used"
                 raise OSError(
-                    f"{self.path(step)} {what}, says process {jax.process_index()}; move it to another "
-                    "folder and start again: the checkpoint before is used"
+                    f"{self.path(step)} {what}: {so}, says process {jax.process_index()}; {then}"
                 ) from error
-            raise self._damaged(step, what) from error
+            raise self._damaged(step, what, so) from error
 
-    def _damaged(self, step: int, what: str) -> Damaged:
-        return Damaged(f"{self.path(step)} {what}; copy the run again, or train in another --workdir")
+    def _damaged(self, step: int, what: str, so: str) -> Damaged:
+        advice = f"{so}; copy the run again, or train in another --workdir"
+        return Damaged(f"{self.path(step)} {what}", advice)
 
 
 def _told_by_all(wrong: Sequence[str], *, together: bool) -> str:

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Pretraining on all hosts of a TPU VM pod slice. Never run on one.
-#   launch/places/tpu_pod.sh NAME ZONE --config=configs/mimic_s.py --workdir=/mnt/shared/runs/x
+#   launch/places/tpu_pod.sh NAME ZONE --config=configs/mimic_s.py --config.data.root=/mnt/shared/data/250hz --workdir=/mnt/shared/runs/x
 # Before: on every host (--worker=all) this repository in ~/coreecg with `make setup` and `pip install '.[tpu]'` in
 # its .venv, and one file system for data and runs mounted at the same place (Filestore, say). Python has to be 3.11
 # or newer: on Ubuntu 22.04 (3.10) install python3.11 and python3.11-venv, then `make setup PYTHON=python3.11`.

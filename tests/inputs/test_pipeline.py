@@ -92,7 +92,7 @@ def test_windows_are_mixed_over_files_and_within_the_buffer(data_root):
         ({"batch_size": 43}, r"data\.batch_size: expected 1 to 42, .* at least 1\.5 s .* got 43"),
         ({"batch_size": 0}, r"data\.batch_size: expected 1 to 42, .* got 0"),
         ({"shuffle_buffer": 0}, r"data\.shuffle_buffer: expected at least 1 window, got 0"),
-        ({"min_seconds": 3.0}, "min_seconds: expected 0 to 2 s"),
+        ({"min_seconds": 3.0}, r"data\.crop_seconds \(or min_seconds\): expected 0 to 2 s"),
         ({"spec": "mimic"}, "unknown data set"),
     ],
 )

@@ -118,7 +118,7 @@ def test_minimum_length_is_the_next_whole_sample(data_root, seconds, samples):
 
 @pytest.mark.parametrize("seconds", [-0.1, 2.1, float("nan")])
 def test_a_minimum_that_no_window_reaches_is_told(data_root, seconds):
-    with pytest.raises(ValueError, match="min_seconds: expected 0 to 2 s"):
+    with pytest.raises(ValueError, match=r"data\.crop_seconds \(or min_seconds\): expected 0 to 2 s"):
         select(data_root, "ludb").minimum_length(seconds)
 
 

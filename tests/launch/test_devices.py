@@ -16,6 +16,7 @@ ASKED = """
 import jax
 from configs import tiny
 from launch import devices
+from launch.device_mistakes import device_mistake
 
 for platform in ("cuda", "nonesuch"):
     jax.config.update("jax_platforms", platform)
@@ -23,6 +24,10 @@ for platform in ("cuda", "nonesuch"):
         print(devices.described(tiny.get_config()))
     except ValueError as error:
         print(error)
+    try:
+        jax.numpy.zeros(3) + 1
+    except (RuntimeError, AssertionError) as error:
+        print(device_mistake(error))
 """
 WARNING = """
 import logging
@@ -41,7 +46,8 @@ run_main(main)
 @pytest.mark.skipif(Path("/dev/nvidiactl").exists(), reason="an NVIDIA device is here")
 def test_devices_that_are_asked_for_and_not_there_are_a_mistake() -> None:
     done = subprocess.run([sys.executable, "-c", ASKED], cwd=ROOT, capture_output=True, text=True, check=True)
-    cuda, other = done.stdout.splitlines()
+    cuda, cuda_later, other, other_later = done.stdout.splitlines()
+    assert (cuda_later, other_later) == (cuda, other)  # in a launcher that did not look before
     assert cuda.startswith("no device to compute on with JAX_PLATFORMS=cuda (there is none): look at the ")
     assert other.startswith("no device to compute on with JAX_PLATFORMS=nonesuch (Unable to initialize ")
 

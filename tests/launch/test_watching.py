@@ -39,6 +39,14 @@ def test_data_that_one_does_not_find_or_finds_damaged_end_all_with_the_same_word
         assert str(errors[0]) == str(errors[1])
 
 
+def test_crops_that_do_not_fit_are_told_by_their_field(tmp_path: Path) -> None:
+    write_made_data(tmp_path, quality=[0] * 12, length=1000)
+    config = config_of(tmp_path)
+    config.data.crop_seconds = 12.0
+    with pytest.raises(ValueError, match=r"^data\.crop_seconds: expected at most the stored 10 s, got 12 s$"):
+        watched(config)
+
+
 def test_where_all_find_the_data_each_has_its_picture(tmp_path: Path) -> None:
     write_made_data(tmp_path, quality=[0] * 12, length=1000)
     for probes, pictures in together(2, lambda processes: watched(config_of(tmp_path), processes)):

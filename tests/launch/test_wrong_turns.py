@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import jax
 import pytest
 from absl import app, flags
 from made_parameters import made_state
@@ -113,14 +114,23 @@ def test_config_files(told: Callable[..., str], file: str, sentence: str) -> Non
     assert told(f"--config={file}", WORKDIR).startswith(f"error: {sentence}")
 
 
-@pytest.mark.parametrize("flag", ["--config.data.root", "--data_root"])
-def test_a_folder_of_data_that_is_not_there_names_the_flag(told: Callable[..., str], flag: str) -> None:
+@pytest.mark.parametrize(
+    ("flag", "config"),
+    [
+        ("--config.data.root", CONFIG),
+        ("--config.base.data.root", "--config=configs/ablation/pretraining.py"),
+        ("--data_root", CONFIG),
+    ],
+)
+def test_a_folder_of_data_that_is_not_there_names_the_flag(
+    told: Callable[..., str], flag: str, config: str
+) -> None:
     def main(rest: list[str]) -> None:
         if flag == "--data_root":
             flags.DEFINE_string("data_root", None, "Folder of data sets.", flag_values=flags.FLAGS)
         select("absent", "ludb")
 
-    sentence = told(CONFIG, WORKDIR, main=main)
+    sentence = told(config, WORKDIR, main=main)
     assert sentence.startswith("error: no data folder absent: expected <root>/<data set>/<version>/, ")
     assert sentence.endswith(f" writes it: change {flag}")
 
@@ -145,6 +155,16 @@ def test_a_folder_that_cannot_be_written_names_the_flag(told: Callable[..., str]
 
     expected = "error: --workdir=README.md/run cannot be written (not a directory): choose another --workdir"
     assert told(CONFIG, "--workdir=README.md/run", main=main) == expected
+
+
+def test_a_device_whose_memory_is_full_is_one_sentence_of_every_launcher(told: Callable[..., str]) -> None:
+    full = jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 8 bytes.\nmore")
+    assert told(CONFIG, WORKDIR, main=raising(full)) == (
+        "error: expected the work to fit into the memory of the device, got 'RESOURCE_EXHAUSTED: Out of "
+        "memory allocating 8 bytes.'; free it of what else runs there, or set JAX_PLATFORMS=cpu"
+    )
+    with pytest.raises(RuntimeError, match="a bug"):  # devices are there
+        told(CONFIG, WORKDIR, main=raising(RuntimeError("a bug")))
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="Linux has a folder that takes no files")
