@@ -32,5 +32,5 @@ def get_config() -> ml_collections.ConfigDict:
     config.run.log_every = 20
     config.run.validate_every = 250
     config.run.checkpoint_every = 250
-    config.run.probe_task = "ptbxl_superclass"
+    config.run.probe_task = "ptbxl_superclass_two_folds"  # no fold of its test is a validation set
     return config

@@ -5,7 +5,8 @@ Several seeds: --checkpoint once for each. Without --checkpoint: the rival alone
 taken as a run is, from a model hub too (--checkpoint=hf://ORGANISATION/NAME); --checkpoint=released is the
 encoder that comes with the package. With --development: scores on the training and validation folds; the
 test is not read. Everything is written: numbers as JSON, every prediction as Parquet beside it, and each
-opening of a test set into the log beside the data. What it is doing is told on standard error.
+opening of a test set into the log beside the data, as is what was scored in development. What it is doing is
+told on standard error.
 """
 
 import functools

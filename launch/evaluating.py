@@ -3,7 +3,8 @@
 import dataclasses
 import functools
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,6 +29,7 @@ from coreecg_jax.downstream.result_files import (
 from coreecg_jax.downstream.results import predictions_of, report, unscored
 from coreecg_jax.downstream.same_run import identity_of
 from coreecg_jax.downstream.scores import TooFewRecordings
+from coreecg_jax.downstream.seal_marks import development_marks
 from coreecg_jax.downstream.subsets import LEAD_SUBSETS
 from coreecg_jax.downstream.tables import markdown, transfer_markdown
 from coreecg_jax.downstream.tasks import Task
@@ -36,13 +38,13 @@ from coreecg_jax.records.leads import LEADS, lead_indices
 from coreecg_jax.records.spelling import with_guess
 from coreecg_jax.training.identity import differences, flat
 from launch.protocol_settings import default_protocols
+from launch.same_question import require_same_question, told
 from launch.telling_fits import Embedded, Tell, silent, told_methods, told_sources
 from launch.writable import require_writable
 
 PTBXL, SIMULATED = "ptbxl_superclass_two_folds", "simulated_conditions"  # tasks of the demo
 EVALUATIONS = "evaluations"  # folder of results within that of a run
 _LONGEST = 100  # characters of settings in the name of a file
-_DIGITS = 8  # of a bundle's digest in the name of its folder of results
 
 
 @dataclasses.dataclass(frozen=True)
@@ -174,13 +176,13 @@ def evaluated(
     nested |= asked.development and not asked.task.validation
     methods = told_methods(methods, tell, nested=nested, embedded=embedded)
     if not asked.task.sources and file.is_file():
-        _require_same_question(file, read_report(file), asked, encoders)
+        require_same_question(file, read_report(file), asked.question(), encoders)
     tell(f"{asked.task.name}: the recordings are read")
-    if asked.development:
-        found = develop(asked.task, asked.root, methods, asked.subset)
-        return _written(found, encoders, asked, file, tell)
     identity = identity_of(encoders, dataclasses.asdict(asked.subset), asked.protocol)
     seal = Seal(asked.openings, identity, asked.allow_retest, asked.allow_overlap)
+    if asked.development:
+        found = develop(asked.task, asked.root, methods, asked.subset, seal)
+        return _written(found, encoders, asked, file, tell)
     if not asked.task.sources:
         found = evaluate(asked.task, asked.root, methods, asked.subset, seal, encoders)
         return _written(found, encoders, asked, file, tell)
@@ -202,33 +204,8 @@ def _folder(asked: Asked, encoders: Sequence[Encoder]) -> Path:
     if not encoders:
         return asked.root / EVALUATIONS
     if encoders[0].bundle:
-        return asked.root / EVALUATIONS / f"bundle_{_told(encoders[0].name, encoders[0].digest)}"
+        return asked.root / EVALUATIONS / f"bundle_{told(encoders[0].name, encoders[0].digest)}"
     return Path(encoders[0].name) / EVALUATIONS
-
-
-def _told(name: str, digest: str = "") -> str:
-    """A folder by its own name, however it was reached; of a bundle, as many have one name, its digest."""
-    return "_".join([Path(name).resolve().name, *([digest[:_DIGITS]] if digest else [])])
-
-
-def _require_same_question(file: Path, before: Report, asked: Asked, encoders: Sequence[Encoder]) -> None:
-    """Refuses to write over a result of another question or other runs; those of before do not say theirs."""
-    if "asked" not in before:
-        return
-    there = flat(before["asked"] | _checkpoints(before["encoders"]))
-    now = flat(asked.question() | _checkpoints(map(vars, encoders)))
-    differing = [f"{name} {there.get(name)} there, {now.get(name)} asked" for name in differences(there, now)]
-    if differing:
-        raise ValueError(
-            f"{file} holds a result of other settings ({'; '.join(differing)}): name another file by --out, "
-            "or move that one"
-        )
-
-
-def _checkpoints(encoders: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
-    """What is told of encoders; of bundles the digest too, as runs alone go on and stay the same question."""
-    told = ((_told(one["name"], one["digest"] if one.get("bundle") else ""), one) for one in encoders)
-    return {"checkpoints": [f"{name} by {one['pooling']}" for name, one in told]}
 
 
 def _written(found: Evaluation, encoders: Sequence[Encoder], asked: Asked, file: Path, tell: Tell) -> Done:
@@ -238,6 +215,8 @@ def _written(found: Evaluation, encoders: Sequence[Encoder], asked: Asked, file:
     about = {"asked": asked.question(), "predictions": digest_of_file(predictions)}
     numbers = report(found, encoders, probe=asked.protocol) | about
     write_report(numbers, file)
+    for sentence in development_marks(numbers):  # whoever tells nothing else, as a sweep
+        print(f"warning: {sentence.replace('**', '')}", file=sys.stderr, flush=True)
     return Done(file, predictions, markdown(numbers), numbers)
 
 
@@ -248,7 +227,7 @@ def _sources_there(file: Path, encoders: Sequence[Encoder], asked: Asked) -> dic
     done = next((each for each in reports.values() if each and "asked" in each), None)
     if done is None:  # results of before do not say it
         return {}
-    _require_same_question(file, done, asked, encoders)
+    require_same_question(file, done, asked.question(), encoders)
     same = [each["digest"] for each in done["encoders"]] == [encoder.digest for encoder in encoders]
     if not same:
         return {}

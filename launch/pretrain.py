@@ -60,8 +60,9 @@ def main(argv: Sequence[str]) -> None:
 
 
 def _next(config: ml_collections.ConfigDict) -> str:
-    """A command that fits this run, and opens no test: without a task of its own launch.evaluate asks one of
-    PTB-XL, whatever the run has seen."""
+    """A command that fits this run, and opens no test: it scores validation, or out of fold the training set,
+    and writes that down. Without a task of its own launch.evaluate asks one of PTB-XL, whatever the run has
+    seen."""
     if not config.run.probe_task:
         return f"python -m launch.report --workdir={_WORKDIR.value}"
     where = f"--checkpoint={_WORKDIR.value} --data_root={config.data.root}"

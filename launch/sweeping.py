@@ -7,6 +7,7 @@ from pathlib import Path
 
 import ml_collections
 
+from coreecg_jax.downstream.log_of_openings import count_openings
 from coreecg_jax.downstream.methods import BESIDE, PRETRAINED
 from coreecg_jax.downstream.result_files import write_report
 from coreecg_jax.downstream.scores import TooFewRecordings
@@ -68,13 +69,13 @@ def _run_row(sweep: Sweep, row: str, seed: int) -> bool:
     write_report(settings_of(sweep, row, seed), settings_file(sweep.folder, row, seed))
     encoder = encoder_of(str(run))
     for cell, asked in missing:
-        file, before = cell_file(sweep.folder, cell, asked), _log_length(sweep)
+        file, before = cell_file(sweep.folder, cell, asked), count_openings(sweep.openings)
         try:
             evaluated(asked, [encoder], out=file)
         except TooFewRecordings as error:  # the cell stays missing, and says why
             print(f"missing: {cell.name}: {error}", flush=True)
             # Two processes may share a folder: a test that the other opened counts as opened, for caution.
-            why = {"missing": str(error), "opened": _log_length(sweep) > before}
+            why = {"missing": str(error), "opened": count_openings(sweep.openings) > before}
             write_report(why, file.with_name(file.stem + MISSING))
     return True
 
@@ -86,11 +87,6 @@ def _is_left(sweep: Sweep, cell: Cell, asked: Asked) -> bool:
     opened = any(each is not None and each.get("opened", True) for each in known)  # some do not say
     closed = opened and not (asked.development or sweep.allow_retest)
     return not (closed or file.is_file())
-
-
-def _log_length(sweep: Sweep) -> int:
-    """Bytes: an opening makes it longer."""
-    return sweep.openings.stat().st_size if sweep.openings.is_file() else 0
 
 
 def _write_table(sweep: Sweep) -> str:

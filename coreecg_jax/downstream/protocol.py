@@ -4,7 +4,7 @@ import dataclasses
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,11 +14,19 @@ from coreecg_jax.downstream.fits import Fitted
 from coreecg_jax.downstream.judged import Judged
 from coreecg_jax.downstream.label_order import require_label_set
 from coreecg_jax.downstream.methods import Encoder, Methods
-from coreecg_jax.downstream.openings import Opening, Sealed, open_once, require_sealed
+from coreecg_jax.downstream.openings import (
+    Development,
+    Opening,
+    Sealed,
+    note_development,
+    open_once,
+    require_sealed,
+)
 from coreecg_jax.downstream.outcomes import Outcome, developed, nested, outcome
 from coreecg_jax.downstream.pretrained_on import Seen, require_unseen, seen_in_pretraining
 from coreecg_jax.downstream.provenance import digest_of_array
 from coreecg_jax.downstream.scores import TooFewRecordings
+from coreecg_jax.downstream.sketches import sketch_of
 from coreecg_jax.downstream.subsets import only_leads
 from coreecg_jax.downstream.tasks import Task
 from coreecg_jax.inputs.reader import Recordings, read_recordings
@@ -52,10 +60,22 @@ class Evaluation:
     methods: dict[str, tuple[Outcome, ...]]
     opening: Opening | None  # None in development
     pretrained_on: Seen  # test recordings that each encoder saw; None: cannot be told
+    development: Development | None = None  # what was written down of it; None of a test
 
 
-def develop(task: Task, root: Path | str, make_methods: MakeMethods, subset: Subset) -> Evaluation:
+class _Admitted(NamedTuple):
+    """A test that may be opened."""
+
+    sealed: Sealed
+    seen: Seen
+
+
+def develop(
+    task: Task, root: Path | str, make_methods: MakeMethods, subset: Subset, seal: Seal
+) -> Evaluation:
     """Scores on validation, or out of fold in the training set: for choosing settings. No test is opened.
+
+    What is scored may be of another task's test, so it is written into the log of openings (`openings`).
 
     Without a validation set, each method is fitted once a fold, and chooses in the other folds (`developed`);
     a fraction of the labels is one of the other folds', so that all recordings are scored whatever it is.
@@ -76,7 +96,11 @@ def develop(task: Task, root: Path | str, make_methods: MakeMethods, subset: Sub
         name: tuple(developed(run, train, validation, part) for run in runs)
         for name, runs in make_methods(preprocessing).items()
     }
-    return Evaluation(task, subset, preprocessing, train, validation, None, methods, None, {})
+    scored = train if validation is None else validation
+    sketch = sketch_of(scored.recordings)
+    seen = Sealed(seal.identity, task.label_set, task.validation or task.train, recordings=sketch)
+    noted = note_development(seal.log, seen, root=root)
+    return Evaluation(task, subset, preprocessing, train, validation, None, methods, None, {}, noted)
 
 
 def evaluate(
@@ -103,29 +127,37 @@ def evaluate(
         recording is both fitted and asked about, a probe cannot be fitted, or the run has opened this test
         before.
     """
-    seen = _admitted(task, root, seal, encoders, is_split=task.test is not None)
-    return _asked(task, root, make_methods, subset, seal, seen)
+    admitted = _admitted(task, root, seal, encoders, is_split=task.test is not None)
+    return _asked(task, root, make_methods, subset, seal, admitted)
 
 
 def _asked(
-    task: Task, root: Path | str, make_methods: MakeMethods, subset: Subset, seal: Seal, seen: Seen
+    task: Task, root: Path | str, make_methods: MakeMethods, subset: Subset, seal: Seal, admitted: _Admitted
 ) -> Evaluation:
     """Of a task that was admitted."""
     if task.test is None:
-        return _nested(task, root, make_methods, subset, seal, seen)
-    return _sealed(task, root, make_methods, subset, seal, seen)
+        return _nested(task, root, make_methods, subset, seal, admitted)
+    return _sealed(task, root, make_methods, subset, seal, admitted)
 
 
-def _admitted(task: Task, root: Path | str, seal: Seal, encoders: Sequence[Encoder], is_split: bool) -> Seen:
-    """What the encoders saw of the recordings asked about; refused here, before anything is fitted."""
+def _admitted(
+    task: Task,
+    root: Path | str,
+    seal: Seal,
+    encoders: Sequence[Encoder],
+    is_split: bool,
+    beside: Sequence[str] = (),
+) -> _Admitted:
+    """The test, and what the encoders saw of it; refused here, before anything is fitted."""
     require_label_set(root, task)
     spec = task.test or task.train
-    sealed = Sealed(seal.identity, task.label_set, spec, is_split)
+    asked = unlabelled(read_recordings(root, spec))
+    sealed = Sealed(seal.identity, task.label_set, spec, is_split, sketch_of(asked), beside)
     require_sealed(seal.log, sealed, allow_retest=seal.allow_retest)
-    seen = seen_in_pretraining(encoders, root, unlabelled(read_recordings(root, spec)), spec)
+    seen = seen_in_pretraining(encoders, root, asked, spec)
     if not seal.allow_overlap:
         require_unseen(seen, spec)
-    return seen
+    return _Admitted(sealed, seen)
 
 
 def _sealed(
@@ -134,7 +166,7 @@ def _sealed(
     make_methods: MakeMethods,
     subset: Subset,
     seal: Seal,
-    seen: Seen,
+    admitted: _Admitted,
 ) -> Evaluation:
     """All is fitted and predicted; then the test is opened."""
     assert task.test
@@ -147,13 +179,13 @@ def _sealed(
         fits = [(run.name, run.fit(train, validation)) for run in runs]
         predicted[name] = [(run, fitted, fitted.predict(asked)) for run, fitted in fits]
     final = [probabilities for runs in predicted.values() for _, _, probabilities in runs]
-    opening = _open(seal, root, task, task.test, final)
+    opening = _open(seal, root, admitted.sealed, final)
     test, outcomes = _read_test(root, task, subset, asked, train.label_set, predicted)
-    return Evaluation(task, subset, preprocessing, train, validation, test, outcomes, opening, seen)
+    return Evaluation(task, subset, preprocessing, train, validation, test, outcomes, opening, admitted.seen)
 
 
 def _nested(
-    task: Task, root: Path | str, make_methods: MakeMethods, subset: Subset, seal: Seal, seen: Seen
+    task: Task, root: Path | str, make_methods: MakeMethods, subset: Subset, seal: Seal, admitted: _Admitted
 ) -> Evaluation:
     """All of the data is test: fits see the labels of the other folds, and the scores are an opening.
 
@@ -164,8 +196,8 @@ def _nested(
     preprocessing = cohort.recordings.preprocessing
     outcomes = nested(make_methods(preprocessing), cohort, functools.partial(fitted_part, subset=subset))
     final = [each.asked.probabilities for runs in outcomes.values() for each in runs]
-    opening = _open(seal, root, task, task.train, final)
-    return Evaluation(task, subset, preprocessing, cohort, None, cohort, outcomes, opening, seen)
+    opening = _open(seal, root, admitted.sealed, final)
+    return Evaluation(task, subset, preprocessing, cohort, None, cohort, outcomes, opening, admitted.seen)
 
 
 def other_sources(
@@ -190,11 +222,15 @@ def other_sources(
       ValueError: as `evaluate`; before any source is opened, when one of them may not be.
     """
     tasks = {source: _holding_out(task, source) for source in (task.sources if sources is None else sources)}
-    seen = {source: _admitted(one, root, seal, encoders, is_split=False) for source, one in tasks.items()}
+    admitted = {
+        # A source that shares recordings with another is asked all the same: what is fitted is `apart`.
+        source: _admitted(one, root, seal, encoders, is_split=False, beside=_others(task, source))
+        for source, one in tasks.items()
+    }
 
     def answer(source: str) -> Evaluation | TooFewRecordings:
         try:
-            return _asked(tasks[source], root, make_methods, subset, seal, seen[source])
+            return _asked(tasks[source], root, make_methods, subset, seal, admitted[source])
         except TooFewRecordings as error:  # to be fitted or asked about: no reason to leave out the others
             return error
 
@@ -202,14 +238,18 @@ def other_sources(
 
 
 def _holding_out(task: Task, source: str) -> Task:
-    others = ", ".join(other for other in task.sources if other != source)
+    others = ", ".join(_others(task, source))
     return dataclasses.replace(task, name=f"{task.name}: {source}", train=others, test=source, sources=())
 
 
-def _open(seal: Seal, root: Path | str, task: Task, spec: str, predictions: Sequence[np.ndarray]) -> Opening:
+def _others(task: Task, source: str) -> tuple[str, ...]:
+    return tuple(other for other in task.sources if other != source)
+
+
+def _open(seal: Seal, root: Path | str, sealed: Sealed, predictions: Sequence[np.ndarray]) -> Opening:
     return open_once(
         seal.log,
-        Sealed(seal.identity, task.label_set, spec, task.test is not None),
+        sealed,
         root=root,
         predictions=digest_of_array(np.stack(predictions)),
         allow_retest=seal.allow_retest,

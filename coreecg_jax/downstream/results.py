@@ -25,6 +25,7 @@ from coreecg_jax.downstream.predictions import Predictions
 from coreecg_jax.downstream.protocol import Evaluation
 from coreecg_jax.downstream.provenance import DATA_RULE, code, digest_of_data, digest_of_names
 from coreecg_jax.downstream.result_files import UNSCORED, Report
+from coreecg_jax.downstream.same_run import training_of
 from coreecg_jax.downstream.scores import MIN_POSITIVES, scored_classes
 from coreecg_jax.downstream.subsets import has_signal
 from coreecg_jax.downstream.transfer import transfer
@@ -60,6 +61,7 @@ def report(
         "validation": None if evaluation.validation is None else _cohort(evaluation.validation),
         "test": None if evaluation.test is None else _cohort(evaluation.test),
         "opening": None if evaluation.opening is None else evaluation.opening._asdict(),
+        "development": None if evaluation.development is None else evaluation.development._asdict(),
         "pretrained_on_test": {
             name: None if found is None else found._asdict()
             for name, found in evaluation.pretrained_on.items()
@@ -159,7 +161,7 @@ def _codes_left_out(cohort: Cohort) -> Report:
 def _encoder(encoder: Encoder) -> Report:
     names = "name", "step", "seed", "crop_seconds", "pooling", "trained_on", "digest"
     files = {"bundle": dict(encoder.bundle), "data_digests": dict(encoder.data_digests)}
-    return {name: getattr(encoder, name) for name in names} | files
+    return {name: getattr(encoder, name) for name in names} | files | {"training": training_of(encoder)}
 
 
 def _digests(evaluation: Evaluation) -> Report:

@@ -16,6 +16,7 @@ from coreecg_jax.training.identity import FREE_ON_RESUME
 
 RUN = "this run"
 ALIKE = "a run that a bundle does not tell from this one (of its network, data and seed, at another step)"
+RIVALS_PROTOCOL = "linear"  # of random convolutions, whatever is asked (`methods`)
 _LISTED = "checkpoints", "training"  # of an identity, what one in common is enough of
 _NOT_LEARNT = "parent", "name", "dtype"  # of a network: a bundle computes in float32, whatever it learnt in
 
@@ -26,9 +27,9 @@ def identity_of(encoders: Sequence[Encoder], subset: Mapping[str, Any], protocol
     checkpoints = {digest for e in encoders for digest in (e.digest, digest_of_encoder(e.pretrained))}
     return {
         "checkpoints": sorted(checkpoints),
-        "training": [_training(encoder) for encoder in encoders],
+        "training": [training_of(encoder) for encoder in encoders],
         "subset": dict(subset),
-        "protocol": protocol,
+        "protocol": protocol if encoders else RIVALS_PROTOCOL,
     }
 
 
@@ -38,15 +39,25 @@ def who(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
     ours, theirs = (json.loads(json.dumps(dict(one))) for one in (before, now))  # as a line of the log has it
     ours.pop("task", None)  # lines of before had the whole task, whose name made another run of it
     for one in (ours, theirs):
+        if one.get("checkpoints") == []:
+            one["protocol"] = RIVALS_PROTOCOL  # lines of before say what was asked, which changes nothing
         if one.get("subset", {}).get("fraction") == 1:
             one["subset"].pop("repeat", None)  # all labels are one draw, whatever its number
-    listed = [{name: one.pop(name, []) for name in _LISTED} for one in (ours, theirs)]
-    if ours != theirs:
-        return None
-    one, other = (set(each["checkpoints"]) for each in listed)
+    rest = [{name: each for name, each in one.items() if name not in _LISTED} for one in (ours, theirs)]
+    return of_one_run(ours, theirs) if rest[0] == rest[1] else None
+
+
+def of_one_run(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
+    """The same whatever the subset and protocol; without any encoder on both sides it is the rival's run."""
+    if before == now:
+        return RUN
+    if any("checkpoints" not in each for each in (before, now)):
+        return None  # nobody says who it was
+    one, other = (set(each["checkpoints"]) for each in (before, now))
     if one == other or one & other:
         return RUN
-    found = {_of_one_training(a, b) for a in listed[0]["training"] for b in listed[1]["training"]}
+    trainings = [each.get("training", ()) for each in (before, now)]
+    found = {of_one_training(a, b) for a in trainings[0] for b in trainings[1]}
     return next((relation for relation in (RUN, ALIKE) if relation in found), None)
 
 
@@ -64,7 +75,7 @@ def steps_of(identity: Mapping[str, Any]) -> str:
     return f" at step {', '.join(map(str, steps))}" if steps else ""
 
 
-def _training(encoder: Encoder) -> dict[str, Any]:
+def training_of(encoder: Encoder) -> dict[str, Any]:
     """Of which training it is, but for the step: `run` says all of it, '' of a bundle; `described`, what both
     a run and its bundles say."""
     free = {name.removeprefix("config.") for name in FREE_ON_RESUME}
@@ -89,7 +100,8 @@ def _network(network: CoReECG) -> dict[str, Any]:
     return {name: values[name] for name, field in fields if name in values and values[name] != field.default}
 
 
-def _of_one_training(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
+def of_one_training(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
+    """`RUN` or `ALIKE` where two of `training_of` are steps of one; else None."""
     if before["run"] and now["run"]:
         return RUN if before["run"] == now["run"] else None
     # One training has one set of parameters at a step, and these are others.

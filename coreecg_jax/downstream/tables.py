@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from coreecg_jax.downstream.openings import FILE, times
 from coreecg_jax.downstream.origins import Origin, chosen_by_what_is_scored, differing_origins
 from coreecg_jax.downstream.pretrained_on import BY_NAME, Exposure, shared_text
 from coreecg_jax.downstream.result_files import Report
+from coreecg_jax.downstream.seal_marks import seal_marks
 from coreecg_jax.downstream.shared_splits import as_specification
 
 _CODES_SHOWN = 10
@@ -105,16 +105,7 @@ def _codes_left_out(numbers: Report) -> list[str]:
 
 def marks(numbers: Report) -> list[str]:
     """What a reader must know before believing a number."""
-    lines = []
-    if opening := numbers["opening"]:
-        own, everybody = opening["number_by_run"], opening["number_by_all"]
-        again = "" if own == 1 else f", **{times(own)} by this run**"
-        lines.append(f"The labels of this test were opened {times(everybody)} so far{again}.")
-        if log := opening.get("log"):  # results of before do not say it
-            lines.append(
-                f"**Counted in {log}, not in the log beside the data ({FILE}): openings that stand in others "
-                "are not in these numbers.**"
-            )
+    lines = seal_marks(numbers)
     for name, found in numbers["pretrained_on_test"].items():
         if found is None:
             lines.append(

@@ -35,6 +35,11 @@ class Task:
             raise ValueError(
                 f"task {self.name}: expected min_likelihood of 0 to 100 per cent, got {self.min_likelihood:g}"
             )
+        if self.test == "":
+            raise ValueError(
+                f"task {self.name}: expected test to name data, got '': name those that are asked about, or "
+                "leave it out where there is no test split, so that all is nested cross-validation in train"
+            )
         if bool(self.train) == bool(self.sources):
             raise ValueError(f"task {self.name}: expected either train or sources, got {self}")
         if self.sources and (len(self.sources) < 2 or self.test or self.validation):

@@ -77,25 +77,25 @@ def test_labels_of_a_fold_change_neither_its_predictions_nor_its_choices(fit, mo
     assert not np.array_equal(before.asked.probabilities[~asked], after.asked.probabilities[~asked])
 
 
-def test_a_fraction_is_one_of_the_other_folds_and_all_recordings_are_scored(data):
-    whole = develop(TASK, "root", two_methods, Subset())
-    few = develop(TASK, "root", two_methods, Subset(fraction=0.25, repeat=1))
+def test_a_fraction_is_one_of_the_other_folds_and_all_recordings_are_scored(data, seal):
+    whole = develop(TASK, "root", two_methods, Subset(), seal)
+    few = develop(TASK, "root", two_methods, Subset(fraction=0.25, repeat=1), seal)
     (run,), (all_,) = few.methods[PRETRAINED], whole.methods[PRETRAINED]
     assert len(run.asked.labels) == len(all_.asked.labels) == len(few.train) == 120
     np.testing.assert_array_equal(run.asked.fold, all_.asked.fold)
     assert run.fitted == (24,) * 5
     assert results.report(few, [])["train"]["fitted"] == [24] * 5
-    (other,) = develop(TASK, "root", two_methods, Subset(fraction=0.25, repeat=2)).methods[PRETRAINED]
+    (other,) = develop(TASK, "root", two_methods, Subset(fraction=0.25, repeat=2), seal).methods[PRETRAINED]
     assert not np.array_equal(run.asked.probabilities, other.asked.probabilities)
 
 
-def test_what_was_chosen_by_what_is_scored_says_that_it_is_too_high(data):
+def test_what_was_chosen_by_what_is_scored_says_that_it_is_too_high(data, seal):
     def said(numbers):
         return [mark for mark in tables.marks(numbers) if "scores are too high" in mark]
 
-    out_of_fold = results.report(develop(TASK, "root", two_methods, Subset()), [])
+    out_of_fold = results.report(develop(TASK, "root", two_methods, Subset(), seal), [])
     assert not said(out_of_fold)
-    by_validation = results.report(develop(VALIDATED, "root", two_methods, Subset()), [])
+    by_validation = results.report(develop(VALIDATED, "root", two_methods, Subset(), seal), [])
     assert said(by_validation)[0].startswith("**pretrained, random convolutions: settings (C, neighbours, ")
     assert said(by_validation)[0] in tables.markdown(by_validation)
     assert not said(by_validation | {"test": {}})

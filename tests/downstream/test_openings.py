@@ -118,4 +118,4 @@ def test_an_opening_names_a_log_that_is_not_the_one_beside_the_data(tmp_path):
     assert opened(root / FILE, 1, root=root).log == ""
     assert opened(tmp_path / "link" / FILE, 2, root=root).log == ""
     for elsewhere in (tmp_path / FILE, root / "fresh.jsonl"):
-        assert opened(elsewhere, 1, root=root)[2:] == (1, 1, "0" * 64, str(elsewhere))
+        assert opened(elsewhere, 1, root=root)[2:6] == (1, 1, "0" * 64, str(elsewhere))

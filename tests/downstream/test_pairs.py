@@ -50,7 +50,7 @@ def test_pairs_are_those_that_are_compared():
         assert few[:2] == (sum(fold[a] == fold[b] for a, b in pairs), len(pairs))
 
 
-def test_a_result_says_it_below_its_table(data, ask):
+def test_a_result_says_it_below_its_table(data, ask, seal):
     sets, _ = data
     sets["train"] = one_patient_with_most_of(sets["train"], "LVH")
     whole = results.report(ask(NESTED), [])
@@ -64,7 +64,7 @@ def test_a_result_says_it_below_its_table(data, ask):
     )
     lines = tables.markdown(whole).splitlines()
     assert lines.index(said) > max(number for number, line in enumerate(lines) if line.startswith("|"))
-    developed = results.report(develop(TASK, "root", two_methods, Subset()), [])
+    developed = results.report(develop(TASK, "root", two_methods, Subset(), seal), [])
     assert list(developed["few_pairs"]) == ["HYP"]
     sealed = results.report(ask(TASK), [])  # of one fit: all pairs are compared
     assert sealed["few_pairs"] == {}

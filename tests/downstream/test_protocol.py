@@ -1,6 +1,7 @@
 """The sealed test: what is read when, and what may not be looked at."""
 
 import dataclasses
+import json
 
 import made_cohorts
 import numpy as np
@@ -131,7 +132,7 @@ def test_a_log_that_is_not_beside_the_data_is_said(data, seal, tmp_path):
 
 def test_development_never_opens_the_test(data, seal):
     _, read = data
-    evaluation = develop(TASK, "root", two_methods, Subset())
+    evaluation = develop(TASK, "root", two_methods, Subset(), seal)
     assert read == ["train"]
     assert evaluation.test is None
     numbers = results.report(evaluation, [])
@@ -141,18 +142,18 @@ def test_development_never_opens_the_test(data, seal):
     assert "thresholds chosen in the other folds." in text
     assert "What the encoders saw of these recordings in pretraining was not looked at." in text
     assert numbers["scores"][PRETRAINED]["macro_auroc"]["value"] > 0.9
-    assert not seal.log.exists()
-    validated = results.report(develop(VALIDATED, "root", two_methods, Subset()), [])
+    assert [json.loads(line)["kind"] for line in seal.log.read_text().splitlines()] == ["development"]
+    validated = results.report(develop(VALIDATED, "root", two_methods, Subset(), seal), [])
     assert validated["protocol"].startswith("development: on validation")
     assert validated["f1_thresholds"] == "best F1 on validation"
     said = "thresholds chosen on the recordings that are scored, so too high"
     assert said in tables.markdown(validated)
     assert sum(validated["validation"]["positives"].values()) == 60
     with pytest.raises(ValueError, match="all of it is test"):
-        develop(NESTED, "root", two_methods, Subset())
+        develop(NESTED, "root", two_methods, Subset(), seal)
 
 
-def test_in_development_what_holds_recordings_out_is_scored_on_the_same_ones(data):
+def test_in_development_what_holds_recordings_out_is_scored_on_the_same_ones(data, seal):
     data[0]["train"] = made_recordings(300)
 
     def holding_out(train, validation):
@@ -168,7 +169,7 @@ def test_in_development_what_holds_recordings_out_is_scored_on_the_same_ones(dat
         }
         return {**two_methods(preprocessing), **others}
 
-    evaluation = develop(TASK, "root", methods_of, Subset())
+    evaluation = develop(TASK, "root", methods_of, Subset(), seal)
     outcome, whole = evaluation.methods[UNTRAINED][0], evaluation.methods[PRETRAINED][0]
     np.testing.assert_array_equal(outcome.asked.labels, whole.asked.labels)
     np.testing.assert_array_equal(outcome.asked.fold, whole.asked.fold)

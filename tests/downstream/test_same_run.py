@@ -9,7 +9,7 @@ from made_parameters import made_parameters
 
 from coreecg_jax.downstream.openings import Sealed, open_once
 from coreecg_jax.downstream.provenance import digest_of_parameters
-from coreecg_jax.downstream.same_run import ALIKE, RUN, identity_of, who
+from coreecg_jax.downstream.same_run import ALIKE, RUN, identity_of, of_one_run, who
 
 CONFIG = {"method": "coreecg", "seed": 0, "run.steps": 1500, "optimizer.learning_rate": 1e-3}
 BUNDLE = {"bundle": {"config.json": "0"}, "settings": {"training.method": "coreecg"}}
@@ -94,6 +94,25 @@ def test_lines_of_before_know_checkpoints_alone():
     before = {name: value for name, value in identity(at_step(500)).items() if name != "training"}
     assert who(before | {"task": {"name": "x"}}, identity(at_step(500))) == RUN
     assert who(before, identity(at_step(1000))) is None
+
+
+def test_the_rival_alone_is_one_run_by_every_protocol():
+    asked = [identity_of([], {"fraction": 1.0}, protocol) for protocol in ("linear", "knn", "finetune")]
+    assert [one["protocol"] for one in asked] == ["linear"] * 3
+    before = asked[0] | {"protocol": "knn"}  # as lines of before have it
+    assert who(before, asked[0]) == who(asked[0], before) == RUN
+    assert who(asked[0], asked[0] | {"subset": {"fraction": 0.5}}) is None
+    assert who(asked[0], identity(at_step(500))) is None
+    assert who(identity(at_step(500)) | {"protocol": "knn"}, identity(at_step(500))) is None
+
+
+def test_of_one_run_whatever_is_asked():
+    half = identity(at_step(1000), fraction=0.5) | {"protocol": "knn"}
+    assert of_one_run(identity(at_step(500)), half) == RUN
+    assert of_one_run(identity(at_step(500, **BUNDLE)), half) == ALIKE
+    assert of_one_run(identity(at_step(500, settings=CONFIG | {"seed": 1})), half) is None
+    assert of_one_run(identity_of([], {"fraction": 1.0}, "knn"), identity_of([], {}, "knn")) == RUN
+    assert of_one_run(identity_of([], {"fraction": 1.0}, "knn"), half) is None
 
 
 def test_choosing_the_step_by_the_test_is_refused_or_marked(tmp_path):

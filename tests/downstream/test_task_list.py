@@ -1,7 +1,10 @@
 """The list of tasks: every label set, on data that exist."""
 
+import pytest
+
+from configs import real_2core
 from configs.downstream import tasks
-from coreecg_jax.downstream.tasks import tasks_of
+from coreecg_jax.downstream.tasks import Task, tasks_of
 from coreecg_jax.inputs.selection import named_splits
 from coreecg_jax.records.databases import simulated
 from coreecg_jax.records.databases.catalogue import DATABASES
@@ -29,3 +32,16 @@ def test_what_is_asked_about_is_not_fitted():
     for task in TASKS.values():
         parts = [set(named_splits(spec)) for spec in (task.train, task.validation, task.test) if spec]
         assert len(set().union(*parts)) == sum(map(len, parts)), task
+
+
+def test_a_test_without_a_name_is_refused():
+    with pytest.raises(ValueError, match=r"^task mine: expected test to name data, got '': name those that"):
+        Task("mine", "codes", "mine:fold1", test="")
+    assert Task("mine", "codes", "mine").test is None
+
+
+def test_what_a_run_is_watched_by_has_no_validation_set():
+    task = TASKS[real_2core.get_config().run.probe_task]
+    assert task.test
+    # Else the development that is proposed at its end would be scored by a part of another task's test.
+    assert task.validation is None

@@ -216,7 +216,7 @@ def test_a_sealed_test_is_asked_once_by_a_run_and_its_bundle(run, bundle, data):
 def test_a_bundle_is_scored_with_the_crops_that_it_embeds_with(run, bundle, tmp_path, monkeypatch):
     frozen, questions = [], []
 
-    def develop(task, root, methods, subset):
+    def develop(task, root, methods, subset, seal):
         methods(PREPROCESSING)
 
     def written(found, encoders, asked, file, tell):

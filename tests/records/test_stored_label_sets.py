@@ -11,7 +11,7 @@ from made_recordings import made_ecg, write_record
 
 from coreecg_jax.downstream.division import Subset
 from coreecg_jax.downstream.label_order import require_label_set
-from coreecg_jax.downstream.protocol import develop
+from coreecg_jax.downstream.protocol import Seal, develop
 from coreecg_jax.downstream.tasks import Task
 from coreecg_jax.records import schema, stored_label_sets
 from coreecg_jax.records.checksums import read_sums
@@ -78,9 +78,10 @@ def test_another_label_set_is_refused_by_evaluation_and_told_by_prepare(
     folder: Path, listing: Listing, tmp_path: Path, changes: dict[str, Any], words: str
 ) -> None:
     require_label_set(tmp_path / "data", TASK)
+    seal = Seal(tmp_path / "openings.jsonl", {})
     rewrite(folder, **changes)
     with pytest.raises(ValueError, match=rf"label set {SET}: expected that of .*{re.escape(words)}"):
-        develop(TASK, tmp_path / "data", lambda preprocessing: {}, Subset())
+        develop(TASK, tmp_path / "data", lambda preprocessing: {}, Subset(), seal)
     with pytest.raises(schema.OtherSettings, match=rf"label set {SET}: {re.escape(words)}"):
         prepare(listing, tmp_path / "data", SETTINGS)
     other = dataclasses.replace(TASK, label_set="ptbxl_rhythm")

@@ -1,0 +1,50 @@
+"""What a result says of the opening of its test, or of what it was scored on in development."""
+
+from coreecg_jax.downstream.openings import FILE, times
+from coreecg_jax.downstream.result_files import Report
+
+
+def seal_marks(numbers: Report) -> list[str]:
+    """Sentences of a result; of one of before, whose opening says less, fewer."""
+    return _opening_marks(numbers) if numbers["opening"] else development_marks(numbers)
+
+
+def development_marks(numbers: Report) -> list[str]:
+    """Of what is scored in development: whether it was a test before, and whether that was written down."""
+    known = numbers.get("development")
+    if not known:
+        return []
+    lines = []
+    if opened := known["opened_before"]:
+        lines.append(
+            f"**A part of what is scored here was opened as a test {times(opened)} by this run before**: "
+            "what is chosen by these scores is chosen by that test."
+        )
+    if known["failed"]:
+        lines.append(f"**{known['failed']}**")
+    if log := known["log"]:
+        lines.append(
+            f"**Written down in {log}, not in the log beside the data ({FILE}): an opening that is counted "
+            "there will not say that this run was scored here.**"
+        )
+    return lines
+
+
+def _opening_marks(numbers: Report) -> list[str]:
+    opening = numbers["opening"]
+    own, elsewhere = opening["number_by_run"], opening.get("in_other_questions", 0)
+    again = [f"{times(own)} by this run"] * (own > 1)
+    again += [f"{times(elsewhere)} by this run in other questions"] * (elsewhere > 0)
+    marked = f", **{' and '.join(again)}**" if again else ""
+    lines = [f"The labels of this test were opened {times(opening['number_by_all'])} so far{marked}."]
+    if scored := opening.get("in_development"):
+        lines.append(
+            f"**This run was scored {times(scored)} in development on a part of this test, by these labels "
+            "or others: what was chosen by that was chosen by the test.**"
+        )
+    if log := opening.get("log"):  # results of before do not say it
+        lines.append(
+            f"**Counted in {log}, not in the log beside the data ({FILE}): openings that stand in others "
+            "are not in these numbers.**"
+        )
+    return lines
