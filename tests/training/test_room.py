@@ -10,7 +10,9 @@ FULL = "RESOURCE_EXHAUSTED: Out of memory while trying to allocate 8589934592 by
 SENTENCE = (
     r"^expected the run to fit into the memory of its devices, got 'RESOURCE_EXHAUSTED: Out of memory while "
     r"trying to allocate 8589934592 bytes\.'; lower data\.batch_size or data\.validation_batch_size, take "
-    r"more devices or raise run\.fsdp, or set run\.remat to 'dots' or 'all'.*$"
+    r"more devices or raise run\.fsdp, or set run\.remat to 'dots' or 'all', which keeps less for the "
+    r"gradient; with data\.placement=device the windows of training lie there too: data\.placement=host "
+    r"\(with run\.steps_per_dispatch=1 and without data\.packed\) streams them$"
 )
 
 
