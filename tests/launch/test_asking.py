@@ -13,7 +13,7 @@ from coreecg_jax.downstream.methods import BESIDE, Run
 from coreecg_jax.downstream.result_files import read_report, read_reports, scored_only
 from coreecg_jax.downstream.scores import TooFewRecordings
 from coreecg_jax.downstream.tasks import Task
-from launch import evaluating, telling_fits
+from launch import asked_before, evaluating, telling_fits
 from launch.evaluating import Asked, evaluated
 from launch.protocol_settings import protocols_of
 from launch.restored import encoder_of
@@ -39,7 +39,15 @@ def test_training_from_scratch_is_set_as_fine_tuning_is_unless_told():
 
 
 @pytest.fixture
-def held_out(tmp_path, monkeypatch):
+def lying(monkeypatch):
+    """Data set -> digest of its manifest, of what lies in any folder."""
+    there = {source: f"digest of {source}" for source in SOURCES}
+    monkeypatch.setattr(evaluating, "manifests_of", lambda root, task: dict(there))
+    return there
+
+
+@pytest.fixture
+def held_out(tmp_path, monkeypatch, lying):
     """A task of three sources; which were opened; and at which the machine stops."""
     opened, stops = [], []
 
@@ -216,6 +224,93 @@ def test_sources_that_could_not_be_scored_are_done(held_out, monkeypatch):
 
 def without_scores(found, encoders, probe):
     raise TooFewRecordings("too few")
+
+
+def test_results_of_other_data_are_not_those_of_these(held_out, lying, tmp_path):
+    asked, opened, _ = held_out
+    file = evaluated(asked, []).file
+    assert read_reports(file)["a"]["manifests"] == read_reports(file)["b"]["manifests"] == lying
+    lying["c"] = "prepared anew"
+    opened.clear()
+    said = rf"made_linear\.json holds results \(a, c\) of other data: c in {tmp_path} are others of that name"
+    for again in (asked, dataclasses.replace(asked, allow_retest=True)):
+        with pytest.raises(ValueError, match=said):
+            evaluated(again, [])
+    assert not opened
+    assert evaluated(asked, [], out=tmp_path / "new.json").text == "a, b, c"
+    lying["c"] = "digest of c"
+    evaluated(asked, [])
+    assert opened == list(SOURCES)
+
+
+def test_whether_results_of_before_are_of_these_data_is_not_known_and_told(held_out, lying):
+    asked, opened, _ = held_out
+    file = evaluated(asked, []).file
+    before = {source: {**each} for source, each in read_reports(file).items()}
+    for source in ("a", "b"):
+        del before[source]["manifests"], before[source]["allow_overlap"]
+    file.write_text(json.dumps(before))
+    said = "Whether a, b were asked of the data that lie there now cannot be told: results of before do not"
+    assert evaluated(asked, []).text.startswith(f"a, b, c  \n{said}")
+    assert opened == list(SOURCES)
+    lying["c"] = "prepared anew"
+    with pytest.raises(ValueError, match="of other data: c in"):
+        evaluated(asked, [])
+
+
+def test_a_source_without_scores_is_asked_again_of_other_data(held_out, lying, monkeypatch):
+    asked, opened, _ = held_out
+    monkeypatch.setattr(evaluating, "report", without_scores)
+    evaluated(asked, [])
+    evaluated(asked, [])
+    assert opened == list(SOURCES)
+    lying["c"] = "prepared anew"
+    evaluated(asked, [])
+    assert opened == [*SOURCES, *SOURCES]
+
+
+def test_what_was_asked_with_allow_overlap_does_not_stand_for_what_is_asked_without(held_out, monkeypatch):
+    asked, opened, _ = held_out
+    allowed, seen = dataclasses.replace(asked, allow_overlap=True), {"runs/0": {"recordings": 3}}
+
+    def report(found, encoders, probe):
+        if found == "c":
+            raise TooFewRecordings("too few")
+        about = {"encoders": [], "task": {"test": found}, "pretrained_on_test": seen if found == "b" else {}}
+        return REPORT | about
+
+    monkeypatch.setattr(evaluating, "report", report)
+    evaluated(allowed, [])
+    evaluated(allowed, [])
+    assert opened == list(SOURCES)
+    said = (
+        r"runs/0 was pretrained on 3 recordings of the test \(b\), .*: pretrain without them, or say --allow"
+    )
+    with pytest.raises(ValueError, match=said):
+        evaluated(asked, [])
+    seen.clear()  # nothing was seen: what was allowed made no difference, or cannot be known without scores
+    file = evaluated(allowed, [], out=asked.root / "new.json").file
+    opened.clear()
+    evaluated(asked, [], out=file)
+    assert opened == ["c"]
+    evaluated(allowed, [], out=file)
+    assert opened == ["c"]
+
+
+def test_results_of_another_version_of_the_code_are_told_of(held_out, monkeypatch):
+    asked, opened, _ = held_out
+
+    def report(found, encoders, probe):
+        return REPORT | {"encoders": [], "digests": {"code": asked_before.code()}}
+
+    monkeypatch.setattr(evaluating, "report", report)
+    monkeypatch.setattr(asked_before, "code", lambda: {"digest": "a" * 64, "commit": "1" * 40})
+    assert evaluated(asked, []).text == "a, b, c"
+    monkeypatch.setattr(asked_before, "code", lambda: {"digest": "b" * 64, "commit": ""})
+    said = "code aaaaaaaa, commit 11111111; this one bbbbbbbb."
+    text = evaluated(asked, []).text
+    assert text == f"a, b, c  \n**These results are of another version of the code than this one**: {said}"
+    assert opened == list(SOURCES)
 
 
 def test_sources_of_another_question_stay(held_out):

@@ -151,6 +151,29 @@ def test_versions_of_the_code_are_told_below_the_table_and_other_data_are_refuse
         run_sweep(sweep)
 
 
+def test_what_must_be_known_of_rows_is_told_below_the_table_and_in_its_lines(sweep):
+    sweep, _ = sweep
+    sweep = dataclasses.replace(sweep, table=sweep.table | {"beside": ("rival",)})
+    run_sweep(sweep)
+    seen = {"runs/x": {"recordings": 3}}
+    for cell, file in sweep.files().items():
+        if file.is_file():
+            opening = {"number_by_run": 2 if (cell.row, cell.seed) == ("full", 1) else 1}
+            file.write_text(json.dumps({"opening": opening, "pretrained_on_test": seen}))
+    again, saw = (
+        "The labels of the test were opened 2 times by the run",
+        "The encoder saw 3 recordings of the test in pretraining, unlabelled",
+    )
+    text = run_sweep(sweep, only=["full"])
+    assert text.split("\n\n")[1].splitlines() == [
+        f"**{again}**: full (1 of 2).  ",
+        f"**{saw}**: full, fda_off.",
+    ]
+    with sweep.workdir.joinpath("ablation.csv").open() as file:
+        marks = {line["row"]: line["marks"] for line in csv.DictReader(file)}
+    assert marks == {"full": f"{again}. {saw}.", "fda_off": f"{saw}.", RIVAL: f"{again}."}
+
+
 def test_only_too_few_recordings_leave_a_cell_missing(sweep, monkeypatch):
     def refusing(asked, encoders, *, out):
         raise ValueError("opened this test set once before")
