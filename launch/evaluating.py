@@ -62,6 +62,7 @@ class Asked:
     development: bool = False
     allow_retest: bool = False
     allow_overlap: bool = False
+    manifests: Mapping[str, str] = dataclasses.field(default_factory=dict)  # of the data, when they are read
 
     def __post_init__(self) -> None:
         unknown = set(self.beside) - set(BESIDE)
@@ -95,9 +96,11 @@ class Asked:
 
     def about(self) -> dict[str, Any]:
         """What a report says of how and of which data it was asked, for whoever asks again."""
-        of = dataclasses.replace(self.task, test=None) if self.development else self.task
-        manifests = manifests_of(self.root, of)  # of a test that is not read the data need not be there
-        return {"asked": self.question(), "manifests": manifests, "allow_overlap": self.allow_overlap}
+        return {
+            "asked": self.question(),
+            "manifests": dict(self.manifests),
+            "allow_overlap": self.allow_overlap,
+        }
 
 
 def _changed(settings: Protocols) -> dict[str, Any]:
@@ -183,21 +186,21 @@ def evaluated(
     methods = told_methods(methods, tell, nested=nested, embedded=embedded)
     if not asked.task.sources and file.is_file():
         _require_same_question(file, read_report(file), asked, encoders)
-    about = asked.about()  # its data as they lie there before they are read
+    read = dataclasses.replace(asked.task, test=None) if asked.development else asked.task
+    asked = dataclasses.replace(asked, manifests=manifests_of(asked.root, read))
     tell(f"{asked.task.name}: the recordings are read")
     if asked.development:
         found = develop(asked.task, asked.root, methods, asked.subset)
-        return _written(found, encoders, about, file, tell)
+        return _written(found, encoders, asked, file, tell)
     identity = identity_of(encoders, dataclasses.asdict(asked.subset), asked.protocol)
     seal = Seal(asked.openings, identity, asked.allow_retest, asked.allow_overlap)
     if not asked.task.sources:
         found = evaluate(asked.task, asked.root, methods, asked.subset, seal, encoders)
-        return _written(found, encoders, about, file, tell)
-    there = _sources_there(file, encoders, asked, about)
+        return _written(found, encoders, asked, file, tell)
+    there = _sources_there(file, encoders, asked)
     left = [source for source in asked.task.sources if source not in there]
     held_out = other_sources(asked.task, asked.root, methods, asked.subset, seal, encoders, sources=left)
-    held_out = told_sources(held_out, left, tell)
-    return _sources_written(held_out, there, encoders, asked, about, file, tell)
+    return _sources_written(told_sources(held_out, left, tell), there, encoders, asked, file, tell)
 
 
 def require_result_file(file: str | Path) -> None:
@@ -241,19 +244,17 @@ def _checkpoints(encoders: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
     return {"checkpoints": [f"{name} by {one['pooling']}" for name, one in told]}
 
 
-def _written(found: Evaluation, encoders: Sequence[Encoder], about: Report, file: Path, tell: Tell) -> Done:
+def _written(found: Evaluation, encoders: Sequence[Encoder], asked: Asked, file: Path, tell: Tell) -> Done:
     tell("scores: intervals by resamples of patients")
     predictions = file.with_suffix(".parquet")
     write_predictions(predictions_of(found), predictions)  # first: a test may have been opened for them
-    about = about | {"predictions": digest_of_file(predictions)}
-    numbers = report(found, encoders, probe=about["asked"]["protocol"]) | about
+    about = asked.about() | {"predictions": digest_of_file(predictions)}
+    numbers = report(found, encoders, probe=asked.protocol) | about
     write_report(numbers, file)
     return Done(file, predictions, markdown(numbers), numbers)
 
 
-def _sources_there(
-    file: Path, encoders: Sequence[Encoder], asked: Asked, about: Report
-) -> dict[str, Report | None]:
+def _sources_there(file: Path, encoders: Sequence[Encoder], asked: Asked) -> dict[str, Report | None]:
     """Sources that were done when this question was cut off: their tests need not be opened again, nor with
     --allow_retest, which the one that was cut off needs."""
     reports = read_reports(file) if file.is_file() else {}
@@ -264,7 +265,7 @@ def _sources_there(
     same = [each["digest"] for each in done["encoders"]] == [encoder.digest for encoder in encoders]
     if not same:
         return {}
-    there = still_answered(file, reports, about, asked.root)
+    there = still_answered(file, reports, asked.about(), asked.root)
     if there:
         known = f"was there already: {', '.join(there)} in {file}"
         print(f"{known}; to ask all again, move that file or name another by --out", flush=True)
@@ -276,7 +277,6 @@ def _sources_written(
     there: dict[str, Report | None],
     encoders: Sequence[Encoder],
     asked: Asked,
-    about: Report,
     file: Path,
     tell: Tell,
 ) -> Done:
@@ -286,10 +286,10 @@ def _sources_written(
         try:
             if isinstance(found, TooFewRecordings):
                 raise found
-            reports[source] = _written(found, encoders, about, folder / f"{source}.json", tell).numbers
+            reports[source] = _written(found, encoders, asked, folder / f"{source}.json", tell).numbers
         except TooFewRecordings as error:  # said, not hidden; its test may have been opened, so it is done
             print(f"{source}: no scores: {error}", flush=True)
-            reports[source] = unscored(error, encoders) | about
+            reports[source] = unscored(error, encoders) | asked.about()
         reports = {source: reports[source] for source in asked.task.sources if source in reports}
         write_report(reports, file)  # a source that is done is not lost with those that follow
     scored = scored_only(reports)
