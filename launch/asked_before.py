@@ -54,7 +54,7 @@ def told_of_sources(
     nameless = [source for source, each in there.items() if not (each and manifests(each))]
     if nameless:
         yield (
-            f"Whether {', '.join(nameless)} were asked of the data that lie there now cannot be told: "
+            f"{', '.join(nameless)}: cannot tell whether these results are of the data that lie there now, as "
             "results of before do not say it."
         )
     scored = [Origin(source, "", 0, source, numbers) for source, numbers in reports.items() if numbers]

@@ -258,7 +258,7 @@ def test_whether_results_of_before_are_of_these_data_is_not_known_and_told(held_
     for source in ("a", "b"):
         del before[source]["manifests"], before[source]["allow_overlap"]
     file.write_text(json.dumps(before))
-    said = "Whether a, b were asked of the data that lie there now cannot be told: results of before do not"
+    said = "a, b: cannot tell whether these results are of the data that lie there now, as results of before"
     assert evaluated(asked, []).text.startswith(f"a, b, c  \n{said}")
     assert opened == list(SOURCES)
     lying["c"] = "prepared anew"
