@@ -54,8 +54,8 @@ def told_of_sources(
     nameless = [source for source, each in there.items() if not (each and manifests(each))]
     if nameless:
         yield (
-            f"{', '.join(nameless)}: cannot tell whether these results are of the data that lie there now, as "
-            "results of before do not say it."
+            f"{', '.join(nameless)}: cannot tell whether these results are of the data that lie there now, "
+            "as results of before do not say it."
         )
     scored = [Origin(source, "", 0, source, numbers) for source, numbers in reports.items() if numbers]
     if told := other_code(scored, code()["digest"]):
