@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ from coreecg_jax.downstream.methods import (
     require_one_configuration,
 )
 from coreecg_jax.downstream.predictions import write_predictions
+from coreecg_jax.downstream.prepared_data import manifests_of
 from coreecg_jax.downstream.protocol import Evaluation, Seal, develop, evaluate, other_sources
 from coreecg_jax.downstream.provenance import digest_of_json
 from coreecg_jax.downstream.result_files import (
@@ -37,6 +38,7 @@ from coreecg_jax.records.checksums import digest_of_file
 from coreecg_jax.records.leads import LEADS, lead_indices
 from coreecg_jax.records.spelling import with_guess
 from coreecg_jax.training.identity import differences, flat
+from launch.asked_before import still_answered, told_of_sources
 from launch.protocol_settings import default_protocols
 from launch.same_question import require_same_question, told
 from launch.telling_fits import Embedded, Tell, silent, told_methods, told_sources
@@ -62,6 +64,7 @@ class Asked:
     development: bool = False
     allow_retest: bool = False
     allow_overlap: bool = False
+    manifests: Mapping[str, str] = dataclasses.field(default_factory=dict)  # of the data, when they are read
 
     def __post_init__(self) -> None:
         unknown = set(self.beside) - set(BESIDE)
@@ -92,6 +95,14 @@ class Asked:
         fields = "task", "subset", "protocol", "settings", "beside", "rival_seeds", "development"
         everything = dataclasses.asdict(self) | {"settings": dataclasses.asdict(_settled(self.settings))}
         return json.loads(json.dumps({name: everything[name] for name in fields}))
+
+    def about(self) -> dict[str, Any]:
+        """What a report says of how and of which data it was asked, for whoever asks again."""
+        return {
+            "asked": self.question(),
+            "manifests": dict(self.manifests),
+            "allow_overlap": self.allow_overlap,
+        }
 
 
 def _changed(settings: Protocols) -> dict[str, Any]:
@@ -177,6 +188,8 @@ def evaluated(
     methods = told_methods(methods, tell, nested=nested, embedded=embedded)
     if not asked.task.sources and file.is_file():
         require_same_question(file, read_report(file), asked.question(), encoders)
+    read = dataclasses.replace(asked.task, test=None) if asked.development else asked.task
+    asked = dataclasses.replace(asked, manifests=manifests_of(asked.root, read))
     tell(f"{asked.task.name}: the recordings are read")
     identity = identity_of(encoders, dataclasses.asdict(asked.subset), asked.protocol)
     seal = Seal(asked.openings, identity, asked.allow_retest, asked.allow_overlap)
@@ -212,7 +225,7 @@ def _written(found: Evaluation, encoders: Sequence[Encoder], asked: Asked, file:
     tell("scores: intervals by resamples of patients")
     predictions = file.with_suffix(".parquet")
     write_predictions(predictions_of(found), predictions)  # first: a test may have been opened for them
-    about = {"asked": asked.question(), "predictions": digest_of_file(predictions)}
+    about = asked.about() | {"predictions": digest_of_file(predictions)}
     numbers = report(found, encoders, probe=asked.protocol) | about
     write_report(numbers, file)
     for sentence in development_marks(numbers):  # whoever tells nothing else, as a sweep
@@ -231,9 +244,11 @@ def _sources_there(file: Path, encoders: Sequence[Encoder], asked: Asked) -> dic
     same = [each["digest"] for each in done["encoders"]] == [encoder.digest for encoder in encoders]
     if not same:
         return {}
-    known = f"was there already: {', '.join(reports)} in {file}"
-    print(f"{known}; to ask all again, move that file or name another by --out", flush=True)
-    return reports
+    there = still_answered(file, reports, asked.about(), asked.root)
+    if there:
+        known = f"was there already: {', '.join(there)} in {file}"
+        print(f"{known}; to ask all again, move that file or name another by --out", flush=True)
+    return there
 
 
 def _sources_written(
@@ -253,7 +268,9 @@ def _sources_written(
             reports[source] = _written(found, encoders, asked, folder / f"{source}.json", tell).numbers
         except TooFewRecordings as error:  # said, not hidden; its test may have been opened, so it is done
             print(f"{source}: no scores: {error}", flush=True)
-            reports[source] = unscored(error, encoders) | {"asked": asked.question()}
+            reports[source] = unscored(error, encoders) | asked.about()
+        reports = {source: reports[source] for source in asked.task.sources if source in reports}
         write_report(reports, file)  # a source that is done is not lost with those that follow
     scored = scored_only(reports)
-    return Done(file, folder, transfer_markdown(scored), scored)
+    text = "  \n".join([transfer_markdown(scored), *told_of_sources(scored, there)])
+    return Done(file, folder, text, scored)

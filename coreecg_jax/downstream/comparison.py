@@ -19,12 +19,13 @@ from coreecg_jax.downstream.bootstrap import (
     patient_resamples,
 )
 from coreecg_jax.downstream.cohorts import joined_groups
+from coreecg_jax.downstream.marks import marks
 from coreecg_jax.downstream.methods import PRETRAINED
 from coreecg_jax.downstream.predictions import Predictions, read_predictions
 from coreecg_jax.downstream.result_files import Report, read_report
 from coreecg_jax.downstream.results import RESAMPLES
 from coreecg_jax.downstream.scores import MIN_POSITIVES, scored_classes
-from coreecg_jax.downstream.tables import heading, marks
+from coreecg_jax.downstream.tables import heading
 from coreecg_jax.records.checksums import digest_of_file
 from coreecg_jax.records.spelling import with_guess
 

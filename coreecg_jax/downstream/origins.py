@@ -95,7 +95,7 @@ def _pretrained_on(numbers: Report) -> dict[str, str]:
 def differing_origins(results: Sequence[Origin]) -> list[str]:
     """A sentence for each thing in which the results of a table differ and that may be in its numbers.
 
-    And one where scores are too high, as `tables.marks` has it, whether all are or some.
+    And one where scores are too high, as `marks.marks` has it, whether all are or some.
     """
     told = [
         _told("These results are not of one version of the code", results, _named_codes(results)),
@@ -103,21 +103,39 @@ def differing_origins(results: Sequence[Origin]) -> list[str]:
             "Whether all are of the same data cannot be told, as digests are not of the same", results, _rule
         ),
     ]
-    for name in sorted({name for result in results for name in _pretrained_on(result.numbers)}):
-        of_name = [result for result in results if name in _pretrained_on(result.numbers)]
-        told.append(
-            _told(
-                f"Encoders were pretrained on other data of the name {name}",
-                of_name,
-                lambda numbers, name=name: f"manifest {_pretrained_on(numbers)[name][:8]}",
-            )
-        )
+    told += _other_manifests("These results are of other data of the name", results, manifests)
+    told += _other_manifests("Encoders were pretrained on other data of the name", results, _pretrained_on)
     for question in dict.fromkeys(result.question for result in results):
         asked = [result for result in results if result.question == question]
         of = f" ({question})" if question else ""
         told.append(_told("F1 thresholds were not chosen by one rule", asked, _f1_rule, of))
         told.append(_too_high(asked, of))
     return [sentence for sentence in told if sentence]
+
+
+def other_code(results: Sequence[Origin], now: str) -> str:
+    """A sentence where the results are of one version of the code, and not of that with the digest `now`."""
+    digests = {_code(result.numbers)[0] for result in results}
+    if len(digests) != 1 or digests <= {now, ""}:  # of several: `differing_origins`
+        return ""
+    there = _named_codes(results)(results[0].numbers)
+    return f"**These results are of another version of the code than this one**: {there}; this one {now[:8]}."
+
+
+def manifests(numbers: Report) -> dict[str, str]:
+    """Data set -> digest of its manifest, of all that the task names; none of results of before."""
+    return numbers.get("manifests", {})
+
+
+def _other_manifests(
+    what: str, results: Sequence[Origin], digests_of: Callable[[Report], dict[str, str]]
+) -> Iterator[str]:
+    """Of each data set that results say, where it is not one."""
+    for name in sorted({name for result in results for name in digests_of(result.numbers)}):
+        of_name = [result for result in results if name in digests_of(result.numbers)]
+        yield _told(
+            f"{what} {name}", of_name, lambda numbers, name=name: f"manifest {digests_of(numbers)[name][:8]}"
+        )
 
 
 def _told(what: str, results: Sequence[Origin], kind_of: Callable[[Report], str], of: str = "") -> str:
@@ -127,12 +145,12 @@ def _told(what: str, results: Sequence[Origin], kind_of: Callable[[Report], str]
         kinds.setdefault(kind_of(result.numbers), []).append(result)
     if len(kinds) < 2:
         return ""
-    parts = (f"{kind}: {_rows(some, results)}" for kind, some in kinds.items())
+    parts = (f"{kind}: {rows_told(some, results)}" for kind, some in kinds.items())
     return f"**{what}**{of}: {'; '.join(parts)}."
 
 
-def _rows(some: Sequence[Origin], of: Sequence[Origin]) -> str:
-    """The rows of some results, and how many where not all of the row are."""
+def rows_told(some: Sequence[Origin], of: Sequence[Origin]) -> str:
+    """'row, row (2 of 3)': the rows of some results, and how many where not all of the row are."""
     counts, total = (collections.Counter(result.row for result in each) for each in (some, of))
     return ", ".join(
         row if count == total[row] else f"{row} ({count} of {total[row]})" for row, count in counts.items()
@@ -142,7 +160,7 @@ def _rows(some: Sequence[Origin], of: Sequence[Origin]) -> str:
 def _too_high(results: Sequence[Origin], of: str) -> str:
     high = [result for result in results if chosen_by_what_is_scored(result.numbers)]
     said = "Settings were chosen by the recordings that are scored, so scores are too high"
-    return f"**{said}**{of}: {_rows(high, results)}." if high else ""
+    return f"**{said}**{of}: {rows_told(high, results)}." if high else ""
 
 
 def _named_codes(results: Sequence[Origin]) -> Callable[[Report], str]:

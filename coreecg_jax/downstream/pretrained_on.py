@@ -7,6 +7,7 @@ from typing import NamedTuple
 from coreecg_jax.downstream.methods import Encoder
 from coreecg_jax.downstream.overlaps import Windows, joined, windows_in, windows_of
 from coreecg_jax.downstream.provenance import overlap
+from coreecg_jax.downstream.shared_patient_ids import SharedIds, shared_patient_ids
 from coreecg_jax.downstream.shared_splits import as_specification, shared_splits
 from coreecg_jax.inputs.reader import Recordings
 from coreecg_jax.inputs.selection import Selection, named_splits, select
@@ -22,6 +23,7 @@ class Exposure(NamedTuple):
     changed: bool = False  # compared with data of the same name that are not those that were meant
     unknown: tuple[str, ...] = ()  # 'NAME:SPLIT' of its data that are not at hand, or may be others
     named: tuple[str, ...] = ()  # 'NAME:SPLIT' that its data and the test have in common by name
+    ids_in_both: tuple[SharedIds, ...] = ()  # of patients of another data set: told, and not counted above
 
 
 class _Place(NamedTuple):
@@ -125,4 +127,5 @@ def _is_meant(selection: Selection, digests: Mapping[str, str]) -> bool:
 
 def _found(known: Windows, asked: Windows) -> Exposure:
     counted = overlap(known, asked)
-    return Exposure(counted.recordings, counted.patients, counted.signals, counted.alike)
+    ids = shared_patient_ids(known.patients.tolist(), asked.patients.tolist())
+    return Exposure(*counted, ids_in_both=ids)

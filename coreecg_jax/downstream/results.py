@@ -22,11 +22,13 @@ from coreecg_jax.downstream.methods import BESIDE, COMPARISONS, Encoder
 from coreecg_jax.downstream.outcomes import Outcome
 from coreecg_jax.downstream.pairs import few_pairs
 from coreecg_jax.downstream.predictions import Predictions
+from coreecg_jax.downstream.pretrained_on import Exposure
 from coreecg_jax.downstream.protocol import Evaluation
 from coreecg_jax.downstream.provenance import DATA_RULE, code, digest_of_data, digest_of_names
 from coreecg_jax.downstream.result_files import UNSCORED, Report
 from coreecg_jax.downstream.same_run import training_of
 from coreecg_jax.downstream.scores import MIN_POSITIVES, scored_classes
+from coreecg_jax.downstream.shared_patient_ids import shared_patient_ids
 from coreecg_jax.downstream.subsets import has_signal
 from coreecg_jax.downstream.transfer import transfer
 from coreecg_jax.records.label_sets import CODES
@@ -63,9 +65,10 @@ def report(
         "opening": None if evaluation.opening is None else evaluation.opening._asdict(),
         "development": None if evaluation.development is None else evaluation.development._asdict(),
         "pretrained_on_test": {
-            name: None if found is None else found._asdict()
+            name: None if found is None else _exposure(found)
             for name, found in evaluation.pretrained_on.items()
         },
+        "patient_ids_in_both": _patient_ids_in_both(evaluation),
         "methods": {name: [_fitted(run) for run in runs] for name, runs in evaluation.methods.items()},
         "label_set": _label_set(evaluation.train, evaluation.task.min_likelihood),
         "encoders": [_encoder(encoder) for encoder in encoders],
@@ -126,6 +129,19 @@ def _cohort(cohort: Cohort) -> Report:
         "positives": dict(zip(cohort.classes, cohort.labels.sum(axis=0).tolist(), strict=True)),
         "read_with_class_at_any_likelihood": dict(zip(cohort.classes, cohort.any_likelihood, strict=True)),
     }
+
+
+def _exposure(found: Exposure) -> Report:
+    return found._asdict() | {"ids_in_both": tuple(shared._asdict() for shared in found.ids_in_both)}
+
+
+def _patient_ids_in_both(evaluation: Evaluation) -> list[Report]:
+    """Of two data sets, of which one is fitted or chosen by and the other asked about."""
+    asked = evaluation.test or evaluation.validation or evaluation.train
+    fitted = evaluation.train.patients.tolist()
+    if evaluation.validation is not None and evaluation.test is not None:
+        fitted += evaluation.validation.patients.tolist()
+    return [shared._asdict() for shared in shared_patient_ids(fitted, asked.patients.tolist())]
 
 
 def _sizes_fitted(evaluation: Evaluation) -> Report:

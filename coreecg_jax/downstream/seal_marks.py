@@ -30,6 +30,28 @@ def development_marks(numbers: Report) -> list[str]:
     return lines
 
 
+def seal_marks_of_row(numbers: Report) -> list[str]:
+    """The same of the results of a row of a table, but for the number of its own questions; without a full
+    stop."""
+    opening, development = numbers.get("opening") or {}, numbers.get("development") or {}
+    lines = []
+    if (own := opening.get("number_by_run", 0)) > 1:
+        lines.append(f"The labels of the test were opened {times(own)} by the run")
+    if opening.get("in_development"):
+        lines.append(
+            "The run was scored in development on a part of the test: what was chosen by that was chosen by "
+            "the test"
+        )
+    if log := opening.get("log"):
+        lines.append(_counted_elsewhere(log))
+    if development.get("opened_before"):
+        lines.append(
+            "A part of what is scored was opened as a test by the run before: what is chosen by these scores "
+            "is chosen by that test"
+        )
+    return lines
+
+
 def _opening_marks(numbers: Report) -> list[str]:
     opening = numbers["opening"]
     own, elsewhere = opening["number_by_run"], opening.get("in_other_questions", 0)
@@ -43,8 +65,12 @@ def _opening_marks(numbers: Report) -> list[str]:
             "or others: what was chosen by that was chosen by the test.**"
         )
     if log := opening.get("log"):  # results of before do not say it
-        lines.append(
-            f"**Counted in {log}, not in the log beside the data ({FILE}): openings that stand in others "
-            "are not in these numbers.**"
-        )
+        lines.append(f"**{_counted_elsewhere(log)}.**")
     return lines
+
+
+def _counted_elsewhere(log: str) -> str:
+    return (
+        f"Counted in {log}, not in the log beside the data ({FILE}): openings that stand in others are not "
+        "in these numbers"
+    )

@@ -3,13 +3,14 @@
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from coreecg_jax.downstream.bootstrap import Interval, bootstrap_macro, paired_difference, patient_resamples
+from coreecg_jax.downstream.marks import marks_by_row, marks_of_encoder, marks_of_test
 from coreecg_jax.downstream.origins import (
     Origin,
     differing_origins,
@@ -17,6 +18,7 @@ from coreecg_jax.downstream.origins import (
     require_one_origin,
 )
 from coreecg_jax.downstream.predictions import Predictions, read_predictions
+from coreecg_jax.downstream.result_files import Report
 from coreecg_jax.downstream.scores import TooFewRecordings
 
 RESAMPLES = 1000
@@ -54,6 +56,7 @@ class Line(NamedTuple):
     wanted: int
     auroc: Interval | None  # mean over the cells that are there; None where none is, or no class is scored
     difference: Interval | None  # from the reference, over the cells that both have; None where there is none
+    marks: tuple[str, ...] = ()  # what must be known of some of its cells, without full stops
 
 
 def lines(
@@ -81,16 +84,36 @@ def lines(
     require_one_origin(list(results.values()))
     require_one_division([(results[cell], predictions) for cell, predictions in found.items()])
     keys = list(dict.fromkeys((cell.row, cell.question) for cell in cells))
-    own = [_line(row, row, question, cells, found, (method, method), reference) for row, question in keys]
+    own = [
+        _line(row, row, question, cells, found, (method, method), reference)._replace(
+            marks=_marks(results, row, question, marks_of_test, marks_of_encoder)
+        )
+        for row, question in keys
+    ]
     others = [(name, question) for name in beside for row, question in keys if row == reference]
     return own + [
-        _line(name, reference, question, cells, found, (name, method), reference) for name, question in others
+        _line(name, reference, question, cells, found, (name, method), reference)._replace(
+            marks=_marks(results, reference, question, marks_of_test)  # of the row's encoder nothing is in it
+        )
+        for name, question in others
     ]
 
 
+def _marks(
+    results: Mapping[Cell, Origin], row: str, question: str, *of: Callable[[Report], list[str]]
+) -> tuple[str, ...]:
+    """Of all cells of a row and question, each once."""
+    own = [one.numbers for one in results.values() if (one.row, one.question) == (row, question)]
+    return tuple(dict.fromkeys(text for marks in of for numbers in own for text in marks(numbers)))
+
+
 def notes(files: Mapping[Cell, Path]) -> list[str]:
-    """In what the cells that are there differ that is not refused, by row; `files` as of `lines`."""
-    return differing_origins([_origin(cell, file) for cell, file in files.items() if file.is_file()])
+    """In what the cells that are there differ that is not refused, and what else must be known, by row.
+
+    `files` as of `lines`.
+    """
+    results = [_origin(cell, file) for cell, file in files.items() if file.is_file()]
+    return [*differing_origins(results), *marks_by_row(results)]
 
 
 def _origin(cell: Cell, file: Path) -> Origin:
@@ -196,9 +219,10 @@ def as_csv(table: Sequence[Line], spent: Mapping[str, Pretraining]) -> str:
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     names = [f"{name}_{part}" for name in ("auroc", "difference") for part in Interval._fields]
-    writer.writerow(["row", "question", *Pretraining._fields, "cells", "wanted", *names])
+    writer.writerow(["row", "question", *Pretraining._fields, "cells", "wanted", *names, "marks"])
     for line in table:
         numbers = [*(line.auroc or [""] * 3), *(line.difference or [""] * 3)]
+        marks = " ".join(f"{mark}." for mark in line.marks)
         figures = spent.get(line.row, [""] * len(Pretraining._fields))
-        writer.writerow([line.row, line.question, *figures, line.cells, line.wanted, *numbers])
+        writer.writerow([line.row, line.question, *figures, line.cells, line.wanted, *numbers, marks])
     return file.getvalue()

@@ -5,11 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from coreecg_jax.downstream.origins import Origin, chosen_by_what_is_scored, differing_origins
-from coreecg_jax.downstream.pretrained_on import BY_NAME, Exposure, shared_text
+from coreecg_jax.downstream.marks import marks
+from coreecg_jax.downstream.origins import Origin, differing_origins
 from coreecg_jax.downstream.result_files import Report
-from coreecg_jax.downstream.seal_marks import seal_marks
-from coreecg_jax.downstream.shared_splits import as_specification
 
 _CODES_SHOWN = 10
 _COLUMNS = (("auroc", "AUROC"), ("auprc", "AUPRC"), ("f1", "F1"), ("brier", "Brier"), ("ece", "ECE"))
@@ -101,49 +99,6 @@ def _codes_left_out(numbers: Report) -> list[str]:
         f"No class of their own, as too few recordings have or lack them: {first}{more}. "
         f"{known['without_class']} recordings have no other code and count as negatives of every class."
     ]
-
-
-def marks(numbers: Report) -> list[str]:
-    """What a reader must know before believing a number."""
-    lines = seal_marks(numbers)
-    for name, found in numbers["pretrained_on_test"].items():
-        if found is None:
-            lines.append(
-                f"{name}: its pretraining data are not at hand: cannot tell whether it saw the test."
-            )
-            continue
-        lines += _exposure(name, Exposure(**found))  # results of before lack what is 0 or empty by default
-    if chosen := chosen_by_what_is_scored(numbers):
-        lines.append(
-            f"**{', '.join(chosen)}: settings (C, neighbours, epoch) were chosen by the recordings that are "
-            "scored, so scores are too high**, the more the more there was to choose from."
-        )
-    if numbers["incomplete_without"]:
-        again = " and, as this test was opened, with --allow_retest" if numbers["opening"] else ""
-        absent = ", ".join(numbers["incomplete_without"])
-        left_out = f"Left out by --beside: launch.evaluate asks for all without that flag{again}."
-        lines.append(f"**Incomplete: without {absent}.** {left_out}")
-    return lines
-
-
-def _exposure(name: str, found: Exposure) -> list[str]:
-    """What is known, and what is not, of what an encoder saw of the test."""
-    lines = []
-    if shared := shared_text(found):
-        lines.append(f"{name} saw {shared} of the test in pretraining, unlabelled.")
-    elif found.named:
-        parts = as_specification(found.named)
-        lines.append(f"{name} was pretrained on {parts}, which the test names too, {BY_NAME}.")
-    if found.changed:
-        lines.append(
-            f"{name}: the data of that name are not those that it was trained on; it may have seen more."
-        )
-    if found.unknown:
-        lines.append(
-            f"{name}: {as_specification(found.unknown)} of its pretraining data are not at hand, or may be "
-            "others of that name: cannot tell whether it saw more of the test."
-        )
-    return lines
 
 
 def _cohort_text(cohort: Report) -> str:

@@ -107,6 +107,11 @@ def test_versions_of_the_code_are_told_by_row():
         ({"f1_thresholds": "one"}, {}, "(q): one: full; not said (results of before): x."),
         (with_data(), with_data(None), "**Whether all are of the same data cannot be told"),
         (
+            {"manifests": {"ludb": "a" * 64}},
+            {"manifests": {"ludb": "b" * 64, "ptbxl": "c" * 64}},
+            "of other data of the name ludb**: manifest aaaaaaaa: full; manifest bbbbbbbb: x.",
+        ),
+        (
             {"encoders": [{"data_digests": {"ludb": "a" * 64}}]},
             {"encoders": [{"data_digests": {"ludb": "b" * 64, "ptbxl": "c" * 64}}]},
             "other data of the name ludb**: manifest aaaaaaaa: full; manifest bbbbbbbb: x.",

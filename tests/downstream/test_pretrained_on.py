@@ -66,8 +66,9 @@ def test_recordings_of_the_test_are_refused_or_said(data, seal, roots):
         evaluate(TASK, "root", two_methods, Subset(), seal, seen)
     allowed = dataclasses.replace(seal, allow_overlap=True)
     numbers = results.report(evaluate(TASK, "root", two_methods, Subset(), allowed, seen), seen)
+    nothing = {"unknown": (), "named": (), "ids_in_both": ()}
     counted = {"recordings": 80, "patients": 80, "signals": 80, "alike": 0, "changed": False}
-    assert numbers["pretrained_on_test"] == {"runs/0": counted | {"unknown": (), "named": ()}}
+    assert numbers["pretrained_on_test"] == {"runs/0": counted | nothing}
     assert "runs/0 saw 80 recordings of the test in pretraining" in tables.markdown(numbers)
     assert (
         "**Incomplete: without untrained encoder, supervised from scratch.** Left out by --beside: "
@@ -85,6 +86,26 @@ def test_other_recordings_of_its_patients_are_refused_too(roots):
     assert seen == {"runs/0": Exposure(0, 2, 0, 0)}
     with pytest.raises(ValueError, match="runs/0 was pretrained on 2 others of known patients of the test"):
         require_unseen(seen, "test")
+
+
+def test_equal_patient_ids_of_another_data_set_are_told(data, seal, roots):
+    sets, _ = data
+    ids = sets["test"].patient_id.astype("U20")
+    ids[5:] = [f"recording:{number}" for number in range(75)]  # nobody's: of recordings without a patient
+    roots["root"]["elsewhere"] = dataclasses.replace(
+        made_recordings(80, first=5000, source="mine"), patient_id=ids
+    )
+    sets["test"] = dataclasses.replace(sets["test"], patient_id=ids)
+    seen = [encoder_on()]
+    numbers = results.report(evaluate(TASK, "root", two_methods, Subset(), seal, seen), seen)
+    shared = {"one": "mine", "other": "ptbxl", "patient_ids": 5, "plain_numbers": 0}
+    assert numbers["pretrained_on_test"]["runs/0"]["ids_in_both"] == (shared,)
+    assert numbers["patient_ids_in_both"] == []
+    said = (
+        "runs/0: 5 patient ids are in both mine of its pretraining data and ptbxl: if they are the same "
+        "people, prepare them as one data set (docs/data.md)."
+    )
+    assert said in tables.markdown(json.loads(json.dumps(numbers)))
 
 
 def test_data_are_found_where_the_run_had_them(roots):

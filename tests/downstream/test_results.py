@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 from made_cohorts import made_recordings
-from made_tasks import NESTED, TASK, two_methods
+from made_tasks import NESTED, TASK, joined, two_methods
 
 from coreecg_jax.downstream import result_files, results, tables
 from coreecg_jax.downstream.comparison import compared, read_pair
@@ -57,6 +57,28 @@ def test_each_source_is_asked_about_by_the_others(data, seal):
     assert "test: The labels of this test were opened 2 times so far, **2 times by this run**." in text
     with pytest.raises(ValueError, match="expected two or more sources"):
         Task("made", "ptbxl_superclass", sources=("train",))
+
+
+def test_equal_patient_ids_of_two_data_sets_are_told(data, ask):
+    sets, _ = data
+    of_patients = {"patient_id": sets["train"].patient_id[:60], "source": np.full(60, "mine_test")}
+    for name in ("validation", "test"):
+        sets[name] = dataclasses.replace(sets[name].take(slice(0, 60)), **of_patients)
+    numbers = results.report(ask(TASK), [])
+    shared = {"one": "ptbxl", "other": "mine_test", "patient_ids": 60, "plain_numbers": 0}
+    assert numbers["patient_ids_in_both"] == [shared]
+    said = "60 patient ids are in both ptbxl and mine_test: if they are the same people, prepare them as one"
+    assert said in tables.markdown(numbers)
+    validated = dataclasses.replace(TASK, validation="validation")
+    sets["test"] = made_recordings(80, first=1000)
+    assert results.report(ask(validated), [])["patient_ids_in_both"] == []  # both are learnt from
+    sets["train"] = made_recordings(120, first=1500)
+    sets["test"] = dataclasses.replace(made_recordings(60), source=np.full(60, "ptbxl"))
+    (found,) = results.report(ask(validated), [])["patient_ids_in_both"]  # chosen by, and asked about
+    assert (found["one"], found["other"]) == ("mine_test", "ptbxl")
+    sets["train"] = joined(sets["test"], sets["validation"])
+    (found,) = results.report(ask(NESTED), [])["patient_ids_in_both"]
+    assert found["patient_ids"] == 60
 
 
 def test_codes_that_are_no_class_are_told_with_whom_they_make_negative(data, ask):

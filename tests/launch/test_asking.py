@@ -6,24 +6,17 @@ import re
 import threading
 
 import pytest
+from made_asking import REPORT, SOURCES, asked_by, hold_out, lie
 
 from configs.downstream import protocols
 from coreecg_jax.downstream.division import Subset
 from coreecg_jax.downstream.methods import BESIDE, Run
 from coreecg_jax.downstream.result_files import read_report, read_reports, scored_only
-from coreecg_jax.downstream.scores import TooFewRecordings
 from coreecg_jax.downstream.tasks import Task
 from launch import evaluating, telling_fits
-from launch.evaluating import Asked, evaluated
+from launch.evaluating import evaluated
 from launch.protocol_settings import protocols_of
 from launch.restored import encoder_of
-
-SOURCES = ("a", "b", "c")
-REPORT = {name: {} for name in ("task", "protocol", "probe", "train", "test", "methods", "scores")}
-
-
-def asked_by(tmp_path, task, **changes):
-    return Asked(task, tmp_path, tmp_path / "openings.jsonl", **changes)
 
 
 def test_training_from_scratch_is_set_as_fine_tuning_is_unless_told():
@@ -39,34 +32,15 @@ def test_training_from_scratch_is_set_as_fine_tuning_is_unless_told():
 
 
 @pytest.fixture
-def held_out(tmp_path, monkeypatch):
+def lying(monkeypatch):
+    """Data set -> digest of its manifest, of what lies in any folder."""
+    return lie(monkeypatch)
+
+
+@pytest.fixture
+def held_out(tmp_path, monkeypatch, lying):
     """A task of three sources; which were opened; and at which the machine stops."""
-    opened, stops = [], []
-
-    def other_sources(task, root, methods, subset, seal, encoders, *, sources):
-        for source in sources:
-            opened.append(source)
-            yield source, source
-            if source in stops:
-                raise KeyboardInterrupt
-
-    def report(found, encoders, probe):
-        if found == "b":
-            raise TooFewRecordings("too few")
-        return REPORT | {"encoders": [], "source": found}
-
-    monkeypatch.setattr(evaluating, "other_sources", other_sources)
-    monkeypatch.setattr(evaluating, "report", report)
-    monkeypatch.setattr(evaluating, "predictions_of", lambda found: found)
-    monkeypatch.setattr(evaluating, "write_predictions", lambda found, file: written(file, found))
-    monkeypatch.setattr(evaluating, "markdown", lambda numbers: "")
-    monkeypatch.setattr(evaluating, "transfer_markdown", lambda reports: ", ".join(reports))
-    return asked_by(tmp_path, Task("made", "ptbxl_superclass", sources=SOURCES)), opened, stops
-
-
-def written(file, text):
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(text)
+    return hold_out(tmp_path, monkeypatch)
 
 
 def settings_with(**fields):
@@ -195,32 +169,3 @@ def test_a_result_that_is_no_json_file_is_refused_before_anything_is_opened(held
     with pytest.raises(ValueError, match=rf"--out: expected a file ending in \.json, got .*{name}: name it"):
         evaluated(asked, [], out=tmp_path / name)
     assert not opened
-
-
-def test_sources_that_could_not_be_scored_are_done(held_out, monkeypatch):
-    asked, opened, stops = held_out
-    monkeypatch.setattr(evaluating, "report", without_scores)
-    stops.append("b")
-    with pytest.raises(KeyboardInterrupt):
-        evaluated(asked, [])
-    assert opened == ["a", "b"]
-    stops.clear()
-    done = evaluated(asked, [])
-    assert opened == list(SOURCES)
-    assert done.numbers == dict.fromkeys(SOURCES)
-    assert {each["no_scores"] for each in read_reports(done.file).values()} == {"too few"}
-    done.file.write_text(json.dumps(dict.fromkeys(SOURCES)))  # of before: it does not say who was asked what
-    evaluated(asked, [])
-    assert opened == [*SOURCES, *SOURCES]
-
-
-def without_scores(found, encoders, probe):
-    raise TooFewRecordings("too few")
-
-
-def test_sources_of_another_question_stay(held_out):
-    asked, _, _ = held_out
-    file = evaluated(asked, []).file
-    other = dataclasses.replace(asked, protocol="knn")
-    with pytest.raises(ValueError, match="protocol linear there, knn asked"):
-        evaluated(other, [], out=file)

@@ -232,6 +232,7 @@ def test_a_bundle_is_scored_with_the_crops_that_it_embeds_with(run, bundle, tmp_
         return {extract.keywords["crops"] for extract in frozen}, questions.pop(), "crops" in name
 
     monkeypatch.setattr(evaluating, "develop", develop)
+    monkeypatch.setattr(evaluating, "manifests_of", lambda root, task: {})
     monkeypatch.setattr(evaluating, "_written", written)
     monkeypatch.setattr(methods, "FeatureStore", lambda extract, file: frozen.append(extract))
     monkeypatch.setattr(methods, "rival", lambda *asked: None)
@@ -252,6 +253,7 @@ def test_a_bundle_is_scored_with_the_crops_that_it_embeds_with(run, bundle, tmp_
 
 def test_bundles_in_folders_of_one_name_do_not_write_over_one_another(bundle, tmp_path, monkeypatch):
     monkeypatch.setattr(evaluating, "develop", lambda *asked: None)
+    monkeypatch.setattr(evaluating, "manifests_of", lambda root, task: {})
     monkeypatch.setattr(evaluating, "_written", lambda found, encoders, asked, file, tell: file)
     task = Task("made", "ptbxl_superclass", "ptbxl:fold1", test="ptbxl:fold2")
     asked = Asked(task, tmp_path, tmp_path / "openings.jsonl", development=True)

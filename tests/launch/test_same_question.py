@@ -66,6 +66,7 @@ def test_a_warning_of_development_is_on_standard_error(tmp_path, monkeypatch, ca
     monkeypatch.setattr(
         evaluating, "develop", lambda task, root, methods, subset, seal: identities.append(seal.identity)
     )
+    monkeypatch.setattr(evaluating, "manifests_of", lambda root, task: {})
     monkeypatch.setattr(evaluating, "report", lambda *_, **__: {"development": development})
     monkeypatch.setattr(evaluating, "predictions_of", lambda found: found)
     monkeypatch.setattr(evaluating, "write_predictions", lambda found, file: file.write_text(""))

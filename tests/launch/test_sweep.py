@@ -6,56 +6,20 @@ import json
 
 import numpy as np
 import pytest
+from made_sweeps import FOLD, GROUPS, LABELS, make_sweep, predicted, sealed
 
-from configs.ablation import pretraining, tables
 from coreecg_jax.downstream.bootstrap import bootstrap_macro, paired_difference, patient_resamples
-from coreecg_jax.downstream.methods import BESIDE, PRETRAINED, RIVAL
-from coreecg_jax.downstream.predictions import Predictions, read_predictions, write_predictions
+from coreecg_jax.downstream.methods import PRETRAINED, RIVAL
+from coreecg_jax.downstream.predictions import read_predictions, write_predictions
 from coreecg_jax.downstream.scores import TooFewRecordings
 from launch import sweeping
-from launch.sweep_cells import Sweep
 from launch.sweeping import run_sweep
-
-FOLD = np.arange(60) // 2 % 3
-GROUPS, LABELS = np.arange(60) // 2, np.random.default_rng(0).random((60, 2)) < 0.4
-
-
-def predicted(quality, seed):
-    noise = np.random.default_rng(seed).random(LABELS.shape)
-    return (quality * LABELS + noise) / (1 + quality)
 
 
 @pytest.fixture
 def sweep(tmp_path, monkeypatch):
     """Two rows, two seeds, one question; what is trained and asked is written down."""
-    done = []
-    quality = {"full": 1.0, "fda_off": 0.5}
-
-    def train(config, run):
-        done.append(("train", run.name, config.view.mode, config.seed))
-
-    def evaluated(asked, encoders, *, out):
-        row, seed = encoders[0].rsplit("/", 1)[1].rsplit("_", 1)
-        assert asked.development or asked.openings.parent.is_dir()
-        done.append(("ask", row, int(seed)))
-        names = np.array([f"r{number}" for number in range(60)])
-        methods = {PRETRAINED: {"run": predicted(quality[row], int(seed))}}
-        for name in asked.beside:  # by two runs each
-            methods[BESIDE[name]] = {f"run {n}": predicted(0.2, 10 * n + int(seed)) for n in (1, 2)}
-        folds = {name: dict.fromkeys(runs) for name, runs in methods.items()}  # as neighbours have none
-        folds |= {BESIDE[name]: dict.fromkeys(methods[BESIDE[name]], FOLD) for name in asked.beside}
-        everything = Predictions(("a", "b"), names, names, GROUPS, folds, LABELS, methods)
-        write_predictions(everything, out.with_suffix(".parquet"))
-        if (row, seed) == ("fda_off", "1"):  # as launch.evaluating: predicted, then not scored
-            raise TooFewRecordings("too few")
-        out.write_text(json.dumps({"asked": asked.question()}))
-
-    monkeypatch.setattr(sweeping, "train", train)
-    monkeypatch.setattr(sweeping, "evaluated", evaluated)
-    monkeypatch.setattr(sweeping, "encoder_of", lambda run: run)
-    monkeypatch.setattr(sweeping, "_tokens_kept", lambda config: 70)
-    table = tables.get_config()["ablation"].to_dict() | {"rows": ("full", "fda_off"), "seeds": (0, 1)}
-    return Sweep(table, pretraining.get_config(), tmp_path / "sweep", "ablation"), done
+    return make_sweep(tmp_path, monkeypatch)
 
 
 def test_cells_are_run_once_and_missing_ones_are_shown(sweep):
@@ -151,6 +115,29 @@ def test_versions_of_the_code_are_told_below_the_table_and_other_data_are_refuse
         run_sweep(sweep)
 
 
+def test_what_must_be_known_of_rows_is_told_below_the_table_and_in_its_lines(sweep):
+    sweep, _ = sweep
+    sweep = dataclasses.replace(sweep, table=sweep.table | {"beside": ("rival",)})
+    run_sweep(sweep)
+    seen = {"runs/x": {"recordings": 3}}
+    for cell, file in sweep.files().items():
+        if file.is_file():
+            opening = {"number_by_run": 2 if (cell.row, cell.seed) == ("full", 1) else 1}
+            file.write_text(json.dumps({"opening": opening, "pretrained_on_test": seen}))
+    again, saw = (
+        "The labels of the test were opened 2 times by the run",
+        "The encoder saw 3 recordings of the test in pretraining, unlabelled",
+    )
+    text = run_sweep(sweep, only=["full"])
+    assert text.split("\n\n")[1].splitlines() == [
+        f"**{again}**: full (1 of 2).  ",
+        f"**{saw}**: full, fda_off.",
+    ]
+    with sweep.workdir.joinpath("ablation.csv").open() as file:
+        marks = {line["row"]: line["marks"] for line in csv.DictReader(file)}
+    assert marks == {"full": f"{again}. {saw}.", "fda_off": f"{saw}.", RIVAL: f"{again}."}
+
+
 def test_only_too_few_recordings_leave_a_cell_missing(sweep, monkeypatch):
     def refusing(asked, encoders, *, out):
         raise ValueError("opened this test set once before")
@@ -158,12 +145,6 @@ def test_only_too_few_recordings_leave_a_cell_missing(sweep, monkeypatch):
     monkeypatch.setattr(sweeping, "evaluated", refusing)
     with pytest.raises(ValueError, match="opened this test set once before"):
         run_sweep(sweep[0])
-
-
-def sealed(sweep, root):
-    """The sweep with a test, whose log of openings lies in `root`."""
-    sweep.pretraining.base.data.root = str(root)
-    return dataclasses.replace(sweep, table=sweep.table | {"development": False, "seeds": (0,)})
 
 
 def test_a_test_that_could_not_be_scored_is_not_opened_again(sweep, monkeypatch, tmp_path):
@@ -225,76 +206,3 @@ def test_a_row_that_is_not_there_is_told(sweep):
         run_sweep(sweep[0], only=["fda"])
     with pytest.raises(ValueError, match=r"--seeds: expected some of 0, 1, got '7'$"):
         run_sweep(sweep[0], seeds=[7])
-
-
-def test_tables_with_and_without_a_test_have_one_folder(sweep, tmp_path):
-    """As `ablation` and `main`, which have rows in common and ask them otherwise."""
-    sweep, done = sweep
-    test = sealed(sweep, tmp_path)
-    test = dataclasses.replace(test, table=test.table | {"beside": ("rival",)}, name="main")
-    run_sweep(sweep, seeds=[0])
-    run_sweep(test)
-    asked = [("ask", "full", 0), ("ask", "fda_off", 0)]
-    assert [each for each in done if each[0] == "ask"] == asked * 2
-    done.clear()
-    for again in (sweep, test):
-        assert run_sweep(again, seeds=[0]).count("missing") == 0
-    assert not done
-    both = [read_predictions(each.files()[cell].with_suffix(".parquet")) for each, cell in pairs(sweep, test)]
-    assert [list(each.methods) for each in both] == [[PRETRAINED], [PRETRAINED, RIVAL]]
-
-
-def pairs(*sweeps):
-    """The cell of the row `full` and seed 0 in each."""
-    return [
-        (sweep, cell) for sweep in sweeps for cell in sweep.files() if (cell.row, cell.seed) == ("full", 0)
-    ]
-
-
-def test_cells_of_before_are_found_by_their_own_table(sweep, tmp_path):
-    """They were named without how they were asked."""
-    sweep, done = sweep
-    test = sealed(sweep, tmp_path)
-    run_sweep(sweep, seeds=[0])
-    for cell, file in sweep.files().items():
-        for each in (file, file.with_suffix(".parquet")):
-            if each.is_file():
-                each.rename(each.with_name(cell.name + each.suffix))
-    done.clear()
-    assert "| full | ptbxl_superclass_two_folds, 12 leads, 1 of labels | 70 | 300 | 9,600 | 1 of 2 |" in (
-        run_sweep(sweep, seeds=[0])
-    )
-    assert not done
-    assert run_sweep(test).count("missing") == 0  # not those cells, nor are they in its way
-    assert done.count(("ask", "full", 0)) == 1
-    before = {"protocol": "development: out of fold in the training set, test not read"}
-    for cell, file in sweep.files().items():  # the first did not say what was asked, but where they scored
-        if file.is_file():
-            file.write_text(json.dumps(before))
-        assert file.is_file() == (cell.seed == 0)
-    for file in test.files().values():
-        file.unlink()
-    assert not any(file.is_file() for file in test.files().values())
-    assert sum(file.is_file() for file in sweep.files().values()) == 2
-
-
-def test_a_table_that_cannot_be_written_leaves_the_one_that_is_there(sweep, monkeypatch):
-    sweep, _ = sweep
-    run_sweep(sweep, only=["full"], seeds=[0])
-    files = {path: path.read_bytes() for path in sweep.workdir.iterdir() if path.is_file()}
-    draw = sweeping.draw_intervals
-
-    def failing(*args, **kwargs):
-        figure = draw(*args, **kwargs)
-        monkeypatch.setattr(figure, "savefig", full_disk)
-        return figure
-
-    def full_disk(file, **kwargs):
-        raise OSError("no space left")
-
-    monkeypatch.setattr(sweeping, "draw_intervals", failing)
-    (sweep.workdir / "cells").rename(sweep.workdir / "others")  # the table would be another
-    with pytest.raises(OSError, match="no space left"):
-        run_sweep(sweep, only=["full"], seeds=[0])
-    assert {path: path.read_bytes() for path in sweep.workdir.iterdir() if path.is_file()} == files
-    assert {path.name for path in sweep.workdir.iterdir() if path.is_dir()} == {"others"}
