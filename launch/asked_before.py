@@ -37,14 +37,9 @@ def still_answered(
     return {
         source: each
         for source, each in reports.items()
-        if source in scored or each is None or not _is_left(each, about)
+        # Without scores there is nothing that an overlap could have made better, whatever was allowed.
+        if source in scored or each is None or not _changed(each, about)
     }
-
-
-def _is_left(unscored: Report, about: Report) -> bool:
-    """Whether a source without scores was asked of other data, or with more allowed than now."""
-    more = unscored.get("allow_overlap", False) and not about["allow_overlap"]
-    return more or bool(_changed(unscored, about))
 
 
 def told_of_sources(

@@ -21,9 +21,10 @@ def device_mistake(error: BaseException) -> str | None:
         return None
     if isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" in str(error):
         reason = str(error).strip().partition("\n")[0]
+        other = "" if jax.default_backend() == "cpu" else ", or set JAX_PLATFORMS=cpu"
         return (
             f"expected the work to fit into the memory of the device, got {reason!r}; free it of what else "
-            "runs there, or set JAX_PLATFORMS=cpu"
+            f"runs there{other}"
         )
     try:
         jax.devices()  # where the error is from cannot be seen, as jax leaves its own frames out

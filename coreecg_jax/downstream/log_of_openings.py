@@ -13,6 +13,8 @@ from coreecg_jax.downstream.same_run import require_comparable
 from coreecg_jax.inputs.selection import named_splits
 
 OPENING, DEVELOPMENT = "opening", "development"  # kinds of lines; those of before say none: openings all
+# What is no UTF-8 damages its line alone, which is then named.
+AS_TEXT: dict[str, Any] = {"encoding": "utf-8", "errors": "replace"}
 _COMPARED = "time", "test", "identity"  # of a line, that which is read again
 
 Line = dict[str, Any]
@@ -27,7 +29,7 @@ def locked(file: Path) -> Generator[IO[str]]:
     """
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        log = file.open("a+", encoding="utf-8")
+        log = file.open("a+", **AS_TEXT)
     except OSError as error:
         raise OSError(
             f"{file}: the log of test openings cannot be written ({error.strerror}); without it the test "
@@ -39,13 +41,23 @@ def locked(file: Path) -> Generator[IO[str]]:
 
 
 def add_line(log: IO[str], about: Mapping[str, Any]) -> None:
-    """Writes a line of now, which lasts when this returns."""
+    """Writes a line of now, which lasts when this returns; whole or not at all, as a part of one would stop
+    every opening that comes later.
+
+    Raises:
+      OSError: when it cannot be written.
+    """
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    begin = "" if _ends_a_line(log) else "\n"
-    log.seek(0, os.SEEK_END)
-    log.write(f"{begin}{json.dumps({'time': now, **about})}\n")
-    log.flush()
-    os.fsync(log.fileno())
+    file, end = log.fileno(), log.seek(0, os.SEEK_END)
+    begin = "" if _ends_a_line(log.name, end) else "\n"
+    line = f"{begin}{json.dumps({'time': now, **about})}\n".encode()
+    try:
+        while line:  # unbuffered: what is left in a buffer would be written when the file is closed
+            line = line[os.write(file, line) :]
+        os.fsync(file)
+    except OSError:
+        os.ftruncate(file, end)
+        raise
 
 
 def read_lines(log: IO[str], file: Path) -> list[Line]:
@@ -62,7 +74,7 @@ def count_openings(file: Path) -> int:
     """Openings in a log, there or not; what cannot be read counts as one, for caution."""
     if not file.is_file():
         return 0
-    lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+    lines = file.read_text(**AS_TEXT).splitlines()
     return sum(bool(line.strip()) and not _is_development(line) for line in lines)
 
 
@@ -104,7 +116,10 @@ def _line(text: str, place: str) -> Line:
     return line
 
 
-def _ends_a_line(log: IO[str]) -> bool:
+def _ends_a_line(file: str, end: int) -> bool:
     """Whether what is added begins a line of its own: a last line may have lost its end."""
-    log.seek(0)
-    return log.read()[-1:] in ("", "\n")
+    if not end:
+        return True
+    with open(file, "rb") as log:
+        log.seek(end - 1)
+        return log.read(1) == b"\n"

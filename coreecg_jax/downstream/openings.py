@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from coreecg_jax.downstream.log_of_openings import (
+    AS_TEXT,
     DEVELOPMENT,
     OPENING,
     Line,
@@ -154,7 +155,9 @@ def _before(lines: Sequence[Line], file: Path, sealed: Sealed, allow_retest: boo
     Raises:
       ValueError: when this run opened it.
     """
-    here = [line for line in lines if _share_a_part(line, sealed)]
+    # Lines of development are most of a log, and count of this run alone: who it is is told sooner.
+    counted = [line for line in lines if kind_of(line) == OPENING or _is_of_run(line, sealed)]
+    here = [line for line in counted if _share_a_part(line, sealed)]
     opened = [line for line in here if kind_of(line) == OPENING]
     own = [line for line in opened if _same_run(line, sealed)]
     if own and not allow_retest:
@@ -170,7 +173,7 @@ def _before(lines: Sequence[Line], file: Path, sealed: Sealed, allow_retest: boo
         by_run=len(own),
         by_all=len(opened),
         in_other_questions=sum(_is_of_run(line, sealed) for line in opened) - len(own),
-        in_development=sum(_is_of_run(line, sealed) for line in here if kind_of(line) == DEVELOPMENT),
+        in_development=sum(kind_of(line) == DEVELOPMENT for line in here),
     )
 
 
@@ -187,7 +190,7 @@ def _opened_before(log: IO[str], file: Path, scored: Sealed) -> tuple[int | None
 def _read_only(file: Path, scored: Sealed) -> int | None:
     """The same where a log cannot be written."""
     try:
-        with file.open(encoding="utf-8") as log:
+        with file.open(**AS_TEXT) as log:
             return _opened_before(log, file, scored)[0]
     except FileNotFoundError:
         return 0

@@ -88,7 +88,7 @@ def develop(
         raise ValueError(
             f"{task.name}: has no test split, all of it is test; choose settings on a task that has one"
         )
-    require_label_set(root, task)
+    require_label_set(root, dataclasses.replace(task, test=None))  # which is not read, and need not be there
     train, validation = divided(root, task, subset, None, None if task.validation else with_leads)
     preprocessing = train.recordings.preprocessing
     part = functools.partial(fitted_part, subset=subset)

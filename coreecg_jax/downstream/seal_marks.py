@@ -49,6 +49,11 @@ def seal_marks_of_row(numbers: Report) -> list[str]:
             "A part of what is scored was opened as a test by the run before: what is chosen by these scores "
             "is chosen by that test"
         )
+    if development.get("failed"):
+        lines.append(
+            "It is not known whether the run opened this as a test, or that it was scored here was not "
+            "written down"
+        )
     return lines
 
 

@@ -15,6 +15,9 @@ _DIGITS = 16  # hex, of each digest
 # Of the smaller set: databases hold a few signals under two ids, in other splits and in one another; one fold
 # of ten that was dealt anew holds a tenth of each of before.
 _LEAST_SHARED = 0.02
+# Digests, where a sketch lacks some: of a small test beside a large one few are compared, and one that is
+# common by chance is more than a fiftieth of them.
+_LEAST_OF_A_SAMPLE = 4
 
 
 def sketch_of(recordings: Recordings) -> tuple[str, ...]:
@@ -29,5 +32,5 @@ def meet(one: Sequence[str], other: Sequence[str]) -> bool:
     whole = [max(each) for each in (ours, theirs) if len(each) >= KEPT]
     if whole:  # below the last digest of both, each sketch lacks nothing
         ours, theirs = ({digest for digest in each if digest <= min(whole)} for each in (ours, theirs))
-    shared = len(ours & theirs)
-    return shared > 0 and shared >= _LEAST_SHARED * min(len(ours), len(theirs))
+    least = _LEAST_OF_A_SAMPLE if whole else 1
+    return len(ours & theirs) >= max(least, _LEAST_SHARED * min(len(ours), len(theirs)))

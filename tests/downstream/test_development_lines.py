@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 
 import pytest
 from made_cohorts import made_encoder
@@ -188,6 +189,32 @@ def test_a_damaged_line_stops_no_development_and_every_opening(tmp_path, damage)
     with pytest.raises(ValueError, match="line 2: expected the JSON of an opening or of development"):
         opened(file, of([run(0)]), "ptbxl:fold9")
     assert count_openings(file) == 1  # for caution
+
+
+def test_bytes_that_are_no_text_damage_their_line_alone(tmp_path):
+    file = tmp_path / FILE
+    opened(file, of([run(0)]), "ptbxl:fold9")
+    file.write_bytes(file.read_bytes() + b"\xff\xfe\n")
+    assert f"as a test: {file}, line 2" in noted(file, of([run(0)]), "ptbxl:fold9").failed
+    with pytest.raises(ValueError, match="line 2: expected the JSON of an opening"):
+        opened(file, of([run(1)]), "ptbxl:fold9")
+
+
+def test_a_line_that_does_not_fit_on_the_disk_is_not_there_in_part(tmp_path, monkeypatch):
+    file, write = tmp_path / FILE, os.write
+    noted(file, of([run(0)]), "ptbxl:fold9")
+    before = file.read_bytes()
+
+    def full(number, line):
+        if len(line) < 60:
+            raise OSError(28, "No space left on device")
+        return write(number, line[:50])
+
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "write", full)
+        assert "(No space left on device): a later" in noted(file, of([run(0)]), "ptbxl:fold9").failed
+    assert file.read_bytes() == before
+    opened(file, of([run(1)]), "ptbxl:fold9")
 
 
 @pytest.mark.parametrize("recordings", [3, [3]])
