@@ -19,7 +19,9 @@ def device_mistake(error: BaseException) -> str | None:
     # AssertionError: `cuda` where there is no NVIDIA device at all, which jax passes over without a word.
     if jax is None or not isinstance(error, (RuntimeError, AssertionError)):
         return None
-    if isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" in str(error):
+    from coreecg_jax.training.room import is_device_full  # here, as it loads jax
+
+    if is_device_full(error):
         reason = str(error).strip().partition("\n")[0]
         other = "" if jax.default_backend() == "cpu" else ", or set JAX_PLATFORMS=cpu"
         return (

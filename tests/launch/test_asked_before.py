@@ -4,25 +4,13 @@ import dataclasses
 import json
 
 import pytest
-from made_asking import REPORT, SOURCES, asked_by, hold_out, lie
+from made_asking import REPORT, SOURCES, asked_by
 
 from coreecg_jax.downstream.result_files import read_reports
 from coreecg_jax.downstream.scores import TooFewRecordings
 from coreecg_jax.downstream.tasks import Task
 from launch import asked_before, evaluating
 from launch.evaluating import evaluated
-
-
-@pytest.fixture
-def lying(monkeypatch):
-    """Data set -> digest of its manifest, of what lies in any folder."""
-    return lie(monkeypatch)
-
-
-@pytest.fixture
-def held_out(tmp_path, monkeypatch, lying):
-    """A task of three sources; which were opened; and at which the machine stops."""
-    return hold_out(tmp_path, monkeypatch)
 
 
 def test_sources_that_could_not_be_scored_are_done(held_out, monkeypatch):

@@ -6,7 +6,7 @@ import re
 import threading
 
 import pytest
-from made_asking import REPORT, SOURCES, asked_by, hold_out, lie
+from made_asking import REPORT, SOURCES, asked_by
 
 from configs.downstream import protocols
 from coreecg_jax.downstream.division import Subset
@@ -29,18 +29,6 @@ def test_training_from_scratch_is_set_as_fine_tuning_is_unless_told():
     config.scratch.epochs = 50
     found = protocols_of(config)
     assert (found.finetune.epochs, found.scratch.epochs) == (30, 50)
-
-
-@pytest.fixture
-def lying(monkeypatch):
-    """Data set -> digest of its manifest, of what lies in any folder."""
-    return lie(monkeypatch)
-
-
-@pytest.fixture
-def held_out(tmp_path, monkeypatch, lying):
-    """A task of three sources; which were opened; and at which the machine stops."""
-    return hold_out(tmp_path, monkeypatch)
 
 
 def settings_with(**fields):

@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from made_sweeps import FOLD, GROUPS, LABELS, make_sweep, predicted, sealed
+from made_sweeps import FOLD, GROUPS, LABELS, predicted, sealed
 
 from coreecg_jax.downstream.bootstrap import bootstrap_macro, paired_difference, patient_resamples
 from coreecg_jax.downstream.methods import PRETRAINED, RIVAL
@@ -14,12 +14,6 @@ from coreecg_jax.downstream.predictions import read_predictions, write_predictio
 from coreecg_jax.downstream.scores import TooFewRecordings
 from launch import sweeping
 from launch.sweeping import run_sweep
-
-
-@pytest.fixture
-def sweep(tmp_path, monkeypatch):
-    """Two rows, two seeds, one question; what is trained and asked is written down."""
-    return make_sweep(tmp_path, monkeypatch)
 
 
 def test_cells_are_run_once_and_missing_ones_are_shown(sweep):

@@ -4,18 +4,12 @@ import dataclasses
 import json
 
 import pytest
-from made_sweeps import make_sweep, sealed
+from made_sweeps import sealed
 
 from coreecg_jax.downstream.methods import PRETRAINED, RIVAL
 from coreecg_jax.downstream.predictions import read_predictions
 from launch import sweeping
 from launch.sweeping import run_sweep
-
-
-@pytest.fixture
-def sweep(tmp_path, monkeypatch):
-    """Two rows, two seeds, one question; what is trained and asked is written down."""
-    return make_sweep(tmp_path, monkeypatch)
 
 
 def test_tables_with_and_without_a_test_have_one_folder(sweep, tmp_path):
