@@ -18,7 +18,6 @@ from benchmarks.table import Row, failed, first_line, measured, out_of_memory, s
 from benchmarks.torch_peer import Peer, make_step
 from benchmarks.train_step import CROP_SAMPLES, PATCH, RATE, SIZES, Size, batch_of, first_step
 from coreecg_jax.baselines.masked_autoencoder import MaskedAutoencoder
-from coreecg_jax.host_memory import keep_freed_memory
 from coreecg_jax.method.masking import STDM
 from coreecg_jax.method.network import CoReECG
 from coreecg_jax.method.views import FDA
@@ -58,7 +57,6 @@ def recordings_of(name: str, backend: str) -> int:
 def steps(name: str, batch: str = "") -> Iterator[Row]:
     """A row each for ours, PyTorch as it is and compiled, on `batch` recordings or as many as suit the
     device. On a GPU ours attends both ways."""
-    keep_freed_memory()  # as launchers do, and for PyTorch too
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # both live on one accelerator
     size, batch_size = SIZES[name], int(batch or recordings_of(name, jax.default_backend()))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")

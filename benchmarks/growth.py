@@ -22,7 +22,6 @@ from benchmarks import machine
 from benchmarks.table import HEAD, failed, isolated, measured, printed
 from benchmarks.train_step import RATE, first_step
 from coreecg_jax.figures.style import COLOURS, bare
-from coreecg_jax.host_memory import keep_freed_memory
 from coreecg_jax.method.network import CoReECG
 from coreecg_jax.method.objective import Objective
 from coreecg_jax.records.leads import LEADS
@@ -49,7 +48,6 @@ def objective_of(columns: int) -> Objective:
 
 def seconds_of(batch: int, columns: int, devices: int) -> list[float]:
     """Of each repeat of a step, after one that compiles; in a process of its own, as it sets the devices."""
-    keep_freed_memory()  # as launchers do
     if devices > 1:
         jax.config.update("jax_num_cpu_devices", devices)
     step, state, given = first_step(objective_of(columns), batch)

@@ -12,7 +12,6 @@ from benchmarks.input_pipeline import NAME as WINDOWS
 from benchmarks.input_pipeline import write_windows
 from benchmarks.table import Row, measured
 from benchmarks.train_step import optimizer_of
-from coreecg_jax.host_memory import keep_freed_memory
 from coreecg_jax.inputs.training_windows import TrainingWindows, training_windows
 from coreecg_jax.method.network import CoReECG
 from coreecg_jax.method.objective import Objective
@@ -34,7 +33,6 @@ def recordings_of(backend: str, devices: int) -> int:
 
 def runs(placement: str) -> Iterator[Row]:
     """The network of `configs/real_2core.py` on 6,144 synthetic windows."""
-    keep_freed_memory()  # as launchers do
     dtype = "float32" if jax.default_backend() == "cpu" else "bfloat16"
     network = CoReECG(30, 64, 4, 2, 64, 1, 2, projection=64, kernel_length=9, dtype=dtype)
     batch_size = recordings_of(jax.default_backend(), jax.device_count())

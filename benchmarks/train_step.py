@@ -14,7 +14,6 @@ import optax
 
 from benchmarks.recordings import SECONDS, microvolts
 from benchmarks.table import Row, measured
-from coreecg_jax.host_memory import keep_freed_memory
 from coreecg_jax.inputs.batch import Batch
 from coreecg_jax.inputs.transfer import to_devices
 from coreecg_jax.method.network import CoReECG
@@ -61,7 +60,6 @@ def objective_of(size: Size) -> Objective:
 
 def step(name: str, share: str = "1") -> Iterator[Row]:
     """The rows of one size, on its batch times `share` ('1/4')."""
-    keep_freed_memory()  # as launchers do
     size, on_cpu = SIZES[name], jax.default_backend() == "cpu"
     whole = size.cpu_batch if on_cpu else size.accelerator_batch * jax.device_count()
     batch_size = int(whole * Fraction(share))

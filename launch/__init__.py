@@ -6,6 +6,8 @@ import sys
 from types import FrameType
 from typing import NoReturn
 
+from coreecg_jax.host_memory import keep_freed_memory
+
 
 def _end(number: int, frame: FrameType | None) -> NoReturn:
     """Ctrl-C while a launcher still imports, which takes seconds: one line, and the status that shells give.
@@ -24,7 +26,8 @@ def imported() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-# '-m' as runpy has it while `python -m launch.VERB` imports: not a notebook's business. Another handler: a
-# shell that starts a program in the background lets it ignore Ctrl-C.
-if sys.argv[:1] == ["-m"] and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-    signal.signal(signal.SIGINT, _end)
+if sys.argv[:1] == ["-m"]:  # as runpy has it while `python -m launch.VERB` imports: not a notebook's business
+    # Another handler: a shell that starts a program in the background lets it ignore Ctrl-C.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _end)
+    keep_freed_memory()  # here, as numpy starts threads

@@ -12,7 +12,6 @@ from typing import Any, NoReturn
 
 from absl import app, flags, logging
 
-from coreecg_jax.host_memory import keep_freed_memory
 from launch import imported
 from launch.config_files import read_config_mistake
 from launch.device_mistakes import device_mistake
@@ -64,7 +63,6 @@ def run_main(
 
     logging.set_verbosity(logging.FATAL)  # absl's default is to show what libraries tell themselves, in pages
     _let_jax_warn()
-    keep_freed_memory()
     before = sys.unraisablehook
     sys.unraisablehook = functools.partial(_interrupted_again, before)
     try:

@@ -6,9 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from coreecg_jax.host_memory import keep_freed_memory
-
-keep_freed_memory()  # as launchers do
 # Set before jax is imported, and for what tests start: compiling takes most of their time, and half of that
 # is optimising programs that run once.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
