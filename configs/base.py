@@ -47,6 +47,13 @@ def get_config() -> ml_collections.ConfigDict:
     view.sigma = 0.8  # log gain, natural units
     view.adversarial = False
 
+    config.augment = augment = ml_collections.ConfigDict()  # of each crop, before FDA; SimCLR needs some
+    augment.amplitude = 0.0  # standard deviation of a log-normal factor, one a lead; usual: 0.2
+    augment.noise = 0.0  # mV, at most; 0.05
+    augment.wander = 0.0  # mV, at most; 0.2
+    augment.cutout = 0.0  # of the crop, at most, set to 0 in all leads; 0.3
+    augment.lead_dropout = 0.0  # probability of each lead to be treated as not available; 0.2
+
     config.mask = mask = ml_collections.ConfigDict()  # STDM
     mask.mode = "dual"  # time, lead, random, rank_aware, off
     mask.p_time = 0.5  # share of columns hidden

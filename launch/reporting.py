@@ -157,6 +157,7 @@ def _facts(
         "Network": f"width {model.width}, depth {model.depth}, {model.heads} heads; {model.decoder} decoder; "
         f"{count_parameters(loaded.params):,} parameters",
         "FDA, STDM": f"{config.view.mode}, {config.mask.mode}",
+        "Augmentation": _strengths(config),
         "Devices": loaded.devices or "not noted",
         "Speed": f"{np.median(speeds):,.0f} recordings/s (median)" if speeds else "not noted",
         "Versions": ", ".join(f"{name} {version}" for name, version in loaded.versions.items()),
@@ -165,6 +166,12 @@ def _facts(
     if probed and probed != [loaded.step]:
         facts["Probe"] = f"of other checkpoints than this: step {', '.join(map(str, probed))}"
     return tuple(facts.items())
+
+
+def _strengths(config: ml_collections.ConfigDict) -> str:
+    """Of what is done to crops before FDA; older runs had no choice."""
+    strengths = config.augment.to_dict() if "augment" in config else {}
+    return ", ".join(f"{name} {strength:g}" for name, strength in strengths.items() if strength) or "none"
 
 
 def _commands(

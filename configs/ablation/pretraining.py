@@ -12,10 +12,18 @@ import ml_collections
 from configs import real_2core
 
 _NOTHING_HIDDEN = {"mask.mode": "off", "view.mode": "off"}
+_AUGMENTED = {
+    "augment.amplitude": 0.2,
+    "augment.noise": 0.05,
+    "augment.wander": 0.2,
+    "augment.cutout": 0.3,
+    "augment.lead_dropout": 0.2,
+}
 _CONTRAST_ONLY = {"objective.lambda_r": 0.0}
 # Row -> fields of the base that differ; everything else is the base's.
 ROWS = {
     "full": {},
+    "augmented": _AUGMENTED,
     "contrastive_only": _CONTRAST_ONLY,
     "reconstruction_only": {"objective.lambda_c": 0.0},
     "fda_energy": {"view.mode": "energy"},
@@ -34,7 +42,13 @@ ROWS = {
     "lambda_c_0.03": {"objective.lambda_c": 0.03},
     "lambda_c_0.1": {"objective.lambda_c": 0.1},
     "lambda_c_1": {"objective.lambda_c": 1.0},
-    "simclr": {"method": "simclr", "objective.lambda_c": 1.0, **_CONTRAST_ONLY, **_NOTHING_HIDDEN},
+    "simclr": {
+        "method": "simclr",
+        "objective.lambda_c": 1.0,
+        **_CONTRAST_ONLY,
+        **_NOTHING_HIDDEN,
+        **_AUGMENTED,
+    },
     "cmsc": {
         "method": "cmsc",
         "objective.lambda_c": 1.0,

@@ -11,7 +11,7 @@ import dataclasses
 
 import jax
 
-from coreecg_jax.baselines.settings import require_settings
+from coreecg_jax.baselines.settings import NOT_AUGMENTED, require_settings
 from coreecg_jax.method.normalisation import random_starts
 from coreecg_jax.method.objective import Objective
 
@@ -21,6 +21,7 @@ SETTINGS = {
     "objective.scale_jitter": 0.0,
     "mask.mode": "off",
     "view.mode": "off",
+    **NOT_AUGMENTED,
 }
 
 

@@ -11,7 +11,7 @@ would train that token, which is read downstream.
 
 import dataclasses
 
-from coreecg_jax.baselines.settings import require_settings
+from coreecg_jax.baselines.settings import NOT_AUGMENTED, require_settings
 from coreecg_jax.method.objective import Objective
 
 SETTINGS = {
@@ -20,6 +20,7 @@ SETTINGS = {
     "mask.random_count": "fixed",
     "view.mode": "off",
     "model.decoder": "lead_wise",
+    **NOT_AUGMENTED,
 }
 
 

@@ -1,9 +1,13 @@
 """What a rival's name promises: settings that a config must say, so that it says what is trained."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from coreecg_jax.method.augmentation import Augmentation
 from coreecg_jax.method.objective import Objective
+
+NOT_AUGMENTED = {f"augment.{field.name}": 0.0 for field in dataclasses.fields(Augmentation)}
 
 
 def require_settings(method: str, objective: Objective, expected: Mapping[str, Any]) -> None:
@@ -18,6 +22,7 @@ def require_settings(method: str, objective: Objective, expected: Mapping[str, A
         "objective": objective,
         "mask": objective.stdm,
         "view": objective.fda,
+        "augment": objective.augmentation,
         "model": objective.network,
     }
     wrong: list[str] = []

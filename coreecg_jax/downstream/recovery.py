@@ -1,5 +1,6 @@
 """How well a pretrained network recovers what was hidden, beside the three references."""
 
+import dataclasses
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -12,6 +13,7 @@ from coreecg_jax.downstream.leakage import lead_covariance
 from coreecg_jax.downstream.reconstruction import ExplainedVariance, explained_by_kind_and_lead
 from coreecg_jax.downstream.references import beat_template_prediction, linear_prediction, mean_prediction
 from coreecg_jax.inputs.reader import Recordings
+from coreecg_jax.method.augmentation import Augmentation
 from coreecg_jax.method.network import patchify
 from coreecg_jax.method.normalisation import MILLIVOLTS_PER_STORED_UNIT, crop, normalise
 from coreecg_jax.method.objective import Forward, Objective, make_targets
@@ -43,8 +45,9 @@ class Recovered(NamedTuple):
 
 @functools.lru_cache(maxsize=8)
 def jitted_forward(objective: Objective) -> Callable[..., Forward]:
-    """`objective.forward`, compiled once a process for each shape: it is wanted in several places."""
-    return jax.jit(objective.forward)
+    """`objective.forward` without augmentation, of which what is recovered says nothing; compiled once a
+    process for each shape, as it is wanted in several places."""
+    return jax.jit(dataclasses.replace(objective, augmentation=Augmentation()).forward)
 
 
 def recover(

@@ -1,4 +1,4 @@
-"""The whole method on one page: crops -> views -> masks -> network -> lambda_r * L_rec + lambda_c * L_con."""
+"""The whole method on one page: crops -> augmentation -> views -> masks -> network -> losses."""
 
 import dataclasses
 from typing import Any, NamedTuple
@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from coreecg_jax.method import fused_attention, rematerialisation
+from coreecg_jax.method.augmentation import Augmentation
 from coreecg_jax.method.division import by_rows, joined
 from coreecg_jax.method.losses import (
     Metrics,
@@ -26,6 +27,7 @@ from coreecg_jax.method.normalisation import (
     random_starts,
 )
 from coreecg_jax.method.views import FDA, View
+from coreecg_jax.records.leads import LEADS
 
 
 class Forward(NamedTuple):
@@ -33,7 +35,7 @@ class Forward(NamedTuple):
 
     output: Output
     mask: Mask
-    clean_BLT: jax.Array  # normalised crops before FDA and jitter
+    clean_BLT: jax.Array  # normalised crops before augmentation, FDA and jitter
     available_BL: jax.Array
     view: View  # of the first crops
 
@@ -48,6 +50,7 @@ class Objective:
       sampling_rate: Hz.
       millivolts_per_unit: of the stored integers.
       fda, stdm: how views and masks are drawn.
+      augmentation: of each crop before FDA, off by default; what is reconstructed is the crop without it.
       lambda_r: weight of the reconstruction; at 0 the decoder is not run.
       lambda_c: weight of the contrastive loss. Ours, as is every default here.
       temperature: of InfoNCE.
@@ -68,6 +71,7 @@ class Objective:
     millivolts_per_unit: float = MILLIVOLTS_PER_STORED_UNIT
     fda: FDA = dataclasses.field(default_factory=FDA)
     stdm: STDM = dataclasses.field(default_factory=STDM)
+    augmentation: Augmentation = dataclasses.field(default_factory=Augmentation)
     lambda_r: float = 1.0
     lambda_c: float = 0.1
     temperature: float = 0.1
@@ -105,7 +109,9 @@ class Objective:
 
     def leads_seen(self, key: jax.Array, batch: int) -> jax.Array:
         """Leads of which the encoder sees anything, of recordings that have all; bool[batch, 12]."""
-        return self.stdm(key, batch, self.columns).visible_BLN.any(-1)
+        mask_key, lead_key = jax.random.split(key)
+        visible_BL = self.stdm(mask_key, batch, self.columns).visible_BLN.any(-1)
+        return visible_BL & self.augmentation.leads_left(lead_key, jnp.ones((batch, len(LEADS)), bool))
 
     def __call__(
         self,
@@ -213,9 +219,14 @@ class Objective:
     def augmented(
         self, key: jax.Array, crops: tuple[Normalised, Normalised]
     ) -> tuple[Normalised, Normalised]:
-        """What FDA is given of the crops: here themselves, FDA is the augmentation."""
-        del key
-        return crops
+        """What FDA is given of the crops, each augmented by itself."""
+        if not self.augmentation.changes:
+            return crops
+        first, second = (
+            self.augmentation.of_crop(one_key, crop, sampling_rate=self.sampling_rate)
+            for one_key, crop in zip(jax.random.split(key), crops)
+        )
+        return first, second
 
     def views(
         self, parameters: dict[str, jax.Array], key: jax.Array, crops: tuple[Normalised, Normalised]

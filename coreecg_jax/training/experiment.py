@@ -14,6 +14,7 @@ from coreecg_jax.baselines.cmsc import CMSC
 from coreecg_jax.baselines.masked_autoencoder import MaskedAutoencoder
 from coreecg_jax.baselines.simclr import SimCLR
 from coreecg_jax.inputs.training_windows import TrainingWindows, training_windows
+from coreecg_jax.method.augmentation import Augmentation
 from coreecg_jax.method.fused_attention import require_gpu
 from coreecg_jax.method.masking import STDM
 from coreecg_jax.method.network import CoReECG
@@ -42,15 +43,17 @@ NOT_NEGATIVE = (
     "model.registers",
     *(f"objective.{name}" for name in ("lambda_r", "lambda_c", "scale_jitter")),
 )
+_PARTS = ("fda", "stdm", "augmentation")  # made of groups of their own
 _OF_THE_RUN = ("remat", "attention")  # fields of `run` that the objective takes too
 # Who takes the fields of each group, and what it is given besides.
 _MAKERS: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {
     "model": (CoReECG, ("parent", "name")),
     "view": (FDA, ()),
     "mask": (STDM, ()),
+    "augment": (Augmentation, ()),
     "objective": (
         Objective,
-        ("network", "crop_samples", "sampling_rate", "millivolts_per_unit", "fda", "stdm", *_OF_THE_RUN),
+        ("network", "crop_samples", "sampling_rate", "millivolts_per_unit", *_PARTS, *_OF_THE_RUN),
     ),
     "optimizer": (make_optimizer, ("steps",)),
 }
@@ -91,7 +94,7 @@ def build(config: ml_collections.ConfigDict, preprocessing: Preprocessing) -> Ex
         this version knows.
     """
     method = _method(config)
-    groups = {group: _settings(config, group) for group in _MAKERS}
+    groups = {group: _settings(config, group) for group in _MAKERS if group != "augment"}
     rate = preprocessing.sampling_rate
     if rate != config.data.sampling_rate:
         raise ValueError(
@@ -107,6 +110,7 @@ def build(config: ml_collections.ConfigDict, preprocessing: Preprocessing) -> Ex
         millivolts_per_unit=MILLIVOLTS_PER_STORED_UNIT * preprocessing.microvolts_per_unit,
         fda=FDA(**groups["view"]),
         stdm=STDM(**groups["mask"]),
+        **_augmentation(config),
         remat=config.run.get("remat", "none"),  # older runs had no choice, here and below
         attention=config.run.get("attention", "plain"),
         **groups["objective"],
@@ -149,6 +153,11 @@ def _left_out(windows: TrainingWindows) -> list[str]:
     if packed is not None and packed.skipped:
         return [f"{packed.folder} was written without {packed.skipped} damaged records"]
     return [f"{reason}; it is left out" for reason in windows.salvaged.reasons]
+
+
+def _augmentation(config: ml_collections.ConfigDict) -> dict[str, Any]:
+    """Older runs had no choice: SimCLR augmented as ever, and nothing else did."""
+    return {"augmentation": Augmentation(**_settings(config, "augment"))} if "augment" in config else {}
 
 
 def _method(config: ml_collections.ConfigDict) -> type[Objective]:

@@ -2,11 +2,13 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 from made_cohorts import made_recordings
 from made_parameters import made_parameters
 
 from coreecg_jax.downstream.recovery import compare, recover, require_same_question
+from coreecg_jax.method.augmentation import USUAL
 from coreecg_jax.method.masking import STDM
 from coreecg_jax.method.network import CoReECG
 from coreecg_jax.method.objective import Objective
@@ -41,6 +43,15 @@ def test_both_views_of_each_recording_and_no_copies(parameters):
         assert batch.judge(batch.target_BLT, 10).overall == pytest.approx(1, abs=1e-5)
         # The decoder's output starts at zero: the mean of each patch.
         assert batch.judge(batch.prediction_BLT, 10).overall == pytest.approx(0, abs=1e-5)
+
+
+def test_what_is_recovered_is_asked_without_augmentation(parameters):
+    augmenting = dataclasses.replace(OBJECTIVE, augmentation=USUAL)
+    (plain,), (asked,) = (
+        recover(one, parameters, RECORDINGS, batch_size=6) for one in (OBJECTIVE, augmenting)
+    )
+    assert asked.available_BL.tolist() == plain.available_BL.tolist()
+    np.testing.assert_array_equal(asked.prediction_BLT, plain.prediction_BLT)
 
 
 def test_a_table_has_the_model_and_three_references(parameters):

@@ -98,7 +98,7 @@ PRETRAIN = ("launch.pretrain", "--workdir=absent")
         (
             PRETRAIN,
             "--config=configs/quality.py",
-            "--config: expected a config such as configs/base.py, configs/quality.py has no data, mask, ",
+            "--config: expected a config such as configs/base.py, configs/quality.py has no augment, data, ",
         ),
     ],
 )

@@ -89,7 +89,7 @@ def test_flags(told: Callable[..., str], arguments: list[str], sentence: str) ->
         ("modle.width=64", "--config.modle.width: no such field; did you mean --config.model.width?"),
         ("width=64", "--config.width: no such field; did you mean --config.model.width?"),
         ("mask.zzzz=1", "--config.mask.zzzz: no such field; mask has mode, p_lead, p_random, p_time, "),
-        ("zzzz=1", "--config.zzzz: no such field; there are data, mask, method, model, "),
+        ("zzzz=1", "--config.zzzz: no such field; there are augment, data, mask, method, model, "),
         ("model=64", "--config.model is a group of fields: set one of them, such as --config.model."),
         ("run.steps=many", "--config.run.steps: expected an integer such as 8, got 'many'"),
         ("model.voltage=maybe", "--config.model.voltage: expected True or False such as True, got 'maybe'"),

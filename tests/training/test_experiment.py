@@ -17,14 +17,16 @@ from made_runs import (
 )
 
 from configs.ablation import pretraining
+from coreecg_jax.method.augmentation import USUAL, Augmentation
 from coreecg_jax.records.schema import Preprocessing
 from coreecg_jax.training.experiment import METHODS, build, network_of, resolved
 from coreecg_jax.training.mesh import require_divisible
 from coreecg_jax.training.state import init_state
 
 NOTHING_HIDDEN = {"mask.mode": "off", "view.mode": "off"}
+AUGMENTED = {f"augment.{name}": strength for name, strength in dataclasses.asdict(USUAL).items()}
 RIVALS = {
-    "simclr": {"objective.lambda_r": 0.0, **NOTHING_HIDDEN},
+    "simclr": {"objective.lambda_r": 0.0, **NOTHING_HIDDEN, **AUGMENTED},
     "cmsc": {
         "objective.lambda_r": 0.0,
         "objective.scale_jitter": 0.0,
@@ -160,6 +162,13 @@ def test_the_ablation_lists_its_rows_in_order_and_each_is_another_experiment():
         config = table.base.copy_and_resolve_references()
         config.update_from_flattened_dict(changes)
         assert config.to_json_best_effort() != base, name
+
+
+@pytest.mark.parametrize(("method", "expected"), [("coreecg", Augmentation()), ("simclr", USUAL)])
+def test_runs_before_augmentation_was_a_choice_are_built_as_they_were(method, expected):
+    config = resolved(tiny_config({"method": method, **RIVALS.get(method, {})}))
+    del config.augment
+    assert build(config, PREPROCESSING).objective.augmentation == expected
 
 
 @pytest.mark.parametrize("method", RIVALS)
