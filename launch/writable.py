@@ -11,7 +11,13 @@ def require_writable(flag: str, path: str | Path, *, is_file: bool = False) -> N
 
     Raises:
       OSError: with a sentence that names the flag.
+      ValueError: for an address, which would be taken for a folder below this one.
     """
+    if "://" in str(path):
+        raise ValueError(
+            f"{flag}: expected a path of a file system, got {path}: mount the bucket, or write to a disk and "
+            "copy"
+        )
     if why := _taken(Path(path), is_file) or unwritable(path):
         raise OSError(f"{flag}={path} cannot be written ({why}): choose another {flag}")
 

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from coreecg_jax.inputs.batch import Batch
-from coreecg_jax.inputs.packing import AFTER_SAMPLES, Rows, packed, rows_of_shards, words_of
+from coreecg_jax.inputs.packing import AFTER_SAMPLES, Rows, packed, padded_words_of, rows_of_shards, words_of
 from coreecg_jax.inputs.together import ALONE, Processes
 from coreecg_jax.inputs.training_windows import TrainingWindows
 from coreecg_jax.records.leads import LEADS
@@ -23,7 +23,7 @@ _CHUNK_BYTES = 2**25  # on the host at once, twice; the corpus itself is on the 
 class Corpus(NamedTuple):
     """Rows on the devices, and where each record is among them."""
 
-    rows: jax.Array  # int32[rows, words], divided along its first axis; filled up with zeros
+    rows: jax.Array  # int32[rows, padded words], divided along its first axis; filled up with zeros
     row_of: np.ndarray  # int32, of each record; of those that are too short it means nothing
 
 
@@ -86,7 +86,9 @@ def free_bytes(device: jax.Device) -> int | None:
     return available // len(jax.local_devices())
 
 
-def make_draw(sharding: jax.sharding.NamedSharding) -> Callable[[jax.Array, jax.Array], Batch]:
+def make_draw(
+    sharding: jax.sharding.NamedSharding, window_samples: int
+) -> Callable[[jax.Array, jax.Array], Batch]:
     """A function of (corpus rows, indices of a batch) that gives the batch, divided as batches are.
 
     Each device looks up what it holds and sends every other its part of the batch: what travels is one batch.
@@ -104,17 +106,18 @@ def make_draw(sharding: jax.sharding.NamedSharding) -> Callable[[jax.Array, jax.
     look_up = jax.shard_map(local, mesh=sharding.mesh, in_specs=(divided, everywhere), out_specs=divided)
 
     def draw(rows: jax.Array, index_B: jax.Array) -> Batch:
-        return _unpacked(look_up(rows, index_B))
+        return _unpacked(look_up(rows, index_B), window_samples)
 
     return draw
 
 
-def _unpacked(rows_BW: jax.Array) -> Batch:
-    samples = jax.lax.bitcast_convert_type(rows_BW[:, :-AFTER_SAMPLES], jnp.int16)
-    length_B, patient_B, bits_B = rows_BW[:, -AFTER_SAMPLES:].T
+def _unpacked(rows_BW: jax.Array, window_samples: int) -> Batch:
+    samples = words_of(window_samples) - AFTER_SAMPLES
+    ecg = jax.lax.bitcast_convert_type(rows_BW[:, :samples], jnp.int16)
+    length_B, patient_B, bits_B = rows_BW[:, samples : words_of(window_samples)].T
     lead_L = jnp.arange(len(LEADS), dtype=jnp.int32)
     return Batch(
-        ecg=samples.reshape(len(rows_BW), len(LEADS), -1),
+        ecg=ecg.reshape(len(rows_BW), len(LEADS), window_samples),
         length=length_B,
         available=(bits_B[:, None] >> lead_L[None] & 1).astype(bool),
         patient=jax.lax.bitcast_convert_type(patient_B, jnp.uint32),
@@ -123,8 +126,8 @@ def _unpacked(rows_BW: jax.Array) -> Batch:
 
 def _shape(windows: TrainingWindows, sharding: jax.sharding.NamedSharding) -> tuple[int, int]:
     """Rows, as many on each device, and words."""
-    devices = sharding.mesh.size
-    return -(-windows.usable // devices) * devices, words_of(windows.selection.preprocessing.window_samples)
+    devices, window = sharding.mesh.size, windows.selection.preprocessing.window_samples
+    return -(-windows.usable // devices) * devices, padded_words_of(window)
 
 
 def _part(read: Rows, part: Any, usable: int, shape: tuple[int, int], device: jax.Device) -> jax.Array:
@@ -141,5 +144,5 @@ def _part(read: Rows, part: Any, usable: int, shape: tuple[int, int], device: ja
 
 @functools.partial(jax.jit, donate_argnums=0)
 def _written(rows_RW: jax.Array, chunk_CW: np.ndarray, number: np.int32) -> jax.Array:
-    """The rows with those of a chunk from `number` on, in the same memory."""
-    return jax.lax.dynamic_update_slice_in_dim(rows_RW, chunk_CW, number, axis=0)
+    """The rows with those of a chunk from `number` on, in the same memory; what is padded stays 0."""
+    return jax.lax.dynamic_update_slice(rows_RW, chunk_CW, (number, np.int32(0)))

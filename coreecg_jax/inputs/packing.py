@@ -39,6 +39,7 @@ from coreecg_jax.inputs.training_windows import TrainingWindows
 from coreecg_jax.records.leads import LEADS
 
 AFTER_SAMPLES = 3  # words: length, patient, available leads
+_TILE_WORDS = 128  # of a TPU
 
 # Of a mark: this process may not write there, though others may.
 _REFUSALS = (errno.EROFS, errno.EACCES, errno.EPERM)
@@ -47,6 +48,12 @@ _REFUSALS = (errno.EROFS, errno.EACCES, errno.EPERM)
 def words_of(window_samples: int) -> int:
     """Words of a row."""
     return len(LEADS) * window_samples // 2 + AFTER_SAMPLES
+
+
+def padded_words_of(window_samples: int) -> int:
+    """Words of a row as it lies on a device: whole tiles of a TPU, which lays rows of another length out by
+    column and then copies the whole corpus to look rows up (seen in what is compiled for a v5e)."""
+    return -(-words_of(window_samples) // _TILE_WORDS) * _TILE_WORDS
 
 
 def rows_of_shards(windows: TrainingWindows) -> Rows:

@@ -1,5 +1,7 @@
-"""Attention by cuDNN's fused kernels on NVIDIA GPUs: logits never reach the memory of the device.
+"""Attention by cuDNN's fused kernels on NVIDIA GPUs, which store neither logits nor their softmax.
 
+The bias does, read for each recording, and in the backward pass its gradient, which nobody asked for, is
+written: jax 0.10 asks cuDNN for it always.
 Of `jax.nn.dot_product_attention`. Its demands are met here: tokens before heads, 16-bit numbers, a bias of
 the same type, an even number of tokens. **It was never run**: no such device was at hand
 (docs/performance.md).

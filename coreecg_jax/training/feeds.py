@@ -127,7 +127,14 @@ def make_device_feed(
       ValueError: when the corpus does not fit into the devices' memory.
     """
     sharing().each(lambda: require_room(windows, placement.divided))
-    steps = make_corpus_steps(objective, optimizer, seed=seed, placement=placement, of_state=of_state)
+    steps = make_corpus_steps(
+        objective,
+        optimizer,
+        seed=seed,
+        placement=placement,
+        window_samples=windows.selection.preprocessing.window_samples,
+        of_state=of_state,
+    )
 
     def from_corpus(start: int, speed: Speed) -> Feed:
         del start

@@ -82,6 +82,7 @@ def make_corpus_steps(
     *,
     seed: int,
     placement: Placement,
+    window_samples: int,
     of_state: Any = None,
 ) -> CorpusSteps:
     """Several of the same steps in one dispatch: `(state, rows, index_KB, count) -> (state, metrics_K)`.
@@ -94,7 +95,7 @@ def make_corpus_steps(
     everywhere, divided = placement
     of_state = everywhere if of_state is None else of_state
     program = jax.jit(
-        _corpus_steps(objective, optimizer, divided),
+        _corpus_steps(objective, optimizer, divided, window_samples),
         in_shardings=(everywhere, of_state, divided, everywhere, everywhere),
         out_shardings=(of_state, everywhere),
         donate_argnums=1,
@@ -104,9 +105,12 @@ def make_corpus_steps(
 
 @_once
 def _corpus_steps(
-    objective: Objective, optimizer: optax.GradientTransformation, divided: NamedSharding
+    objective: Objective,
+    optimizer: optax.GradientTransformation,
+    divided: NamedSharding,
+    window_samples: int,
 ) -> Callable[..., tuple[TrainState, Metrics]]:
-    train_step, draw = _train_step(objective, optimizer, divided), make_draw(divided)
+    train_step, draw = _train_step(objective, optimizer, divided), make_draw(divided, window_samples)
 
     def corpus_steps(
         seed: jax.Array, state: TrainState, rows: jax.Array, index_KB: jax.Array, count: jax.Array

@@ -41,6 +41,11 @@ def test_a_test_without_a_name_is_refused():
     assert Task("mine", "codes", "mine").test is None
 
 
+def test_a_validation_set_that_nothing_would_be_chosen_by_is_refused():
+    with pytest.raises(ValueError, match=r"^task mine: expected test beside validation 'mine:fold2'"):
+        Task("mine", "codes", "mine:fold1", validation="mine:fold2")
+
+
 def test_what_a_run_is_watched_by_has_no_validation_set():
     task = TASKS[real_2core.get_config().run.probe_task]
     assert task.test

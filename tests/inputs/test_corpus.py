@@ -11,7 +11,7 @@ from made_shards import records, write_data_set
 
 from coreecg_jax.inputs import corpus
 from coreecg_jax.inputs.corpus import load_corpus, make_draw, require_room
-from coreecg_jax.inputs.packing import ABOUT_FILE, packed, rows_of_shards, words_of
+from coreecg_jax.inputs.packing import ABOUT_FILE, packed, padded_words_of, rows_of_shards, words_of
 from coreecg_jax.inputs.pipeline import Stream
 from coreecg_jax.inputs.reader import read_recordings
 from coreecg_jax.inputs.training_windows import training_windows
@@ -37,7 +37,7 @@ def stacked(read, first, stop):
 @pytest.mark.parametrize(("data", "fsdp", "readers"), [(1, 1, 1), (8, 1, 1), (2, 4, 2)])
 def test_a_batch_is_that_of_the_stream_over_several_epochs(data_root, data, fsdp, readers):
     windows, sharding = windows_of(data_root, readers=readers), sharding_of(data, fsdp)
-    loaded, draw = load_corpus(windows, sharding), jax.jit(make_draw(sharding))
+    loaded, draw = load_corpus(windows, sharding), jax.jit(make_draw(sharding, 200))
     steps = 2 * windows.order.steps_per_epoch + 2
     for step, expected in enumerate(itertools.islice(Stream(windows)(0), steps)):
         got = draw(loaded.rows, loaded.row_of[windows.order.batch(step)])
@@ -50,16 +50,16 @@ def test_a_batch_is_that_of_the_stream_over_several_epochs(data_root, data, fsdp
 def test_each_device_holds_its_part_only(data_root):
     windows, sharding = windows_of(data_root), sharding_of(8)
     rows = load_corpus(windows, sharding).rows
-    assert rows.shape == (48, words_of(200))  # 42, filled up to a multiple of 8
-    assert {shard.data.shape for shard in rows.addressable_shards} == {(6, words_of(200))}
-    assert corpus.bytes_on_each(windows, sharding) == 6 * words_of(200) * 4
+    assert rows.shape == (48, padded_words_of(200))  # 42, filled up to a multiple of 8
+    assert {shard.data.shape for shard in rows.addressable_shards} == {(6, padded_words_of(200))}
+    assert corpus.bytes_on_each(windows, sharding) == 6 * padded_words_of(200) * 4
     assert not np.asarray(rows)[42:].any()
 
 
 @pytest.mark.parametrize("from_file", [False, True])
 def test_no_more_than_a_chunk_is_on_the_host_at_once(data_root, tmp_path, monkeypatch, from_file):
     windows, sharding = windows_of(data_root), sharding_of(2)
-    monkeypatch.setattr(corpus, "_CHUNK_BYTES", 5 * 4 * words_of(200))
+    monkeypatch.setattr(corpus, "_CHUNK_BYTES", 5 * 4 * padded_words_of(200))
     chunks, written = [], corpus._written
 
     def noting(rows, chunk, number):
@@ -69,7 +69,9 @@ def test_no_more_than_a_chunk_is_on_the_host_at_once(data_root, tmp_path, monkey
     monkeypatch.setattr(corpus, "_written", noting)
     loaded = load_corpus(windows, sharding, tmp_path / "packed" if from_file else "")
     assert chunks == [(0, 5), (5, 5), (10, 5), (15, 5), (20, 1)] * 2  # 21 on each device
-    np.testing.assert_array_equal(loaded.rows, stacked(rows_of_shards(windows), 0, 42))
+    rows = np.asarray(loaded.rows)
+    np.testing.assert_array_equal(rows[:, : words_of(200)], stacked(rows_of_shards(windows), 0, 42))
+    assert not rows[:, words_of(200) :].any()
 
 
 def test_rows_are_those_of_the_reader_wherever_the_range_begins(data_root):

@@ -141,3 +141,9 @@ def test_a_data_set_that_is_there_may_be_read_only(tmp_path: Path) -> None:
     assert there.stdout.startswith("was there already: "), there.stderr
     assert "was prepared with other settings" in other.stderr
     assert named.stderr.endswith("data: permission denied): choose another --out\n")
+
+
+@pytest.mark.parametrize("address", ["gs://bucket/runs/x", "s3://bucket/x.json", "hf://organisation/name"])
+def test_an_address_is_no_folder_below_this_one(address):
+    with pytest.raises(ValueError, match=rf"--workdir: expected a path of a file system, got {address}"):
+        require_writable("--workdir", address)
