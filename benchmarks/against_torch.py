@@ -4,7 +4,6 @@ Pinned to one core, seconds are those of the process on it, not of the clock: ot
 down, and not alike.
 """
 
-import dataclasses
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +15,7 @@ import torch
 
 from benchmarks.table import Row, failed, first_line, measured, out_of_memory, skipped
 from benchmarks.torch_peer import Peer, make_step
-from benchmarks.train_step import CROP_SAMPLES, PATCH, RATE, SIZES, Size, batch_of, first_step
+from benchmarks.train_step import CROP_SAMPLES, PATCH, RATE, SIZES, Size, batch_of, first_step, shape_of
 from coreecg_jax.baselines.masked_autoencoder import MaskedAutoencoder
 from coreecg_jax.method.masking import STDM
 from coreecg_jax.method.network import CoReECG
@@ -25,11 +24,6 @@ from coreecg_jax.method.views import FDA
 NAME = "peer"
 REPEATS = 5
 CPU_BATCHES = {"S": 4, "B": 2}  # of minutes; an accelerator would have little to do but start programs
-
-
-def shape_of(size: Size) -> dict[str, Any]:
-    """What both networks are given of a size."""
-    return {name: value for name, value in dataclasses.asdict(size).items() if not name.endswith("batch")}
 
 
 def objective_of(size: Size, attention: str = "plain") -> MaskedAutoencoder:

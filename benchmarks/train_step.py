@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from fractions import Fraction
+from typing import Any
 
 import jax
 import numpy as np
@@ -53,9 +54,13 @@ SIZES = {
 
 def objective_of(size: Size) -> Objective:
     """The objective of `configs/base.py` with a network of this size; its settings are the defaults."""
-    shape = {name: value for name, value in dataclasses.asdict(size).items() if not name.endswith("batch")}
     dtype = "float32" if jax.default_backend() == "cpu" else "bfloat16"
-    return Objective(CoReECG(patch=PATCH, dtype=dtype, **shape), CROP_SAMPLES, float(RATE))
+    return Objective(CoReECG(patch=PATCH, dtype=dtype, **shape_of(size)), CROP_SAMPLES, float(RATE))
+
+
+def shape_of(size: Size) -> dict[str, Any]:
+    """What a network is given of a size."""
+    return {name: value for name, value in dataclasses.asdict(size).items() if not name.endswith("batch")}
 
 
 def step(name: str, share: str = "1") -> Iterator[Row]:

@@ -24,6 +24,7 @@ def marks(numbers: Report) -> list[str]:
     """Sentences of one result."""
     lines = seal_marks(numbers)
     lines += [f"{text}." for text in _ids_in_both(numbers)]
+    lines += [f"{text}." for text in _never_fitted(numbers)]
     lines += [f"{name}{text}." for name, text in _exposures(numbers)]
     if chosen := chosen_by_what_is_scored(numbers):
         lines.append(
@@ -40,7 +41,7 @@ def marks(numbers: Report) -> list[str]:
 
 def marks_of_test(numbers: Report) -> list[str]:
     """What of a result's test is not as it should be, whatever was asked; sentences without a full stop."""
-    return [*seal_marks_of_row(numbers), *_ids_in_both(numbers)]
+    return [*seal_marks_of_row(numbers), *_ids_in_both(numbers), *_never_fitted(numbers)]
 
 
 def marks_of_encoder(numbers: Report) -> list[str]:
@@ -67,6 +68,17 @@ def marks_by_row(results: Sequence[Origin]) -> list[str]:
 def _ids_in_both(numbers: Report) -> list[str]:
     """Of data sets that were fitted or chosen by, and asked about."""
     return [shared_ids_text(SharedIds(**each)) for each in numbers.get("patient_ids_in_both", [])]
+
+
+def _never_fitted(numbers: Report) -> list[str]:
+    """Classes of the macro of which nothing could be learned: a probe says the same of every recording."""
+    scored = numbers.get("macro_classes", [])
+    if absent := [name for name in scored if not numbers["train"]["positives"][name]]:
+        count = f"{len(absent)} of {len(scored)} classes in the macro"
+        return [
+            f"No recording that was fitted has {', '.join(absent)} ({count}), so scores of it say nothing"
+        ]
+    return []
 
 
 def _exposures(numbers: Report) -> list[_Said]:

@@ -1,4 +1,4 @@
-"""On how little an out-of-fold AUROC rests: it compares a positive with a negative of its own fold only."""
+"""On how little an AUROC rests: out of fold it compares a positive with a negative of its own fold only."""
 
 from typing import NamedTuple
 
@@ -21,11 +21,11 @@ def few_pairs(judged: Judged) -> list[FewPairs | None]:
     """For each class what its AUROC rests on, where that is little; None where it is enough.
 
     k folds that are even hold 1/k of all pairs. Little is less than half of that, or one patient with more
-    than half of the positives or of the negatives: a patient's recordings lie in one fold.
+    than half of the positives or of the negatives: a patient's recordings lie in one fold. Of predictions of
+    one fit all pairs are compared, and it is the one patient alone that makes them few.
     """
-    if judged.fold is None:
-        return [None] * judged.labels.shape[1]
-    fold = np.unique(judged.fold, return_inverse=True)[1]
+    one_fit = np.zeros(len(judged.labels), int)
+    fold = one_fit if judged.fold is None else np.unique(judged.fold, return_inverse=True)[1]
     return [_few(column, judged.groups, fold) for column in judged.labels.T]
 
 

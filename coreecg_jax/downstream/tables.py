@@ -165,12 +165,19 @@ def _class_table(numbers: Report) -> str:
 
 
 def _few_pairs(numbers: Report) -> str:
-    """Where AUPRC and F1, of all recordings together, may well disagree with the AUROC."""
-    return "  \n".join(
-        f"{name}: one patient has {few['of_patient']} of {few['recordings']} {few['label']}; its AUROC rests "
-        f"on {few['within_folds']} of {few['pairs']} pairs (those within a fold)."
-        for name, few in numbers.get("few_pairs", {}).items()  # results of before do not say it
-    )
+    """Where AUPRC and F1, of all recordings together, may well disagree with the AUROC, or an interval is too
+    narrow."""
+    lines = []
+    for name, few in numbers.get("few_pairs", {}).items():  # results of before do not say it
+        line = f"{name}: one patient has {few['of_patient']} of {few['recordings']} {few['label']}"
+        if few["within_folds"] < few["pairs"]:
+            line += (
+                f"; its AUROC rests on {few['within_folds']} of {few['pairs']} pairs (those within a fold)."
+            )
+        else:
+            line += ", so its intervals are too narrow."
+        lines.append(line)
+    return "  \n".join(lines)
 
 
 def _footnote(numbers: Report) -> str:

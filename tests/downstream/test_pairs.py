@@ -25,7 +25,7 @@ def test_one_patient_with_half_of_the_positives_is_told():
     patients = [*[0] * 8, *range(1, 8)]
     asked = judged((8, 2, 2, 2, 1), (2, 6, 6, 6, 5), patients)
     assert few_pairs(asked) == [FewPairs(57, 375, "positives", 8, 15)]  # 16 + 12 + 12 + 12 + 5
-    assert few_pairs(asked._replace(fold=None)) == [None]
+    assert few_pairs(asked._replace(fold=None)) == [FewPairs(375, 375, "positives", 8, 15)]
     turned = asked._replace(labels=~asked.labels)
     assert few_pairs(turned) == [FewPairs(57, 375, "negatives", 8, 15)]
     seven = judged((7, 2, 2, 2, 2), (2, 6, 6, 6, 5), [*[0] * 7, *range(1, 9)])  # fewer than half
@@ -68,9 +68,19 @@ def test_a_result_says_it_below_its_table(data, ask, seal):
     assert list(developed["few_pairs"]) == ["HYP"]
     sealed = results.report(ask(TASK), [])  # of one fit: all pairs are compared
     assert sealed["few_pairs"] == {}
-    assert "those within a fold" not in tables.markdown(sealed)
+    assert "one patient has" not in tables.markdown(sealed)
     before = {name: each for name, each in whole.items() if name != "few_pairs"}
     assert said not in tables.markdown(before)
+
+
+def test_one_patient_with_most_of_a_sealed_test_is_told(data, ask):
+    """Resamples of patients have all of his recordings or none: intervals say little of others."""
+    sets, _ = data
+    sets["test"] = one_patient_with_most_of(sets["test"], "LVH")
+    numbers = results.report(ask(TASK), [])
+    positives = numbers["test"]["positives"]["HYP"]
+    said = f"HYP: one patient has {positives - 5} of {positives} positives, so its intervals are too narrow."
+    assert said in tables.markdown(numbers).splitlines()
 
 
 def test_folds_that_are_even_need_no_word(ask):

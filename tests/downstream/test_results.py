@@ -162,6 +162,19 @@ def test_rare_classes_are_listed_and_left_out_of_the_macro(data, ask):
     assert classes["HYP"]["auroc"]["value"] is not None
 
 
+def test_a_class_that_nobody_fitted_has_is_told(data, ask):
+    sets, _ = data
+    labels = [("NORM",) if codes == ("LVH",) else codes for codes in sets["train"].labels]
+    whole = tables.markdown(results.report(ask(TASK), []))
+    sets["train"] = dataclasses.replace(sets["train"], labels=tuple(labels))
+    numbers = results.report(ask(TASK), [])
+    assert "HYP" in numbers["macro_classes"]
+    count = len(numbers["macro_classes"])
+    said = f"No recording that was fitted has HYP (1 of {count} classes in the macro), so scores of it say "
+    assert said in tables.markdown(numbers)
+    assert "No recording that was fitted has" not in whole
+
+
 def test_the_table_shows_classes_out_of_the_macro_in_brackets(data, ask):
     sets, _ = data
     labels = [("NORM",) if codes == ("LVH",) else codes for codes in sets["test"].labels]
