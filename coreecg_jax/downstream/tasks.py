@@ -40,11 +40,6 @@ class Task:
                 f"task {self.name}: expected test to name data, got '': name those that are asked about, or "
                 "leave it out where there is no test split, so that all is nested cross-validation in train"
             )
-        if self.validation and self.train and not self.test:
-            raise ValueError(
-                f"task {self.name}: expected test beside validation {self.validation!r}, got none: without a "
-                "test split all is nested cross-validation in train, so leave validation out, or name test"
-            )
         if bool(self.train) == bool(self.sources):
             raise ValueError(f"task {self.name}: expected either train or sources, got {self}")
         if self.sources and (len(self.sources) < 2 or self.test or self.validation):
@@ -69,7 +64,12 @@ def tasks_of(config: Mapping[str, Any]) -> dict[str, Task]:
                 f"got {', '.join(about)}"
             )
         settings: dict[str, Any] = {**about, "sources": tuple(about.get("sources", ()))}
-        tasks[name] = Task(name, **settings)
+        tasks[name] = task = Task(name, **settings)
+        if task.validation and not task.test:
+            raise ValueError(
+                f"task {name}: expected test beside validation {task.validation!r}, got none: without a test "
+                "split all is nested cross-validation in train, so leave validation out, or name test"
+            )
     return tasks
 
 

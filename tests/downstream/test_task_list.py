@@ -42,8 +42,10 @@ def test_a_test_without_a_name_is_refused():
 
 
 def test_a_validation_set_that_nothing_would_be_chosen_by_is_refused():
+    mine = {"label_set": "codes", "train": "mine:fold1", "validation": "mine:fold2"}
     with pytest.raises(ValueError, match=r"^task mine: expected test beside validation 'mine:fold2'"):
-        Task("mine", "codes", "mine:fold1", validation="mine:fold2")
+        tasks_of({"mine": mine})
+    assert tasks_of({"mine": mine | {"test": "mine:fold3"}})["mine"].validation == "mine:fold2"
 
 
 def test_what_a_run_is_watched_by_has_no_validation_set():
