@@ -10,7 +10,7 @@ import pytest
 
 from coreecg_jax.host_memory import keep_freed_memory
 
-# A block of 120 MB, taken and given back by a thread, as XLA's do: 29,297 pages each time, fewer of huge ones.
+# A block of 120 MB, taken and given back by a thread, as XLA's are: 29,297 pages, or fewer that are huge.
 _FAULTS = """
 import resource, sys, threading
 from coreecg_jax.host_memory import keep_freed_memory
