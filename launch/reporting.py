@@ -169,8 +169,10 @@ def _facts(
 
 
 def _strengths(config: ml_collections.ConfigDict) -> str:
-    """Of what is done to crops before FDA; older runs had no choice."""
-    strengths = config.augment.to_dict() if "augment" in config else {}
+    """Of what is done to crops before FDA."""
+    if "augment" not in config:  # of an older run, in which SimCLR augmented and nothing else did
+        return "not noted"
+    strengths = config.augment.to_dict()
     return ", ".join(f"{name} {strength:g}" for name, strength in strengths.items() if strength) or "none"
 
 

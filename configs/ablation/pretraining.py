@@ -3,7 +3,7 @@
 Reproduces: the kind of table that the paper's ablation is (there contrastive-only and reconstruction-only
 differ by 0.4 points of macro AUROC and both together win, by a reading), at the size of the 2-core config.
 Cost: 300 steps a row, 3 to 6 minutes on one core; SEEDS x ROWS of them.
-Expected: docs/results.md, "Ablation"; of its 63 cells those of most rows were run, by one to three seeds.
+Expected: docs/results.md, "Ablation"; of its 66 cells those of most rows were run, by one to three seeds.
 Command: python -m launch.sweep --table=ablation --workdir=runs/ablation
 """
 

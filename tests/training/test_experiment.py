@@ -157,6 +157,7 @@ def test_the_ablation_lists_its_rows_in_order_and_each_is_another_experiment():
     assert list(table.rows) == list(pretraining.ROWS)
     rows = [tuple(sorted(changes.items())) for changes in pretraining.ROWS.values()]
     assert len(set(rows)) == len(rows)
+    assert pretraining.ROWS["augmented"] == AUGMENTED  # what SimCLR does where nothing else is asked
     base = table.base.to_json_best_effort()
     for name, changes in list(table.rows.items())[1:]:
         config = table.base.copy_and_resolve_references()
