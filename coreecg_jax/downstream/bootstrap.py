@@ -20,7 +20,6 @@ from coreecg_jax.downstream.counted import (
     threshold_statistics,
 )
 from coreecg_jax.downstream.scores import (
-    MIN_POSITIVES,
     called_positive,
     mean_of_known,
     require_probabilities,
@@ -80,14 +79,13 @@ def bootstrap_metrics(
     thresholds: np.ndarray | None,
     *,
     strata: np.ndarray | None = None,
-    min_positives: int = MIN_POSITIVES,
+    scored: np.ndarray | None = None,
 ) -> Metrics:
     """AUROC, average precision, F1, Brier score and calibration error, on the test set and every resample.
 
-    The metrics are those of `scores`. The macro means are over the classes of `scored_classes` on the whole
-    test set; in a resample that lacks a label of one of them, a metric that needs it (AUROC; for average
-    precision and F1 the positives) does not count that class. Classes that are not scored still have their
-    own values.
+    The metrics are those of `scores`. The macro means are over the classes that are `scored`; in a resample
+    that lacks a label of one of them, a metric that needs it (AUROC; for average precision and F1 the
+    positives) does not count that class. Classes that are not scored still have their own values.
 
     The calibration error is an absolute value: noise within the bins can only raise it, and a resample has
     twice the noise of the test set. Its percentiles lie too high and can leave out even the value itself;
@@ -100,14 +98,14 @@ def bootstrap_metrics(
       thresholds: (C,) or, from several fits, (n, C): for F1, from `thresholds.best_f1_thresholds`; None where
         they are not known, which leaves F1 out.
       strata: (n,), AUROC compares pairs within a stratum only.
-      min_positives: of either label, for a class to be scored.
+      scored: bool (C,), the classes of the macro means; None: `scored_classes`, each recording a patient.
 
     Raises:
       ValueError: when shapes disagree, probabilities are not, a threshold is NaN or no class is scored.
     """
     require_probabilities(probabilities, labels)
     require_scores(probabilities, labels, counts)
-    scored = scored_classes(labels, min_positives)
+    scored = scored_classes(labels) if scored is None else scored
     statistics = [rank_statistics(probabilities, labels, strata)]
     if thresholds is not None:
         statistics.append(threshold_statistics(labels, called_positive(probabilities, thresholds)))
@@ -200,15 +198,15 @@ def bootstrap_macro(
     counts: np.ndarray,
     *,
     strata: Sequence[np.ndarray | None] | None = None,
-    min_positives: int = MIN_POSITIVES,
+    scored: np.ndarray | None = None,
 ) -> Resampled:
     """Macro AUROC, averaged over the runs (seeds) of one method; a scalar value.
 
-    The classes are those of `scored_classes` on the whole test set. In a resample that lacks a label of one
-    of them, that class does not count. Averages scores of runs, not their predictions: no ensemble.
-    `strata`: (n,) of each run; None: of none.
+    The classes are those that are `scored`, bool (C,); None: `scored_classes`, each recording a patient. In a
+    resample that lacks a label of one of them, that class does not count. Averages scores of runs, not their
+    predictions: no ensemble. `strata`: (n,) of each run; None: of none.
     """
-    scored = scored_classes(labels, min_positives)
+    scored = scored_classes(labels) if scored is None else scored
     each = [
         bootstrap_aurocs(run[:, scored], labels[:, scored], counts, fold)
         for run, fold in zip(runs, strata or [None] * len(runs), strict=True)
@@ -224,11 +222,14 @@ def paired_difference(
     counts: np.ndarray,
     *,
     strata: tuple[Sequence[np.ndarray | None] | None, Sequence[np.ndarray | None] | None] = (None, None),
-    min_positives: int = MIN_POSITIVES,
+    scored: np.ndarray | None = None,
 ) -> Interval:
-    """Macro AUROC of one method minus that of another on the same resamples; `strata` of the runs of both."""
+    """Macro AUROC of one method minus that of another on the same resamples; `strata` of the runs of both.
+
+    `scored` as of `bootstrap_macro`.
+    """
     ours, theirs = (
-        bootstrap_macro(each, labels, counts, strata=folds, min_positives=min_positives)
+        bootstrap_macro(each, labels, counts, strata=folds, scored=scored)
         for each, folds in zip((runs, other_runs), strata, strict=True)
     )
     return _interval(float(ours.value - theirs.value), ours.resamples - theirs.resamples)

@@ -39,6 +39,7 @@ class Cohort:
     any_likelihood: tuple[int, ...]  # of all that were read, recordings of each class at any likelihood
     shared: int = 0  # recordings dropped as some of their group are in the test set, or chosen by
     leadless: int = 0  # recordings dropped because none of the leads that are used carries signal
+    drawn_from: tuple[int, ...] = ()  # positives of each class before a fraction was drawn; empty: none was
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -47,6 +48,11 @@ class Cohort:
     def groups(self) -> np.ndarray:
         """A number for each recording: equal for one patient, and for patients with a signal in common."""
         return joined_groups(self.patients, self.signal_hashes)
+
+    @property
+    def learnable(self) -> np.ndarray:
+        """Classes with a positive, drawn or not, that a method could be fitted to; bool (C,)."""
+        return np.array(self.drawn_from or self.labels.sum(axis=0)) > 0
 
     def take(self, keep: np.ndarray) -> "Cohort":
         """The recordings where `keep`, bool (R,), is true."""

@@ -19,12 +19,13 @@ from coreecg_jax.downstream.bootstrap import (
     patient_resamples,
 )
 from coreecg_jax.downstream.cohorts import joined_groups
+from coreecg_jax.downstream.macro_classes import common_macro_classes
 from coreecg_jax.downstream.marks import marks
 from coreecg_jax.downstream.methods import PRETRAINED
 from coreecg_jax.downstream.predictions import Predictions, read_predictions
 from coreecg_jax.downstream.result_files import Report, read_report
 from coreecg_jax.downstream.results import RESAMPLES
-from coreecg_jax.downstream.scores import MIN_POSITIVES, scored_classes
+from coreecg_jax.downstream.scores import MIN_POSITIVES
 from coreecg_jax.downstream.tables import heading
 from coreecg_jax.records.checksums import digest_of_file
 from coreecg_jax.records.spelling import with_guess
@@ -129,11 +130,12 @@ def compared(first: Result, second: Result, *, resamples: int = RESAMPLES, seed:
     groups = joined_groups(one.groups, other.groups)  # who is one patient by either
     counts = patient_resamples(groups, resamples=resamples, seed=seed)
     without_f1 = _without_f1(first, second)
-    ours, theirs = (_metrics(result, counts, not without_f1) for result in (first, second))
+    scored = common_macro_classes([first.numbers, second.numbers], one, groups)
+    ours, theirs = (_metrics(result, counts, scored, not without_f1) for result in (first, second))
     return Comparison(
         results=(first, second),
         patients=len(np.unique(groups)),
-        scored=scored_classes(one.labels),
+        scored=scored,
         metrics=(ours, theirs),
         difference=difference(ours, theirs),
         without_f1=without_f1,
@@ -187,13 +189,15 @@ def _other_data(first: Report, second: Report) -> str:
     )
 
 
-def _metrics(result: Result, counts: np.ndarray, with_f1: bool) -> Metrics:
+def _metrics(result: Result, counts: np.ndarray, scored: np.ndarray, with_f1: bool) -> Metrics:
     known = result.predictions
     folds = known.folds[result.method]
     thresholds = known.thresholds[result.method] if with_f1 and known.thresholds else {}
     return mean_of_runs(
         [
-            bootstrap_metrics(probabilities, known.labels, counts, thresholds.get(run), strata=folds[run])
+            bootstrap_metrics(
+                probabilities, known.labels, counts, thresholds.get(run), strata=folds[run], scored=scored
+            )
             for run, probabilities in known.methods[result.method].items()
         ]
     )
@@ -241,9 +245,9 @@ def markdown(comparison: Comparison) -> str:
         classes.append(_row(f"{name if is_scored else f'({name})'} | {count}", intervals))
     resamples = len(comparison.difference.macro["auroc"].resamples)
     note = (
-        f"Macro over the classes with at least {MIN_POSITIVES} positives and negatives, the others in "
-        f"brackets. Differences are paired: {resamples} resamples of patients, the same for both. A lower "
-        "Brier score is better."
+        f"Macro over the classes with at least {MIN_POSITIVES} patients with and without that both results "
+        f"count, the others in brackets. Differences are paired: {resamples} resamples of patients, the same "
+        "for both. A lower Brier score is better."
     )
     if comparison.without_f1:
         note += f" No F1: {comparison.without_f1}."

@@ -76,7 +76,8 @@ def labelled_part(cohort: Cohort, subset: Subset) -> Cohort:
     """The recordings of a fraction of the labels, all leads of them."""
     if subset.fraction == 1:
         return cohort
-    return cohort.take(nested_fractions(cohort.labels, cohort.groups, subset.fraction, subset.repeat))
+    drawn = cohort.take(nested_fractions(cohort.labels, cohort.groups, subset.fraction, subset.repeat))
+    return dataclasses.replace(drawn, drawn_from=tuple(cohort.labels.sum(axis=0).tolist()))
 
 
 def unlabelled(recordings: Recordings) -> Recordings:

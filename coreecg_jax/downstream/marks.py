@@ -24,7 +24,7 @@ def marks(numbers: Report) -> list[str]:
     """Sentences of one result."""
     lines = seal_marks(numbers)
     lines += [f"{text}." for text in _ids_in_both(numbers)]
-    lines += [f"{text}." for text in _never_fitted(numbers)]
+    lines += [f"{text}." for text in (*_never_fitted(numbers), *_left_out(numbers))]
     lines += [f"{name}{text}." for name, text in _exposures(numbers)]
     if chosen := chosen_by_what_is_scored(numbers):
         lines.append(
@@ -41,7 +41,8 @@ def marks(numbers: Report) -> list[str]:
 
 def marks_of_test(numbers: Report) -> list[str]:
     """What of a result's test is not as it should be, whatever was asked; sentences without a full stop."""
-    return [*seal_marks_of_row(numbers), *_ids_in_both(numbers), *_never_fitted(numbers)]
+    unknown = (*_never_fitted(numbers), *_left_out(numbers))
+    return [*seal_marks_of_row(numbers), *_ids_in_both(numbers), *unknown]
 
 
 def marks_of_encoder(numbers: Report) -> list[str]:
@@ -78,6 +79,14 @@ def _never_fitted(numbers: Report) -> list[str]:
         return [
             f"No recording that was fitted has {', '.join(absent)} ({count}), so scores of it say nothing"
         ]
+    return []
+
+
+def _left_out(numbers: Report) -> list[str]:
+    """Classes that are not in the macro, though they could be scored."""
+    if absent := numbers.get("unlearnable", []):  # results of before count them
+        names = ", ".join(absent)
+        return [f"No recording to be fitted has {names}: left out of the macro, as no method could learn it"]
     return []
 
 

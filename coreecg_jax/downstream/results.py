@@ -18,6 +18,7 @@ from coreecg_jax.downstream.bootstrap import (
 )
 from coreecg_jax.downstream.cohorts import Cohort
 from coreecg_jax.downstream.features import first_windows
+from coreecg_jax.downstream.macro_classes import macro_classes, unlearnable
 from coreecg_jax.downstream.methods import BESIDE, COMPARISONS, Encoder
 from coreecg_jax.downstream.outcomes import Outcome
 from coreecg_jax.downstream.pairs import few_pairs
@@ -27,7 +28,7 @@ from coreecg_jax.downstream.protocol import Evaluation
 from coreecg_jax.downstream.provenance import DATA_RULE, code, digest_of_data, digest_of_names
 from coreecg_jax.downstream.result_files import UNSCORED, Report
 from coreecg_jax.downstream.same_run import training_of
-from coreecg_jax.downstream.scores import MIN_POSITIVES, scored_classes
+from coreecg_jax.downstream.scores import MIN_POSITIVES
 from coreecg_jax.downstream.shared_patient_ids import shared_patient_ids
 from coreecg_jax.downstream.subsets import has_signal
 from coreecg_jax.downstream.transfer import transfer
@@ -52,6 +53,7 @@ def report(
       ValueError: when no class has enough positives and negatives in the test set.
     """
     left_out = [name for name in BESIDE.values() if name not in evaluation.methods and encoders]
+    scored = macro_classes(_asked(evaluation), evaluation.train)
     return {
         "task": dataclasses.asdict(evaluation.task),
         "subset": dataclasses.asdict(evaluation.subset),
@@ -69,20 +71,22 @@ def report(
             for name, found in evaluation.pretrained_on.items()
         },
         "patient_ids_in_both": _patient_ids_in_both(evaluation),
-        "methods": {name: [_fitted(run) for run in runs] for name, runs in evaluation.methods.items()},
+        "methods": {
+            name: [_fitted(run, scored) for run in runs] for name, runs in evaluation.methods.items()
+        },
         "label_set": _label_set(evaluation.train, evaluation.task.min_likelihood),
         "encoders": [_encoder(encoder) for encoder in encoders],
         "digests": _digests(evaluation),
         "preprocessing": dataclasses.asdict(evaluation.preprocessing),
         "versions": {name: importlib.metadata.version(name) for name in _VERSIONED},
-        **_scores(evaluation, seed),
+        **_scores(evaluation, scored, seed),
     }
 
 
 def predictions_of(evaluation: Evaluation) -> Predictions:
     """All predictions that are scored, with the recordings they are of."""
     asked = next(iter(evaluation.methods.values()))[0].asked
-    cohort = evaluation.test or evaluation.validation or evaluation.train
+    cohort = _asked(evaluation)
     return Predictions(
         classes=cohort.classes,
         label_set=f"{cohort.label_set.name} {cohort.label_set.version}",
@@ -99,6 +103,11 @@ def predictions_of(evaluation: Evaluation) -> Predictions:
             name: {run.name: run.thresholds for run in runs} for name, runs in evaluation.methods.items()
         },
     )
+
+
+def _asked(evaluation: Evaluation) -> Cohort:
+    """Whose predictions are scored."""
+    return evaluation.test or evaluation.validation or evaluation.train
 
 
 def _protocol(evaluation: Evaluation) -> str:
@@ -137,7 +146,7 @@ def _exposure(found: Exposure) -> Report:
 
 def _patient_ids_in_both(evaluation: Evaluation) -> list[Report]:
     """Of two data sets, of which one is fitted or chosen by and the other asked about."""
-    asked = evaluation.test or evaluation.validation or evaluation.train
+    asked = _asked(evaluation)
     fitted = evaluation.train.patients.tolist()
     if evaluation.validation is not None and evaluation.test is not None:
         fitted += evaluation.validation.patients.tolist()
@@ -192,10 +201,8 @@ def _digests(evaluation: Evaluation) -> Report:
     }
 
 
-def _fitted(run: Outcome) -> Report:
-    moved = None
-    if _scored_or_none(run.asked.labels) is not None:
-        moved = transfer(run)
+def _fitted(run: Outcome, scored: np.ndarray) -> Report:
+    moved = transfer(run, scored)
     return {
         "run": run.name,
         "chosen": list(run.chosen),
@@ -204,21 +211,14 @@ def _fitted(run: Outcome) -> Report:
     }
 
 
-def _scored_or_none(labels: np.ndarray) -> np.ndarray | None:
-    """`scored_classes`, or None where no class is."""
-    try:
-        return scored_classes(labels)
-    except ValueError:
-        return None
-
-
-def _scores(evaluation: Evaluation, seed: int) -> Report:
-    """Everything that needs the labels that are asked about."""
-    cohort = evaluation.test or evaluation.validation or evaluation.train
+def _scores(evaluation: Evaluation, scored: np.ndarray, seed: int) -> Report:
+    """Everything that needs the labels that are asked about; macro means of the classes that are `scored`."""
+    cohort = _asked(evaluation)
     counts = patient_resamples(cohort.groups, resamples=RESAMPLES, seed=seed)
-    metrics = {name: [_metrics(run, counts) for run in runs] for name, runs in evaluation.methods.items()}
+    metrics = {
+        name: [_metrics(run, scored, counts) for run in runs] for name, runs in evaluation.methods.items()
+    }
     means = {name: mean_of_runs(runs) for name, runs in metrics.items()}
-    scored = scored_classes(cohort.labels)
     differences = [
         {"method": a, "reference": b, **_macro(difference(means[a], means[b]))}
         for a, b in COMPARISONS
@@ -228,6 +228,7 @@ def _scores(evaluation: Evaluation, seed: int) -> Report:
         "bootstrap": {"resamples": RESAMPLES, "seed": seed, "unit": "patient", "percentiles": [2.5, 97.5]},
         "min_positives": MIN_POSITIVES,
         "macro_classes": [name for name, is_scored in zip(cohort.classes, scored) if is_scored],
+        "unlearnable": unlearnable(cohort, evaluation.train),
         "scores": {
             name: {
                 **_macro(means[name]),
@@ -251,9 +252,11 @@ def _few_pairs(evaluation: Evaluation, classes: Sequence[str], scored: np.ndarra
     return {name: few._asdict() for name, few, is_scored in found if few and is_scored}
 
 
-def _metrics(run: Outcome, counts: np.ndarray) -> Metrics:
+def _metrics(run: Outcome, scored: np.ndarray, counts: np.ndarray) -> Metrics:
     asked = run.asked
-    return bootstrap_metrics(asked.probabilities, asked.labels, counts, run.thresholds, strata=asked.fold)
+    return bootstrap_metrics(
+        asked.probabilities, asked.labels, counts, run.thresholds, strata=asked.fold, scored=scored
+    )
 
 
 def _macro(metrics: Metrics) -> Report:

@@ -11,8 +11,8 @@ import numpy as np
 
 from coreecg_jax.downstream.ranking import average_precision, ranked, ranking, ratio, wins_and_pairs
 
-# Of either label in the test set. Below it one patient moves the AUROC by 0.1 and more: such a class is
-# reported with its count and left out of the mean.
+# Patients of either label in the test set. Below it one patient moves the AUROC by 0.1 and more: such a class
+# is reported with its count and left out of the mean.
 MIN_POSITIVES = 5
 
 # Of equal width in [0, 1], for the calibration error.
@@ -183,20 +183,45 @@ def bin_of(probabilities: np.ndarray, bins: int = BINS) -> np.ndarray:
     return np.searchsorted(edges, probabilities, side="right")
 
 
-def scored_classes(labels: np.ndarray, min_positives: int = MIN_POSITIVES) -> np.ndarray:
-    """The classes that enter a macro mean: at least `min_positives` of either label; bool (C,).
+def scored_classes(
+    labels: np.ndarray, patients: np.ndarray | None = None, min_positives: int = MIN_POSITIVES
+) -> np.ndarray:
+    """The classes that enter a macro mean: at least `min_positives` patients with either label; bool (C,).
+
+    Patients, as several recordings of one say little more than one: an interval over patients of a class that
+    one patient has is of that patient alone.
+
+    Args:
+      labels: bool (n, C).
+      patients: (n,), equal for recordings of one patient; None: each is of another.
+      min_positives: of either label.
 
     Raises:
-      ValueError: when none does.
+      TooFewRecordings: when none does.
     """
-    positives = labels.sum(axis=0)
-    scored = np.minimum(positives, len(labels) - positives) >= min_positives
+    with_label, without = patients_of_either(labels, patients)
+    scored = np.minimum(with_label, without) >= min_positives
     if not scored.any():
         raise TooFewRecordings(
-            f"macro AUROC: no class has {min_positives} positives and as many negatives among {len(labels)} "
-            f"recordings (positives: {positives.tolist()}); use more recordings"
+            f"macro AUROC: no class has {min_positives} positives and as many negatives, each of another "
+            f"patient, among {len(labels)} recordings (positives: {labels.sum(axis=0).tolist()}, of so many "
+            f"patients: {with_label.tolist()}); use more recordings"
         )
     return scored
+
+
+def patients_of_either(labels: np.ndarray, patients: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Patients with a positive, and with a negative, of each class; int (C,) each, arguments as above."""
+    if patients is None:
+        positives = labels.sum(axis=0)
+        return positives, len(labels) - positives
+    unique, patient_of = np.unique(patients, return_inverse=True)
+    found = []
+    for of in (labels, ~labels):
+        has = np.zeros((len(unique), labels.shape[1]), bool)
+        np.logical_or.at(has, patient_of, of)
+        found.append(has.sum(axis=0))
+    return found[0], found[1]
 
 
 def macro_auroc(
@@ -210,7 +235,7 @@ def macro_auroc(
 
     Within strata a class without any pair to compare does not count.
     """
-    scored = scored_classes(labels, min_positives)
+    scored = scored_classes(labels, min_positives=min_positives)
     each = class_aurocs(scores[:, scored], labels[:, scored], strata)
     return float(mean_of_known(each[None])[0])
 
@@ -238,7 +263,7 @@ def positives_to_choose_by(labels: np.ndarray) -> int:
     """
     of_either = np.minimum(labels.sum(axis=0), (~labels).sum(axis=0))
     needed = MIN_POSITIVES if of_either.max(initial=0) >= MIN_POSITIVES else 1
-    scored_classes(labels, needed)
+    scored_classes(labels, min_positives=needed)
     return needed
 
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from coreecg_jax.downstream.bootstrap import Interval, bootstrap_macro, paired_difference, patient_resamples
+from coreecg_jax.downstream.macro_classes import common_macro_classes
 from coreecg_jax.downstream.marks import marks_by_row, marks_of_encoder, marks_of_test
 from coreecg_jax.downstream.origins import (
     Origin,
@@ -84,15 +85,16 @@ def lines(
     require_one_origin(list(results.values()))
     require_one_division([(results[cell], predictions) for cell, predictions in found.items()])
     keys = list(dict.fromkeys((cell.row, cell.question) for cell in cells))
+    scored = {question: _scored(results, found, question) for _, question in keys}
     own = [
-        _line(row, row, question, cells, found, (method, method), reference)._replace(
+        _line(row, row, question, cells, found, (method, method), reference, scored[question])._replace(
             marks=_marks(results, row, question, marks_of_test, marks_of_encoder)
         )
         for row, question in keys
     ]
     others = [(name, question) for name in beside for row, question in keys if row == reference]
     return own + [
-        _line(name, reference, question, cells, found, (name, method), reference)._replace(
+        _line(name, reference, question, cells, found, (name, method), reference, scored[question])._replace(
             marks=_marks(results, reference, question, marks_of_test)  # of the row's encoder nothing is in it
         )
         for name, question in others
@@ -133,6 +135,20 @@ def _require_one_test(found: Mapping[Cell, Predictions]) -> None:
             )
 
 
+def _scored(
+    results: Mapping[Cell, Origin], found: Mapping[Cell, Predictions], question: str
+) -> np.ndarray | None:
+    """The classes of the macro means of a question, the same for all of its cells; None where none is."""
+    cells = [cell for cell in found if cell.question == question]
+    if not cells:
+        return None
+    groups = found[cells[0]].groups
+    try:
+        return common_macro_classes([results[cell].numbers for cell in cells], found[cells[0]], groups)
+    except TooFewRecordings:  # one question that cannot be scored does not take the table with it
+        return None
+
+
 def _line(
     name: str,
     row: str,
@@ -141,24 +157,23 @@ def _line(
     found: Mapping[Cell, Predictions],
     methods: tuple[str, str],
     reference: str,
+    scored: np.ndarray | None,
 ) -> Line:
     """The first of the methods in the cells of the row, less the second in those of the reference."""
     wanted = [cell for cell in cells if (cell.row, cell.question) == (row, question)]
     own = {cell: found[cell] for cell in wanted if cell in found and methods[0] in found[cell].methods}
     others = {cell: cell._replace(row=reference) for cell in own}
     pairs = [(own[cell], found[other]) for cell, other in others.items() if other in found]
-    try:
-        auroc = _mean(list(own.values()), methods[0])
-    except TooFewRecordings:  # one line that cannot be scored does not take the table with it
+    if scored is None:
         return Line(name, question, 0, len(wanted), None, None)
-    difference = None
+    auroc, difference = _mean(list(own.values()), methods[0], scored), None
     if pairs and name != reference:
         sides = list(zip(zip(*pairs), methods, strict=True))
         ours, theirs = (_runs(some, method) for some, method in sides)
         folds, other_folds = (_folds(some, method) for some, method in sides)
         first = pairs[0][0]
         difference = paired_difference(
-            ours, theirs, first.labels, _counts(first), strata=(folds, other_folds)
+            ours, theirs, first.labels, _counts(first), strata=(folds, other_folds), scored=scored
         )
     return Line(name, question, len(own), len(wanted), auroc, difference)
 
@@ -173,11 +188,11 @@ def _folds(predictions: Iterable[Predictions], method: str) -> list[np.ndarray |
     return [fold for each in predictions for fold in each.folds[method].values()]
 
 
-def _mean(predictions: Sequence[Predictions], method: str) -> Interval | None:
+def _mean(predictions: Sequence[Predictions], method: str, scored: np.ndarray) -> Interval | None:
     if not predictions:
         return None
     first, runs, folds = predictions[0], _runs(predictions, method), _folds(predictions, method)
-    return bootstrap_macro(runs, first.labels, _counts(first), strata=folds).intervals()[0]
+    return bootstrap_macro(runs, first.labels, _counts(first), strata=folds, scored=scored).intervals()[0]
 
 
 def _counts(predictions: Predictions) -> np.ndarray:

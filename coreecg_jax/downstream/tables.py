@@ -55,8 +55,9 @@ def transfer_markdown(reports: dict[str, Report | None]) -> str:
                 _row([source, name, *size, _text(scores["macro_auroc"]), *(f"{mean:.3f}" for mean in means)])
             )
     note = (
-        "F1 at the thresholds, ECE with the probabilities and (Platt) the calibration of the other sources; "
-        "own: chosen on the source itself, a bound and no result."
+        "F1 at the thresholds, ECE with the probabilities and (Platt) the calibration of the other sources. "
+        "Own: thresholds (the F1 is a bound) and Platt scaling that were fitted on the source itself, no "
+        "results."
     )
     marked = [
         f"{source}: {mark}" for source, numbers in reports.items() if numbers for mark in marks(numbers)
@@ -182,7 +183,7 @@ def _few_pairs(numbers: Report) -> str:
 
 def _footnote(numbers: Report) -> str:
     return (
-        f"Macro over the classes with at least {numbers['min_positives']} positives and negatives, "
+        f"Macro over the classes with at least {numbers['min_positives']} patients with and without, "
         f"the others in brackets. F1 at thresholds chosen {_chosen_on(numbers)}. "
         f"Intervals: {numbers['bootstrap']['resamples']} resamples of patients."
     )
@@ -191,7 +192,10 @@ def _footnote(numbers: Report) -> str:
 def _chosen_on(numbers: Report) -> str:
     if numbers["test"] is None and numbers["validation"]:
         return "on the recordings that are scored, so too high"
-    return "on validation" if numbers["test"] and numbers["task"]["test"] else "in the other folds"
+    if numbers["validation"]:
+        return "on validation"
+    is_split = numbers["test"] and numbers["task"]["test"]
+    return "on what was held out in the training set" if is_split else "in the other folds"
 
 
 def _row(cells: Sequence[str]) -> str:

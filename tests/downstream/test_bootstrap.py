@@ -185,7 +185,9 @@ def test_bootstrap_equals_a_loop_with_the_same_draws():
         rows = np.concatenate([np.flatnonzero(patients == unique[number]) for number in draw])
         slow.append(np.mean([_pairs(scores[rows, c], labels[rows, c]) for c in range(3)]))
     counts = patient_resamples(patients, resamples=60, seed=7)
-    (interval,) = bootstrap_macro([scores], labels, counts, min_positives=2).intervals()
+    (interval,) = bootstrap_macro(
+        [scores], labels, counts, scored=scored_classes(labels, min_positives=2)
+    ).intervals()
     np.testing.assert_allclose(interval[1:], np.nanpercentile(slow, [2.5, 97.5]), atol=1e-12)
     assert interval.value == pytest.approx(np.mean([_pairs(scores[:, c], labels[:, c]) for c in range(3)]))
 
@@ -197,7 +199,7 @@ def test_a_resample_without_a_positive_does_not_count_for_its_class():
     resamples = bootstrap_aurocs(scores, labels, counts).resamples
     assert np.isfinite(resamples[0]).all()
     assert np.isnan(resamples[1]).all()
-    macro = bootstrap_macro([scores], labels, counts, min_positives=1)
+    macro = bootstrap_macro([scores], labels, counts, scored=np.array([True, True]))
     (interval,) = macro.intervals()
     assert interval.low == interval.high == pytest.approx(macro.value)
 

@@ -63,7 +63,7 @@ def test_intervals_cover_as_often_as_they_say():
 @pytest.mark.slow
 @pytest.mark.parametrize("recordings", [100, 2000])
 def test_intervals_of_ten_positives_cover_less(recordings):
-    assert 0.85 <= _independent(recordings, 10, data_sets=2000) <= 0.96
+    assert 0.85 <= _independent(recordings, 10, data_sets=2000) <= 0.92  # 89.2 and 87.6 %, docs/evaluation.md
 
 
 @pytest.mark.slow

@@ -168,11 +168,25 @@ def test_a_class_that_nobody_fitted_has_is_told(data, ask):
     whole = tables.markdown(results.report(ask(TASK), []))
     sets["train"] = dataclasses.replace(sets["train"], labels=tuple(labels))
     numbers = results.report(ask(TASK), [])
-    assert "HYP" in numbers["macro_classes"]
-    count = len(numbers["macro_classes"])
-    said = f"No recording that was fitted has HYP (1 of {count} classes in the macro), so scores of it say "
+    assert numbers["unlearnable"] == ["HYP"]
+    assert numbers["macro_classes"] == ["NORM", "MI", "STTC", "CD"]
+    runs = numbers["scores"][PRETRAINED]["runs"]
+    macro = np.mean([runs[0]["classes"][name]["auroc"]["value"] for name in numbers["macro_classes"]])
+    assert runs[0]["macro_auroc"]["value"] == pytest.approx(macro)
+    said = "No recording to be fitted has HYP: left out of the macro, as no method could learn it."
     assert said in tables.markdown(numbers)
-    assert "No recording that was fitted has" not in whole
+    assert "No recording to be fitted has" not in whole
+
+
+def test_a_class_that_a_fraction_of_the_labels_lacks_stays_in_the_macro(ask):
+    found = ask(TASK, subset=Subset(fraction=0.5))
+    assert found.train.drawn_from == tuple(ask(TASK).train.labels.sum(axis=0))
+    none_drawn = dataclasses.replace(found.train, labels=found.train.labels & (np.arange(5) < 4))
+    numbers = results.report(dataclasses.replace(found, train=none_drawn), [])
+    assert numbers["unlearnable"] == []
+    assert numbers["macro_classes"] == ["NORM", "MI", "STTC", "CD", "HYP"]
+    said = "No recording that was fitted has HYP (1 of 5 classes in the macro), so scores of it say nothing."
+    assert said in tables.markdown(numbers)
 
 
 def test_the_table_shows_classes_out_of_the_macro_in_brackets(data, ask):
@@ -182,6 +196,7 @@ def test_the_table_shows_classes_out_of_the_macro_in_brackets(data, ask):
     numbers = results.report(ask(TASK), [])
     rows = tables.markdown(numbers).splitlines()
     assert "| (HYP) | 0 | – | – |" in rows
+    assert "F1 at thresholds chosen on what was held out in the training set." in rows[-1]
     values = [
         np.mean([run["classes"]["MI"]["auroc"]["value"] for run in m["runs"]])
         for m in numbers["scores"].values()

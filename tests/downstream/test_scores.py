@@ -73,6 +73,26 @@ def test_rare_classes_are_left_out_of_the_macro():
         macro_auroc(scores, labels, min_positives=30)
 
 
+def test_a_class_of_too_few_patients_is_left_out_of_the_macro():
+    labels = np.zeros((60, 3), bool)
+    labels[:20, 0], labels[:20, 1], labels[:40, 2] = True, True, True
+    patients = np.arange(60)
+    patients[4:20] = 4  # 20 positives of 5 patients: enough
+    assert scored_classes(labels, patients).tolist() == [True, True, True]
+    patients[3:20] = 3
+    assert scored_classes(labels, patients).tolist() == [False, False, True]
+    patients[44:] = 44  # nor are there enough patients without the third
+    patients[:40] = np.arange(40)
+    assert scored_classes(labels, patients).tolist() == [True, True, True]
+    patients[43:] = 43
+    assert scored_classes(labels, patients).tolist() == [True, True, False]
+    patients[:] = 0
+    with pytest.raises(
+        TooFewRecordings, match=r"positives: \[20, 20, 40\], of so many patients: \[1, 1, 1\]"
+    ):
+        scored_classes(labels, patients)
+
+
 def test_few_recordings_are_chosen_by_whatever_can_be_ranked():
     rng = np.random.default_rng(0)
     labels = np.zeros((12, 3), bool)
