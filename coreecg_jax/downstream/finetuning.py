@@ -1,6 +1,8 @@
 """A head on an encoder, trained by gradients: attention probe, full fine-tuning, from scratch."""
 
 import functools
+import itertools
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -28,11 +30,11 @@ class Epoch(NamedTuple):
 
 
 class Tuned(NamedTuple):
-    """A head and its encoder as they were after the best epoch."""
+    """A head and its encoder as they were after an epoch, at last the best."""
 
     encoder: Parameters  # of the whole network, of which the encoder alone was trained
     head: Parameters
-    best_epoch: int  # by validation macro AUROC, the first of equals
+    best_epoch: int  # by validation macro AUROC, the first of equals; of a refit, how many there were
     history: tuple[Epoch, ...]
 
 
@@ -69,37 +71,85 @@ def fine_tune(
       ValueError: when labels, recordings and crops do not fit, no class of the validation has both labels, or
         the loss is not finite.
     """
-    samples = crop_samples(network, train_recordings, crop_seconds)
-    _require_labels("train", train_recordings, train_labels, train_labels)
     _require_labels("validation", validation_recordings, validation_labels, train_labels)
     positives_to_choose_by(validation_labels)  # raises before anything is trained
-    places, classes = leads_in_use(train_recordings), train_labels.shape[1]
+    epochs = _epochs(
+        *(network, parameters, train_recordings, train_labels, settings),
+        crop_seconds=crop_seconds,
+        seed=seed,
+    )
+    history: list[Epoch] = []
+    best = None
+    for now, loss in epochs:
+        predicted = predict(network, now, validation_recordings, crop_seconds=crop_seconds, settings=settings)
+        history.append(Epoch(now.best_epoch, loss, choosing_auroc(predicted, validation_labels)))
+        if best is None or history[-1].validation_score > history[best.best_epoch - 1].validation_score:
+            best = jax.tree.map(np.array, now)._replace(best_epoch=now.best_epoch)  # memory is used again
+        elif now.best_epoch >= settings.min_epochs and now.best_epoch - best.best_epoch >= settings.patience:
+            break
+    assert best is not None
+    return best._replace(history=tuple(history))
+
+
+def refit(
+    network: CoReECG,
+    parameters: Parameters,
+    recordings: Recordings,
+    labels: np.ndarray,
+    settings: Settings,
+    *,
+    epochs: int,
+    crop_seconds: float,
+    seed: int,
+) -> Tuned:
+    """Trains as `fine_tune` does, for so many epochs and without a validation set.
+
+    For an epoch that was chosen by a part of these recordings, after which all of them may be learned from.
+    The learning rates are those of the first `epochs` of `settings.epochs`. The other arguments are those of
+    `fine_tune`, and the result has no history.
+
+    Raises:
+      ValueError: when labels, recordings and crops do not fit, there are not so many epochs, or the loss is
+        not finite.
+    """
+    if not 1 <= epochs <= settings.epochs:
+        raise ValueError(f"epochs: expected 1 to {settings.epochs}, those of the settings, got {epochs}")
+    each = _epochs(network, parameters, recordings, labels, settings, crop_seconds=crop_seconds, seed=seed)
+    *_, (last, _) = itertools.islice(each, epochs)
+    return jax.tree.map(np.array, last)._replace(best_epoch=epochs)
+
+
+def _epochs(
+    network: CoReECG,
+    parameters: Parameters,
+    recordings: Recordings,
+    labels: np.ndarray,
+    settings: Settings,
+    *,
+    crop_seconds: float,
+    seed: int,
+) -> Iterator[tuple[Tuned, float]]:
+    """What there is after each epoch, in memory that the next one uses again, and the loss."""
+    samples = crop_samples(network, recordings, crop_seconds)
+    _require_labels("train", recordings, labels, labels)
+    places, classes = leads_in_use(recordings), labels.shape[1]
     functions = compiled(network, settings, classes=classes, places=places, samples=samples)
     head_key = jax.random.fold_in(jax.random.key(seed), 2**31)  # steps are folded in from 0 on
-    trained = {"head": init_head(functions.head, head_key, network.width, len(places), train_labels)}
+    trained = {"head": init_head(functions.head, head_key, network.width, len(places), labels)}
     fixed = {name: each for name, each in parameters.items() if settings.frozen or name not in ENCODER}
     if not settings.frozen:
         trained["encoder"] = {name: each for name, each in parameters.items() if name in ENCODER}
     fixed = jax.device_put(fixed)
-    run_epoch = functools.partial(_run_epoch, functions.step, fixed, train_recordings, train_labels)
-    rates = _rates(settings, epoch_steps(len(train_labels), settings))
-    state, history, best = functions.start(trained), [], None
-    for number in range(1, settings.epochs + 1):
-        state, loss = run_epoch(state, rates[number - 1], settings, seed, number)
+    run_epoch = functools.partial(_run_epoch, functions.step, fixed, recordings, labels)
+    state = functions.start(trained)
+    for number, rates in enumerate(_rates(settings, epoch_steps(len(labels), settings)), 1):
+        state, loss = run_epoch(state, rates, settings, seed, number)
         if not np.isfinite(loss):
             raise ValueError(
                 f"fine-tuning: the loss is {loss} in epoch {number}; lower learning_rate, got "
                 f"{settings.learning_rate:g}"
             )
-        now = Tuned({**fixed, **state.trained.get("encoder", {})}, state.trained["head"], number, ())
-        predicted = predict(network, now, validation_recordings, crop_seconds=crop_seconds, settings=settings)
-        history.append(Epoch(number, loss, choosing_auroc(predicted, validation_labels)))
-        if best is None or history[-1].validation_score > history[best.best_epoch - 1].validation_score:
-            best = jax.tree.map(np.array, now)._replace(best_epoch=number)  # the next step reuses its memory
-        elif number >= settings.min_epochs and number - best.best_epoch >= settings.patience:
-            break
-    assert best is not None
-    return best._replace(history=tuple(history))
+        yield Tuned({**fixed, **state.trained.get("encoder", {})}, state.trained["head"], number, ()), loss
 
 
 def predict(

@@ -2,13 +2,13 @@
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 
 from coreecg_jax.downstream.cohorts import Cohort
 from coreecg_jax.downstream.features import Extract
-from coreecg_jax.downstream.finetuning import fine_tune, predict
+from coreecg_jax.downstream.finetuning import fine_tune, predict, refit
 from coreecg_jax.downstream.finetuning_settings import Settings
 from coreecg_jax.downstream.folds import patient_folds
 from coreecg_jax.downstream.judged import Judged
@@ -18,6 +18,11 @@ from coreecg_jax.inputs.reader import Recordings
 from coreecg_jax.method.network import CoReECG
 
 HELD_OUT_SEED = 2  # of the patients by whom an epoch is chosen where there is no validation set
+
+
+class _About(TypedDict):
+    crop_seconds: float
+    seed: int
 
 
 class Fitted(NamedTuple):
@@ -75,21 +80,28 @@ def tuned(
 ) -> Fit:
     """Gradient descent from `parameters` (`finetuning`), the epoch chosen by validation.
 
-    Without a validation set, the patients of one fold in five of the training set are held out for it.
+    Without a validation set, the patients of one fold in five of the training set are held out for it, and
+    the training is run again on all recordings, for as many epochs: like a probe, which is fitted again with
+    the strength that was chosen, it learns from every label that it was given.
     """
+    about: _About = {"crop_seconds": crop_seconds, "seed": seed}
 
     def fit(train: Cohort, validation: Cohort | None) -> Fitted:
-        if validation is None:
+        part, by = train, validation
+        if by is None:
             held_out = patient_folds(train.groups, train.labels, seed=HELD_OUT_SEED) == 0
-            train, validation = train.take(~held_out), train.take(held_out)
+            part, by = train.take(~held_out), train.take(held_out)
         found = fine_tune(
-            *(network, parameters, train.recordings, train.labels),
-            *(validation.recordings, validation.labels, settings),
-            crop_seconds=crop_seconds,
-            seed=seed,
+            *(network, parameters, part.recordings, part.labels),
+            *(by.recordings, by.labels, settings),
+            **about,
         )
-        asked = functools.partial(predict, network, found, crop_seconds=crop_seconds, settings=settings)
-        judged = Judged(asked(validation.recordings), validation.labels, validation.groups, None)
-        return Fitted(asked, {"epoch": found.best_epoch}, judged)
+        asked = functools.partial(predict, network, settings=settings, crop_seconds=crop_seconds)
+        judged = Judged(asked(found, by.recordings), by.labels, by.groups, None)
+        epoch = found.best_epoch
+        if validation is None:
+            everything = train.recordings, train.labels
+            found = refit(network, parameters, *everything, settings, epochs=epoch, **about)
+        return Fitted(functools.partial(asked, found), {"epoch": epoch}, judged)
 
     return fit

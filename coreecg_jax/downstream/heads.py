@@ -48,7 +48,9 @@ class AttentionHead(nn.Module):
 
 
 class LinearHead(nn.Module):
-    """The vector of `representation.represent`, a LayerNorm, a linear layer.
+    """The vector of `representation.represent` with pooling 'lead', a LayerNorm, a linear layer.
+
+    Frozen encoders are read by 'rhythm' unless told otherwise.
 
     Attributes:
       classes: their number.

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -146,7 +147,7 @@ def compared_methods(
     if protocol == "linear":
         rows[JOINED] = [
             Run(f"{encoder.name}, {name}", linear([extract, other]))
-            for encoder, extract, (name, other) in zip(encoders, frozen, _in_turn(rivals, len(encoders)))
+            for (encoder, extract), (name, other) in _evenly_paired(list(zip(encoders, frozen)), rivals)
         ]
     left_out = {name for flag, name in BESIDE.items() if flag not in beside}
     left_out |= {JOINED} if RIVAL in left_out else set()
@@ -259,5 +260,9 @@ def _file(store: Path | None, name: str) -> Path | None:
     return store and store / f"{name}_{digest_of_code()[:16]}.npz"
 
 
-def _in_turn(rivals: Sequence[tuple[str, Extract]], count: int) -> list[tuple[str, Extract]]:
-    return [rivals[number % len(rivals)] for number in range(count)]
+def _evenly_paired(
+    encoders: Sequence[tuple[Encoder, Extract]], rivals: Sequence[tuple[str, Extract]]
+) -> list[tuple[tuple[Encoder, Extract], tuple[str, Extract]]]:
+    """Each of the encoders as often as the others, and each of the rivals: both count alike in a mean."""
+    count = math.lcm(len(encoders), len(rivals))
+    return [(encoders[number % len(encoders)], rivals[number % len(rivals)]) for number in range(count)]

@@ -10,7 +10,7 @@ from made_cohorts import CODES, made_recordings
 from made_encoders import CROP_SECONDS, NETWORK, fresh_parameters, planted_labels
 
 from configs.downstream import protocols
-from coreecg_jax.downstream.finetuning import _rates, epoch_rows, epoch_steps, fine_tune, predict
+from coreecg_jax.downstream.finetuning import _rates, epoch_rows, epoch_steps, fine_tune, predict, refit
 from coreecg_jax.downstream.finetuning_settings import Settings
 from coreecg_jax.downstream.finetuning_step import (
     Windows,
@@ -94,6 +94,18 @@ def test_stops_early_and_returns_the_best_epoch(unplanted):
     again = predict(NETWORK, tuned, VALIDATION, crop_seconds=CROP_SECONDS, settings=settings)
     assert macro_auroc(again, labels) == scores[tuned.best_epoch - 1]
     assert len(set(scores)) == len(scores)  # so another epoch's parameters would not have passed
+
+
+def test_a_refit_on_the_same_recordings_is_the_epoch_that_was_chosen(unplanted):
+    tuned, settings, _ = unplanted
+    rng = np.random.default_rng(5)
+    about = NETWORK, fresh_parameters(), TRAIN, rng.permutation(planted_labels(TRAIN)), settings
+    again = functools.partial(refit, *about, crop_seconds=CROP_SECONDS, seed=0)
+    found = again(epochs=tuned.best_epoch)
+    assert same(found[:2], tuned[:2])
+    assert (found.best_epoch, found.history) == (tuned.best_epoch, ())
+    with pytest.raises(ValueError, match=r"epochs: expected 1 to 12, those of the settings, got 13"):
+        again(epochs=13)
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ from made_cohorts import NETWORK, PREPROCESSING, made_encoder, made_recordings
 
 from coreecg_jax.downstream import fits, methods
 from coreecg_jax.downstream.cohorts import labelled
+from coreecg_jax.downstream.finetuning import refit
 from coreecg_jax.downstream.finetuning_settings import Settings
 from coreecg_jax.downstream.folds import patient_folds
 from coreecg_jax.downstream.methods import (
@@ -35,6 +36,10 @@ def test_methods_are_seeds_of_what_stands_beside():
     assert list(rows) == [UNTRAINED, PRETRAINED, SCRATCH, RIVAL, JOINED]
     assert [run.name for run in rows[RIVAL]] == ["kernels 0", "kernels 1", "kernels 2"]
     assert list(compared([], protocol="linear")) == [RIVAL]
+    joined = [run.name for run in rows[JOINED]]  # both encoders thrice, all kernels twice
+    assert joined == [f"runs/{4 + number % 2}, kernels {number % 3}" for number in range(6)]
+    alone = compared(encoders[:1], protocol="linear", rival_seeds=(0, 1, 2))
+    assert [run.name for run in alone[JOINED]] == [f"runs/4, kernels {number}" for number in range(3)]
     alone = compared(encoders, protocol="knn", beside=("untrained",))
     assert list(alone) == [UNTRAINED, PRETRAINED]
     with pytest.raises(ValueError, match="protocol: expected one of knn, linear, attention, finetune, got"):
@@ -90,16 +95,35 @@ def test_features_of_other_code_are_computed_again(tmp_path, monkeypatch):
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_without_validation_a_fifth_of_the_patients_chooses_the_epoch():
+def test_without_validation_a_fifth_of_the_patients_chooses_the_epoch_and_all_are_fitted(monkeypatch):
     recordings = made_recordings(150)
+    fitted_on = []
+
+    def counted(*arguments, **about):
+        fitted_on.append((len(arguments[3]), about["epochs"]))
+        return refit(*arguments, **about)
+
+    monkeypatch.setattr(fits, "refit", counted)
     cohort = labelled(recordings, recordings.labels, load_label_set("ptbxl_superclass"), "made")
     fitted = compared([made_encoder(4)], protocol="linear")[SCRATCH][0].fit(cohort, None)
     assert fitted.judged.probabilities.shape == (30, 5)
     assert fitted.chosen["epoch"] in (1, 2)
     held_out = patient_folds(cohort.groups, cohort.labels, seed=fits.HELD_OUT_SEED) == 0
-    asked = fitted.predict(cohort.take(held_out).recordings)
-    np.testing.assert_allclose(asked, fitted.judged.probabilities, atol=1e-6)
     np.testing.assert_array_equal(cohort.labels[held_out], fitted.judged.labels)
+    assert fitted_on == [(150, fitted.chosen["epoch"])]
+    asked = fitted.predict(cohort.take(held_out).recordings)
+    # What chose the epoch had not seen these; what answers has.
+    assert not np.allclose(asked, fitted.judged.probabilities, atol=1e-6)
+
+
+def test_with_validation_nothing_is_fitted_again(monkeypatch):
+    monkeypatch.setattr(fits, "refit", lambda *arguments, **about: pytest.fail("it was"))
+    recordings = made_recordings(150)
+    cohort = labelled(recordings, recordings.labels, load_label_set("ptbxl_superclass"), "made")
+    held_out = patient_folds(cohort.groups, cohort.labels) == 0
+    by = cohort.take(held_out)
+    fitted = compared([made_encoder(4)], protocol="linear")[SCRATCH][0].fit(cohort.take(~held_out), by)
+    np.testing.assert_allclose(fitted.predict(by.recordings), fitted.judged.probabilities, atol=1e-6)
 
 
 def test_other_preprocessing_is_refused_with_its_fields():
