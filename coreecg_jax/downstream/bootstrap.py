@@ -19,6 +19,7 @@ from coreecg_jax.downstream.counted import (
     rank_statistics,
     threshold_statistics,
 )
+from coreecg_jax.downstream.scatter import Drawn, scattered
 from coreecg_jax.downstream.scores import (
     called_positive,
     mean_of_known,
@@ -39,6 +40,10 @@ class Interval(NamedTuple):
     value: float
     low: float
     high: float
+
+    def within_bounds(self) -> "Interval":
+        """Of a metric, which lies in [0, 1]: the scatter of runs knows no bounds."""
+        return Interval(self.value, *np.clip(self[1:], 0.0, 1.0).tolist())
 
 
 class Resampled(NamedTuple):
@@ -114,17 +119,23 @@ def bootstrap_metrics(
     return Metrics(classes, {name: _macro(each, scored) for name, each in classes.items()})
 
 
-def mean_of_runs(runs: Sequence[Metrics]) -> Metrics:
+def mean_of_runs(runs: Sequence[Metrics], drawn: Sequence[Drawn]) -> Metrics:
     """The mean over the runs (seeds) of one method, of metrics and not of predictions: no ensemble.
 
-    All must come from the same labels and counts.
+    All must come from the same labels and counts. The resamples hold the scatter of what was drawn for the
+    runs (`scatter`).
 
     Raises:
       ValueError: when there is no run.
     """
     if not runs:
         raise ValueError("bootstrap: expected the metrics of at least one run, got none")
-    return _combined(lambda *each: np.mean(each, axis=0), *runs)
+    return _combined(lambda *each: _mean_of_runs(each, drawn), *runs)
+
+
+def _mean_of_runs(runs: Sequence[Resampled], drawn: Sequence[Drawn]) -> Resampled:
+    values, resamples = (np.stack(each) for each in zip(*runs, strict=True))
+    return Resampled(values.mean(axis=0), scattered(values, resamples, drawn))
 
 
 def difference(method: Metrics, other: Metrics) -> Metrics:
@@ -135,7 +146,11 @@ def difference(method: Metrics, other: Metrics) -> Metrics:
     Raises:
       ValueError: when the two differ in classes or number of resamples.
     """
-    return _combined(np.subtract, method, other)
+    return _combined(
+        lambda ours, theirs: Resampled(ours.value - theirs.value, ours.resamples - theirs.resamples),
+        method,
+        other,
+    )
 
 
 def _on_resamples(statistics: Sequence[Statistics], counts: np.ndarray) -> dict[str, Resampled]:
@@ -156,8 +171,8 @@ def _macro(classes: Resampled, scored: np.ndarray) -> Resampled:
     return Resampled(value, mean_of_known(classes.resamples[:, scored]))
 
 
-def _combined(rule: Callable[..., np.ndarray], *methods: Metrics) -> Metrics:
-    """Applies a rule to the numbers of several methods that stand in the same place.
+def _combined(rule: Callable[..., Resampled], *methods: Metrics) -> Metrics:
+    """Applies a rule to what several methods have in the same place.
 
     Raises:
       ValueError: when they differ in classes or resamples.
@@ -168,13 +183,7 @@ def _combined(rule: Callable[..., np.ndarray], *methods: Metrics) -> Metrics:
             f"bootstrap: expected metrics of the same resamples and classes, got (R, C) of {sorted(shapes)}"
         )
     return Metrics(
-        *(
-            {
-                name: Resampled(*(rule(*numbers) for numbers in zip(*(part[name] for part in parts))))
-                for name in parts[0]
-            }
-            for parts in zip(*methods)
-        )
+        *({name: rule(*(part[name] for part in parts)) for name in parts[0]} for parts in zip(*methods))
     )
 
 
@@ -199,20 +208,23 @@ def bootstrap_macro(
     *,
     strata: Sequence[np.ndarray | None] | None = None,
     scored: np.ndarray | None = None,
+    drawn: Sequence[Drawn] | None = None,
 ) -> Resampled:
     """Macro AUROC, averaged over the runs (seeds) of one method; a scalar value.
 
     The classes are those that are `scored`, bool (C,); None: `scored_classes`, each recording a patient. In a
     resample that lacks a label of one of them, that class does not count. Averages scores of runs, not their
-    predictions: no ensemble. `strata`: (n,) of each run; None: of none.
+    predictions: no ensemble. `strata`: (n,) of each run; None: of none. `drawn`: what was drawn for each run,
+    whose scatter is in the resamples (`scatter`); None: nothing that is known.
     """
     scored = scored_classes(labels) if scored is None else scored
     each = [
         bootstrap_aurocs(run[:, scored], labels[:, scored], counts, fold)
         for run, fold in zip(runs, strata or [None] * len(runs), strict=True)
     ]
-    value = np.mean([mean_of_known(run.value[None]) for run in each])
-    return Resampled(value, np.mean([mean_of_known(run.resamples) for run in each], axis=0))
+    values = np.concatenate([mean_of_known(run.value[None]) for run in each])
+    resamples = np.stack([mean_of_known(run.resamples) for run in each])
+    return Resampled(values.mean(axis=0), scattered(values, resamples, drawn or [{}] * len(values)))
 
 
 def paired_difference(
@@ -223,14 +235,15 @@ def paired_difference(
     *,
     strata: tuple[Sequence[np.ndarray | None] | None, Sequence[np.ndarray | None] | None] = (None, None),
     scored: np.ndarray | None = None,
+    drawn: tuple[Sequence[Drawn] | None, Sequence[Drawn] | None] = (None, None),
 ) -> Interval:
-    """Macro AUROC of one method minus that of another on the same resamples; `strata` of the runs of both.
+    """Macro AUROC of one method minus that of another on the same resamples.
 
-    `scored` as of `bootstrap_macro`.
+    `strata` and `drawn` are those of the runs of both, `scored` is as of `bootstrap_macro`.
     """
     ours, theirs = (
-        bootstrap_macro(each, labels, counts, strata=folds, scored=scored)
-        for each, folds in zip((runs, other_runs), strata, strict=True)
+        bootstrap_macro(each, labels, counts, strata=folds, scored=scored, drawn=levels)
+        for each, folds, levels in zip((runs, other_runs), strata, drawn, strict=True)
     )
     return _interval(float(ours.value - theirs.value), ours.resamples - theirs.resamples)
 

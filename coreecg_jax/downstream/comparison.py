@@ -19,6 +19,7 @@ from coreecg_jax.downstream.bootstrap import (
     patient_resamples,
 )
 from coreecg_jax.downstream.cohorts import joined_groups
+from coreecg_jax.downstream.drawn_runs import drawn_of, told_of_scatter
 from coreecg_jax.downstream.macro_classes import common_macro_classes
 from coreecg_jax.downstream.marks import marks
 from coreecg_jax.downstream.methods import PRETRAINED
@@ -193,14 +194,14 @@ def _metrics(result: Result, counts: np.ndarray, scored: np.ndarray, with_f1: bo
     known = result.predictions
     folds = known.folds[result.method]
     thresholds = known.thresholds[result.method] if with_f1 and known.thresholds else {}
-    return mean_of_runs(
-        [
-            bootstrap_metrics(
-                probabilities, known.labels, counts, thresholds.get(run), strata=folds[run], scored=scored
-            )
-            for run, probabilities in known.methods[result.method].items()
-        ]
-    )
+    runs = known.methods[result.method]
+    each = [
+        bootstrap_metrics(
+            probabilities, known.labels, counts, thresholds.get(run), strata=folds[run], scored=scored
+        )
+        for run, probabilities in runs.items()
+    ]
+    return mean_of_runs(each, drawn_of(result.method, list(runs), result.numbers.get("encoders", [])))
 
 
 def _differing(first: Result, second: Result) -> Iterator[str]:
@@ -236,18 +237,18 @@ def markdown(comparison: Comparison) -> str:
     parts = (*comparison.metrics, comparison.difference)
     for name, shown in _SHOWN.items():
         if name in comparison.difference.macro:
-            macro.append(_row(shown, [part.macro[name].intervals()[0] for part in parts]))
+            macro.append(_row(shown, _bounded([part.macro[name].intervals()[0] for part in parts])))
     classes = [f"| class, AUROC | positives {columns}", "|---|---:|---|---|---|"]
     aurocs = zip(*(part.classes["auroc"].intervals() for part in parts))
     for name, count, is_scored, intervals in zip(
         asked.classes, positives, comparison.scored, aurocs, strict=True
     ):
-        classes.append(_row(f"{name if is_scored else f'({name})'} | {count}", intervals))
+        classes.append(_row(f"{name if is_scored else f'({name})'} | {count}", _bounded(intervals)))
     resamples = len(comparison.difference.macro["auroc"].resamples)
     note = (
         f"Macro over the classes with at least {MIN_POSITIVES} patients with and without that both results "
         f"count, the others in brackets. Differences are paired: {resamples} resamples of patients, the same "
-        "for both. A lower Brier score is better."
+        f"for both; {_of_scatter(comparison)}. A lower Brier score is better."
     )
     if comparison.without_f1:
         note += f" No F1: {comparison.without_f1}."
@@ -258,11 +259,23 @@ def markdown(comparison: Comparison) -> str:
     return "\n\n".join(["  \n".join([*about, size]), "\n".join(macro), "\n".join(classes), note])
 
 
+def _of_scatter(comparison: Comparison) -> str:
+    runs = {
+        name: len(result.predictions.methods[result.method]) for name, result in zip("AB", comparison.results)
+    }
+    return told_of_scatter(runs)
+
+
 def _about(name: str, result: Result) -> str:
     count = len(result.predictions.methods[result.method])
     runs = f", mean of {count} runs" if count > 1 else ""
     asked = f"{name}: {result.method}{runs} of {result.file}, {heading(result.numbers)}."
     return " ".join([asked, *marks(result.numbers)])
+
+
+def _bounded(intervals: Sequence[Interval]) -> list[Interval]:
+    *values, change = intervals
+    return [*(each.within_bounds() for each in values), change]
 
 
 def _row(name: str, intervals: Sequence[Interval]) -> str:

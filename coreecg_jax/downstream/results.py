@@ -17,6 +17,7 @@ from coreecg_jax.downstream.bootstrap import (
     patient_resamples,
 )
 from coreecg_jax.downstream.cohorts import Cohort
+from coreecg_jax.downstream.drawn_runs import drawn_of
 from coreecg_jax.downstream.features import first_windows
 from coreecg_jax.downstream.macro_classes import macro_classes, unlearnable
 from coreecg_jax.downstream.methods import BESIDE, COMPARISONS, Encoder
@@ -79,7 +80,7 @@ def report(
         "digests": _digests(evaluation),
         "preprocessing": dataclasses.asdict(evaluation.preprocessing),
         "versions": {name: importlib.metadata.version(name) for name in _VERSIONED},
-        **_scores(evaluation, scored, seed),
+        **_scores(evaluation, encoders, scored, seed),
     }
 
 
@@ -211,16 +212,20 @@ def _fitted(run: Outcome, scored: np.ndarray) -> Report:
     }
 
 
-def _scores(evaluation: Evaluation, scored: np.ndarray, seed: int) -> Report:
+def _scores(evaluation: Evaluation, encoders: Sequence[Encoder], scored: np.ndarray, seed: int) -> Report:
     """Everything that needs the labels that are asked about; macro means of the classes that are `scored`."""
     cohort = _asked(evaluation)
     counts = patient_resamples(cohort.groups, resamples=RESAMPLES, seed=seed)
     metrics = {
         name: [_metrics(run, scored, counts) for run in runs] for name, runs in evaluation.methods.items()
     }
-    means = {name: mean_of_runs(runs) for name, runs in metrics.items()}
+    known = [{"name": encoder.name, "seed": encoder.seed} for encoder in encoders]
+    means = {
+        name: mean_of_runs(runs, drawn_of(name, [run.name for run in evaluation.methods[name]], known))
+        for name, runs in metrics.items()
+    }
     differences = [
-        {"method": a, "reference": b, **_macro(difference(means[a], means[b]))}
+        {"method": a, "reference": b, **_macro(difference(means[a], means[b]), bounded=False)}
         for a, b in COMPARISONS
         if a in means and b in means
     ]
@@ -259,9 +264,9 @@ def _metrics(run: Outcome, scored: np.ndarray, counts: np.ndarray) -> Metrics:
     )
 
 
-def _macro(metrics: Metrics) -> Report:
-    """'macro_auroc' and its like -> interval."""
-    return {f"macro_{name}": _numbers(metrics.macro[name], name)[0] for name in METRICS}
+def _macro(metrics: Metrics, *, bounded: bool = True) -> Report:
+    """'macro_auroc' and its like -> interval; of a difference not bounded."""
+    return {f"macro_{name}": _numbers(metrics.macro[name], name, bounded)[0] for name in METRICS}
 
 
 def _classes(metrics: Metrics, classes: Sequence[str]) -> Report:
@@ -270,10 +275,11 @@ def _classes(metrics: Metrics, classes: Sequence[str]) -> Report:
     return {label: {name: columns[name][number] for name in METRICS} for number, label in enumerate(classes)}
 
 
-def _numbers(resampled: Resampled, metric: str) -> list[dict[str, float | None]]:
+def _numbers(resampled: Resampled, metric: str, bounded: bool = True) -> list[dict[str, float | None]]:
+    intervals = [each.within_bounds() if bounded else each for each in resampled.intervals()]
     numbers = [
         {name: float(x) if np.isfinite(x) else None for name, x in interval._asdict().items()}
-        for interval in resampled.intervals()
+        for interval in intervals
     ]
     if metric == "ece":  # resamples are worse calibrated than what they come from: no interval (`bootstrap`)
         numbers = [each | {"low": None, "high": None} for each in numbers]

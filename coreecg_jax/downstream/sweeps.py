@@ -3,13 +3,14 @@
 import csv
 import io
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from coreecg_jax.downstream.bootstrap import Interval, bootstrap_macro, paired_difference, patient_resamples
+from coreecg_jax.downstream.drawn_runs import drawn_of
 from coreecg_jax.downstream.macro_classes import common_macro_classes
 from coreecg_jax.downstream.marks import marks_by_row, marks_of_encoder, marks_of_test
 from coreecg_jax.downstream.origins import (
@@ -20,6 +21,7 @@ from coreecg_jax.downstream.origins import (
 )
 from coreecg_jax.downstream.predictions import Predictions, read_predictions
 from coreecg_jax.downstream.result_files import Report
+from coreecg_jax.downstream.scatter import Drawn
 from coreecg_jax.downstream.scores import TooFewRecordings
 
 RESAMPLES = 1000
@@ -85,16 +87,17 @@ def lines(
     require_one_origin(list(results.values()))
     require_one_division([(results[cell], predictions) for cell, predictions in found.items()])
     keys = list(dict.fromkeys((cell.row, cell.question) for cell in cells))
-    scored = {question: _scored(results, found, question) for _, question in keys}
+    read = {cell: _Read(predictions, results[cell].numbers) for cell, predictions in found.items()}
+    scored = {question: _scored(read, question) for _, question in keys}
     own = [
-        _line(row, row, question, cells, found, (method, method), reference, scored[question])._replace(
+        _line(row, row, question, cells, read, (method, method), reference, scored[question])._replace(
             marks=_marks(results, row, question, marks_of_test, marks_of_encoder)
         )
         for row, question in keys
     ]
     others = [(name, question) for name in beside for row, question in keys if row == reference]
     return own + [
-        _line(name, reference, question, cells, found, (name, method), reference, scored[question])._replace(
+        _line(name, reference, question, cells, read, (name, method), reference, scored[question])._replace(
             marks=_marks(results, reference, question, marks_of_test)  # of the row's encoder nothing is in it
         )
         for name, question in others
@@ -135,16 +138,21 @@ def _require_one_test(found: Mapping[Cell, Predictions]) -> None:
             )
 
 
-def _scored(
-    results: Mapping[Cell, Origin], found: Mapping[Cell, Predictions], question: str
-) -> np.ndarray | None:
+class _Read(NamedTuple):
+    """A cell that is there."""
+
+    predictions: Predictions
+    numbers: Report
+
+
+def _scored(read: Mapping[Cell, _Read], question: str) -> np.ndarray | None:
     """The classes of the macro means of a question, the same for all of its cells; None where none is."""
-    cells = [cell for cell in found if cell.question == question]
+    cells = [each for cell, each in read.items() if cell.question == question]
     if not cells:
         return None
-    groups = found[cells[0]].groups
+    first = cells[0].predictions
     try:
-        return common_macro_classes([results[cell].numbers for cell in cells], found[cells[0]], groups)
+        return common_macro_classes([cell.numbers for cell in cells], first, first.groups)
     except TooFewRecordings:  # one question that cannot be scored does not take the table with it
         return None
 
@@ -154,45 +162,55 @@ def _line(
     row: str,
     question: str,
     cells: Sequence[Cell],
-    found: Mapping[Cell, Predictions],
+    read: Mapping[Cell, _Read],
     methods: tuple[str, str],
     reference: str,
     scored: np.ndarray | None,
 ) -> Line:
     """The first of the methods in the cells of the row, less the second in those of the reference."""
     wanted = [cell for cell in cells if (cell.row, cell.question) == (row, question)]
-    own = {cell: found[cell] for cell in wanted if cell in found and methods[0] in found[cell].methods}
-    others = {cell: cell._replace(row=reference) for cell in own}
-    pairs = [(own[cell], found[other]) for cell, other in others.items() if other in found]
-    if scored is None:
+    own = [cell for cell in wanted if cell in read and methods[0] in read[cell].predictions.methods]
+    others = [cell._replace(row=reference) for cell in own]
+    pairs = [(cell, other) for cell, other in zip(own, others) if other in read]
+    if scored is None or not own:
         return Line(name, question, 0, len(wanted), None, None)
-    auroc, difference = _mean(list(own.values()), methods[0], scored), None
+    side, first = _Side.of([read[cell] for cell in own], own, methods[0]), read[own[0]].predictions
+    mean = bootstrap_macro(
+        side.runs, first.labels, _counts(first), strata=side.folds, scored=scored, drawn=side.drawn
+    )
+    difference = None
     if pairs and name != reference:
-        sides = list(zip(zip(*pairs), methods, strict=True))
-        ours, theirs = (_runs(some, method) for some, method in sides)
-        folds, other_folds = (_folds(some, method) for some, method in sides)
-        first = pairs[0][0]
-        difference = paired_difference(
-            ours, theirs, first.labels, _counts(first), strata=(folds, other_folds), scored=scored
+        ours, theirs = (
+            _Side.of([read[cell] for cell in some], some, method)
+            for some, method in zip(zip(*pairs), methods)
         )
-    return Line(name, question, len(own), len(wanted), auroc, difference)
+        difference = paired_difference(
+            *(ours.runs, theirs.runs, first.labels, _counts(first)),
+            strata=(ours.folds, theirs.folds),
+            scored=scored,
+            drawn=(ours.drawn, theirs.drawn),
+        )
+    return Line(name, question, len(own), len(wanted), mean.intervals()[0].within_bounds(), difference)
 
 
-def _runs(predictions: Iterable[Predictions], method: str) -> list[np.ndarray]:
-    """The probabilities of every run of a method, of all the cells."""
-    return [probabilities for each in predictions for probabilities in each.methods[method].values()]
+class _Side(NamedTuple):
+    """Every run of a method in some cells."""
 
+    runs: list[np.ndarray]  # probabilities
+    folds: list[np.ndarray | None]  # methods of one result may have others, or none
+    drawn: list[Drawn]
 
-def _folds(predictions: Iterable[Predictions], method: str) -> list[np.ndarray | None]:
-    """Of the same runs: methods of one result may have others, or none."""
-    return [fold for each in predictions for fold in each.folds[method].values()]
-
-
-def _mean(predictions: Sequence[Predictions], method: str, scored: np.ndarray) -> Interval | None:
-    if not predictions:
-        return None
-    first, runs, folds = predictions[0], _runs(predictions, method), _folds(predictions, method)
-    return bootstrap_macro(runs, first.labels, _counts(first), strata=folds, scored=scored).intervals()[0]
+    @classmethod
+    def of(cls, read: Sequence[_Read], cells: Sequence[Cell], method: str) -> "_Side":
+        side = cls([], [], [])
+        for (predictions, numbers), cell in zip(read, cells, strict=True):
+            runs = predictions.methods[method]
+            side.runs.extend(runs.values())
+            side.folds.extend(predictions.folds[method].values())
+            encoders = numbers.get("encoders") or [{"name": "", "seed": cell.seed}]
+            drawn = drawn_of(method, list(runs), encoders)
+            side.drawn.extend({**each, "labels": cell.repeat} for each in drawn)
+        return side
 
 
 def _counts(predictions: Predictions) -> np.ndarray:

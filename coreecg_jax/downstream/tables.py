@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from coreecg_jax.downstream.drawn_runs import told_of_scatter
 from coreecg_jax.downstream.marks import marks
 from coreecg_jax.downstream.origins import Origin, differing_origins
 from coreecg_jax.downstream.result_files import Report
@@ -185,8 +186,12 @@ def _footnote(numbers: Report) -> str:
     return (
         f"Macro over the classes with at least {numbers['min_positives']} patients with and without, "
         f"the others in brackets. F1 at thresholds chosen {_chosen_on(numbers)}. "
-        f"Intervals: {numbers['bootstrap']['resamples']} resamples of patients."
+        f"Intervals: {numbers['bootstrap']['resamples']} resamples of patients, {_of_scatter(numbers)}."
     )
+
+
+def _of_scatter(numbers: Report) -> str:
+    return told_of_scatter({name: len(runs) for name, runs in numbers["methods"].items()})
 
 
 def _chosen_on(numbers: Report) -> str:

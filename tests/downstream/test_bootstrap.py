@@ -117,7 +117,7 @@ def test_runs_are_averaged_and_differences_paired():
     labels = _cohort(3)[1]
     for seed in (3, 4, 5):
         runs.append(bootstrap_metrics(_cohort(seed)[0], labels, counts, THRESHOLDS))
-    mean = mean_of_runs(runs[:2])
+    mean = mean_of_runs(runs[:2], [{}, {}])
     gap = difference(mean, runs[2])
     for part in ("classes", "macro"):
         for name in METRICS:
@@ -129,6 +129,29 @@ def test_runs_are_averaged_and_differences_paired():
     (nothing,) = difference(mean, mean).macro["brier"].intervals()
     assert nothing == (0, 0, 0)
     assert len(gap.classes["ece"].intervals()) == 3
+
+
+def test_runs_that_scatter_widen_the_interval_of_their_mean_alone():
+    probabilities, labels, patients = _cohort(3)
+    counts = patient_resamples(patients, resamples=500)
+    other = np.clip(probabilities + 0.3 * labels, 0, 1)
+    runs = [bootstrap_metrics(each, labels, counts, THRESHOLDS) for each in (probabilities, other)]
+    known, seeds = mean_of_runs(runs, [{}, {}]), [{"seed": 0}, {"seed": 1}]
+    mean = mean_of_runs(runs, seeds)
+    for name in METRICS:
+        gap = abs(runs[0].macro[name].value - runs[1].macro[name].value)
+        added = mean.macro[name].resamples - known.macro[name].resamples
+        assert added.std() == pytest.approx(gap / 2, rel=0.1)  # the standard error of a mean of two
+        assert mean.macro[name].value == known.macro[name].value
+        of_classes = mean.classes[name].resamples - known.classes[name].resamples
+        np.testing.assert_allclose(of_classes.mean(axis=1), added, atol=1e-12)
+    (nothing,) = difference(mean, mean).macro["brier"].intervals()
+    assert nothing == (0, 0, 0)
+    of_functions = bootstrap_macro([probabilities, other], labels, counts, drawn=seeds)
+    np.testing.assert_allclose(of_functions.resamples, mean.macro["auroc"].resamples, atol=1e-12)
+    change = paired_difference([probabilities, other], [other] * 2, labels, counts, drawn=(seeds, seeds))
+    expected = mean.macro["auroc"].resamples - runs[1].macro["auroc"].resamples
+    np.testing.assert_allclose(change[1:], np.percentile(expected, [2.5, 97.5]), atol=1e-12)
 
 
 def test_macro_auroc_is_that_of_the_functions_for_any_scores():
@@ -154,7 +177,7 @@ def test_mistakes_are_named():
     with pytest.raises(ValueError, match="same resamples"):
         difference(one, two)
     with pytest.raises(ValueError, match="at least one run"):
-        mean_of_runs([])
+        mean_of_runs([], [])
 
 
 def test_seventy_classes_and_a_thousand_resamples_are_fast():

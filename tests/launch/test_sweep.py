@@ -40,6 +40,10 @@ def test_cells_are_run_once_and_missing_ones_are_shown(sweep):
         full, fda_off = csv.DictReader(file)
     assert (fda_off["tokens_kept"], fda_off["steps"], fda_off["recordings"]) == ("70", "300", "9600")
     assert float(fda_off["auroc_value"]) == pytest.approx(auroc.value)
+    seeds = [{"seed": 0}, {"seed": 1}]
+    both = bootstrap_macro([predicted(1.0, seed) for seed in (0, 1)], LABELS, counts, drawn=seeds)
+    (interval,) = both.intervals()
+    assert float(full["auroc_low"]) == pytest.approx(interval.low)
     assert (full["cells"], full["difference_value"]) == ("2", "")
 
 
@@ -50,8 +54,11 @@ def test_what_stands_beside_is_asked_once_and_has_rows(sweep):
     assert list(read_predictions(next(sweep.workdir.glob("cells/fda_off*.parquet"))).methods) == [PRETRAINED]
     rival, counts = [predicted(0.2, 10), predicted(0.2, 20)], patient_resamples(GROUPS)
     folds = [FOLD, FOLD]
-    (auroc,) = bootstrap_macro(rival, LABELS, counts, strata=folds).intervals()
-    difference = paired_difference(rival, [predicted(1.0, 0)], LABELS, counts, strata=(folds, None))
+    drawn = [{"kernels": f"run {number}"} for number in (1, 2)]
+    (auroc,) = bootstrap_macro(rival, LABELS, counts, strata=folds, drawn=drawn).intervals()
+    difference = paired_difference(
+        rival, [predicted(1.0, 0)], LABELS, counts, strata=(folds, None), drawn=(drawn, None)
+    )
     assert difference.value < 0
     (row,) = [line for line in text.splitlines() if line.startswith(f"| {RIVAL} |")]
     shown = f"{auroc.value:.3f} [{auroc.low:.3f}, {auroc.high:.3f}] | {difference.value:+.3f} ["
