@@ -9,6 +9,7 @@ import ml_collections
 
 from coreecg_jax.downstream.log_of_openings import count_openings
 from coreecg_jax.downstream.methods import BESIDE, PRETRAINED
+from coreecg_jax.downstream.refusals import AlreadyOpened, NotFitted
 from coreecg_jax.downstream.result_files import write_report
 from coreecg_jax.downstream.scores import TooFewRecordings
 from coreecg_jax.downstream.sweeps import Cell, Pretraining, as_csv, lines, markdown, notes
@@ -17,6 +18,7 @@ from coreecg_jax.inputs.selection import select
 from coreecg_jax.records.spelling import with_guess
 from coreecg_jax.training.experiment import build, resolved
 from coreecg_jax.training.loop import train
+from coreecg_jax.training.skipping import NotFinite
 from launch.evaluating import Asked, evaluated
 from launch.restored import encoder_of
 from launch.sweep_cells import (
@@ -40,7 +42,7 @@ def run_sweep(sweep: Sweep, *, only: Sequence[str] = (), seeds: Sequence[int] = 
 
     Raises:
       ValueError: when a row or seed is not of the table, a cell that is there was made with other settings,
-        a file of the cells cannot be read, or a test may not be opened.
+        or a file of the cells cannot be read.
     """
     for flag, asked, known in (("only", only, sweep.table["rows"]), ("seeds", seeds, sweep.table["seeds"])):
         there = list(map(str, known))
@@ -64,7 +66,12 @@ def _run_row(sweep: Sweep, row: str, seed: int) -> bool:
     if not missing:
         return False
     print(f"{row}, seed {seed}", flush=True)
-    train(sweep.config(row, seed), run)
+    try:
+        train(sweep.config(row, seed), run)
+    except NotFinite as error:  # of this row and seed: the others are trained all the same
+        for cell, asked in missing:
+            _leave_missing(cell, cell_file(sweep.folder, cell, asked), error, opened=False)
+        return True
     sweep.folder.mkdir(parents=True, exist_ok=True)
     write_report(settings_of(sweep, row, seed), settings_file(sweep.folder, row, seed))
     encoder = encoder_of(str(run))
@@ -72,12 +79,17 @@ def _run_row(sweep: Sweep, row: str, seed: int) -> bool:
         file, before = cell_file(sweep.folder, cell, asked), count_openings(sweep.openings)
         try:
             evaluated(asked, [encoder], out=file)
-        except TooFewRecordings as error:  # the cell stays missing, and says why
-            print(f"missing: {cell.name}: {error}", flush=True)
+        except (TooFewRecordings, NotFitted, AlreadyOpened) as error:
             # Two processes may share a folder: a test that the other opened counts as opened, for caution.
-            why = {"missing": str(error), "opened": count_openings(sweep.openings) > before}
-            write_report(why, file.with_name(file.stem + MISSING))
+            opened = isinstance(error, AlreadyOpened) or count_openings(sweep.openings) > before
+            _leave_missing(cell, file, error, opened=opened)
     return True
+
+
+def _leave_missing(cell: Cell, file: Path, error: Exception, *, opened: bool) -> None:
+    """The cell says why it is not there, and the sweep goes on."""
+    print(f"missing: {cell.name}: {error}", flush=True)
+    write_report({"missing": str(error), "opened": opened}, file.with_name(file.stem + MISSING))
 
 
 def _is_left(sweep: Sweep, cell: Cell, asked: Asked) -> bool:

@@ -13,6 +13,7 @@ from coreecg_jax.downstream.features import crop_features, recording_rows
 from coreecg_jax.downstream.finetuning_settings import Settings
 from coreecg_jax.downstream.finetuning_step import Parameters, TuneState, Windows, compiled
 from coreecg_jax.downstream.heads import init_head
+from coreecg_jax.downstream.refusals import NotFitted
 from coreecg_jax.downstream.scores import choosing_auroc, positives_to_choose_by
 from coreecg_jax.downstream.tokens import ENCODER, leads_in_use
 from coreecg_jax.inputs.reader import Recordings
@@ -145,7 +146,7 @@ def _epochs(
     for number, rates in enumerate(_rates(settings, epoch_steps(len(labels), settings)), 1):
         state, loss = run_epoch(state, rates, settings, seed, number)
         if not np.isfinite(loss):
-            raise ValueError(
+            raise NotFitted(
                 f"fine-tuning: the loss is {loss} in epoch {number}; lower learning_rate, got "
                 f"{settings.learning_rate:g}"
             )

@@ -25,6 +25,7 @@ from coreecg_jax.downstream.log_of_openings import (
     read_lines,
 )
 from coreecg_jax.downstream.provenance import digest_of_json
+from coreecg_jax.downstream.refusals import AlreadyOpened
 from coreecg_jax.downstream.same_run import of_one_run, steps_of, who
 from coreecg_jax.downstream.shared_splits import shared_splits
 from coreecg_jax.downstream.sketches import meet
@@ -153,7 +154,7 @@ def _before(lines: Sequence[Line], file: Path, sealed: Sealed, allow_retest: boo
     """Who looked at a part of this test before.
 
     Raises:
-      ValueError: when this run opened it.
+      AlreadyOpened: when this run opened it.
     """
     # Lines of development are most of a log, and count of this run alone: who it is is told sooner.
     counted = [line for line in lines if kind_of(line) == OPENING or _is_of_run(line, sealed)]
@@ -164,7 +165,7 @@ def _before(lines: Sequence[Line], file: Path, sealed: Sealed, allow_retest: boo
         choose = "by --development" if sealed.is_split else "on a task that has a test split"
         last = own[-1]
         called = "" if last["test"] == sealed.test else f" as {last['test']}"
-        raise ValueError(
+        raise AlreadyOpened(
             f"{sealed.test}: {_same_run(last, sealed)} opened this test set {times(len(own))} before, "
             f"last on {last['time']}{called}{steps_of(last['identity'])}, and the test is sealed: choose "
             f"{choose}, or open it again with --allow_retest, which the result will say ({file})"

@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from coreecg_jax.downstream.folds import FOLDS, patient_folds
 from coreecg_jax.downstream.judged import Judged
+from coreecg_jax.downstream.refusals import NotFitted
 from coreecg_jax.downstream.scores import choosing_auroc
 
 # Inverse regularisation of the probe, half decades.
@@ -189,5 +190,5 @@ def _minimise(features: np.ndarray, labels: np.ndarray, strength: float, *, star
     options = {"maxiter": MAX_ITERATIONS, "maxfun": 2 * MAX_ITERATIONS, "gtol": TOLERANCE, "ftol": 0.0}
     found = minimize(loss_and_gradient, start.ravel(), jac=True, method="L-BFGS-B", options=options)
     if np.abs(found.jac).max(initial=0.0) > TOLERANCE:
-        raise ValueError(f"probe: no convergence at strength {strength:g}: {found.message}")
+        raise NotFitted(f"probe: no convergence at strength {strength:g}: {found.message}")
     return found.x.reshape(start.shape)

@@ -11,7 +11,9 @@ from made_sweeps import FOLD, GROUPS, LABELS, predicted, sealed
 from coreecg_jax.downstream.bootstrap import bootstrap_macro, paired_difference, patient_resamples
 from coreecg_jax.downstream.methods import PRETRAINED, RIVAL
 from coreecg_jax.downstream.predictions import read_predictions, write_predictions
+from coreecg_jax.downstream.refusals import AlreadyOpened, NotFitted
 from coreecg_jax.downstream.scores import TooFewRecordings
+from coreecg_jax.training.skipping import NotFinite
 from launch import sweeping
 from launch.sweeping import run_sweep
 
@@ -139,13 +141,48 @@ def test_what_must_be_known_of_rows_is_told_below_the_table_and_in_its_lines(swe
     assert marks == {"full": f"{again}. {saw}.", "fda_off": f"{saw}.", RIVAL: f"{again}."}
 
 
-def test_only_too_few_recordings_leave_a_cell_missing(sweep, monkeypatch):
+def test_a_mistake_ends_the_sweep(sweep, monkeypatch):
     def refusing(asked, encoders, *, out):
-        raise ValueError("opened this test set once before")
+        raise ValueError("data_root: expected")
 
     monkeypatch.setattr(sweeping, "evaluated", refusing)
-    with pytest.raises(ValueError, match="opened this test set once before"):
+    with pytest.raises(ValueError, match="data_root: expected"):
         run_sweep(sweep[0])
+
+
+@pytest.mark.parametrize("error", [NotFitted("loss is nan"), AlreadyOpened("once before")])
+def test_what_fails_of_one_cell_leaves_it_missing_and_the_others_are_asked(sweep, monkeypatch, error):
+    sweep, _ = sweep
+    asked_of = sweeping.evaluated
+
+    def evaluated(asked, encoders, *, out):
+        if encoders[0].endswith("/full_0"):
+            raise error
+        asked_of(asked, encoders, out=out)
+
+    monkeypatch.setattr(sweeping, "evaluated", evaluated)
+    text = run_sweep(sweep, seeds=[0])
+    assert "| 0 of 2 | missing |" in text
+    assert "| 1 of 2 |" in text
+    (why,) = sweep.workdir.glob("cells/*.missing.json")
+    told = {"missing": str(error), "opened": isinstance(error, AlreadyOpened)}
+    assert json.loads(why.read_text()) == told
+
+
+def test_a_training_that_is_not_finite_leaves_its_cells_missing(sweep, monkeypatch):
+    sweep, done = sweep
+    trained = sweeping.train
+
+    def train(config, run):
+        if run.name == "full_0":
+            raise NotFinite("step 7: expected a finite loss")
+        trained(config, run)
+
+    monkeypatch.setattr(sweeping, "train", train)
+    assert "| 0 of 2 | missing |" in run_sweep(sweep, seeds=[0])
+    assert [what for what, *_ in done] == ["train", "ask"]  # of the other row
+    (why,) = sweep.workdir.glob("cells/full*.missing.json")
+    assert json.loads(why.read_text()) == {"missing": "step 7: expected a finite loss", "opened": False}
 
 
 def test_a_test_that_could_not_be_scored_is_not_opened_again(sweep, monkeypatch, tmp_path):
