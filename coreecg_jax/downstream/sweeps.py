@@ -23,6 +23,7 @@ from coreecg_jax.downstream.predictions import Predictions, read_predictions
 from coreecg_jax.downstream.result_files import Report
 from coreecg_jax.downstream.scatter import Drawn
 from coreecg_jax.downstream.scores import TooFewRecordings
+from coreecg_jax.downstream.table_notes import about_intervals, about_table
 
 RESAMPLES = 1000
 
@@ -117,8 +118,11 @@ def notes(files: Mapping[Cell, Path]) -> list[str]:
 
     `files` as of `lines`.
     """
-    results = [_origin(cell, file) for cell, file in files.items() if file.is_file()]
-    return [*differing_origins(results), *marks_by_row(results)]
+    there = [cell for cell, file in files.items() if file.is_file()]
+    results = [_origin(cell, files[cell]) for cell in there]
+    told = [*differing_origins(results), *marks_by_row(results)]
+    about = about_table([result.numbers for result in results])
+    return told + about + about_intervals((cell.row, cell.seed) for cell in there)
 
 
 def _origin(cell: Cell, file: Path) -> Origin:

@@ -49,7 +49,8 @@ def make_sweep(tmp_path, monkeypatch):
     monkeypatch.setattr(sweeping, "evaluated", evaluated)
     monkeypatch.setattr(sweeping, "encoder_of", lambda run: run)
     monkeypatch.setattr(sweeping, "_tokens_kept", lambda config: 70)
-    table = tables.get_config()["ablation"].to_dict() | {"rows": ("full", "fda_off"), "seeds": (0, 1)}
+    table = tables.get_config()["ablation"].to_dict()
+    table |= {"rows": ("full", "fda_off"), "seeds": (0, 1), "beside": ()}
     return Sweep(table, pretraining.get_config(), tmp_path / "sweep", "ablation"), done
 
 

@@ -108,7 +108,11 @@ def test_versions_of_the_code_are_told_below_the_table_and_other_data_are_refuse
         "**These results are not of one version of the code**: code fullfull: full; code fda_offf: fda_off."
     )
     text = run_sweep(sweep, only=["full"], seeds=[0])
-    assert text.split("\n\n")[1] == said
+    of_seed = (
+        "Intervals hold patients and the scatter of seeds and of draws of labels; of one seed alone, of "
+    )
+    told = text.split("\n\n")[1].split("  \n")
+    assert told == [said, f"{of_seed}whose scatter they say nothing: full, fda_off."]
     assert (sweep.workdir / "ablation.md").read_text() == text + "\n"
     other = sweep.files()[next(cell for cell in sweep.files() if (cell.row, cell.seed) == ("fda_off", 0))]
     other.write_text(json.dumps({"digests": digests | {"data": {"train": "b"}}}))
@@ -132,9 +136,11 @@ def test_what_must_be_known_of_rows_is_told_below_the_table_and_in_its_lines(swe
         "The encoder saw 3 recordings of the test in pretraining, unlabelled",
     )
     text = run_sweep(sweep, only=["full"])
-    assert text.split("\n\n")[1].splitlines() == [
-        f"**{again}**: full (1 of 2).  ",
+    assert text.split("\n\n")[1].split("  \n") == [
+        f"**{again}**: full (1 of 2).",
         f"**{saw}**: full, fda_off.",
+        "Intervals hold patients and the scatter of seeds and of draws of labels; of one seed alone, of "
+        "whose scatter they say nothing: fda_off.",
     ]
     with sweep.workdir.joinpath("ablation.csv").open() as file:
         marks = {line["row"]: line["marks"] for line in csv.DictReader(file)}

@@ -1,0 +1,27 @@
+"""What is said below a table as a whole."""
+
+from coreecg_jax.downstream.table_notes import about_intervals, about_table
+
+
+def test_what_no_result_has_beside_it_is_missed():
+    full = {"incomplete_without": ["supervised from scratch"], "protocol": "development: out of fold"}
+    alone = {
+        "incomplete_without": ["untrained encoder", "supervised from scratch"],
+        "protocol": "sealed test",
+    }
+    (missed,) = about_table([full, alone])
+    assert missed.startswith("**Incomplete: without supervised from scratch.**")
+    assert about_table([alone | {"incomplete_without": []}, alone]) == []
+    assert about_table([full])[1:] == [
+        "What the encoders saw of these recordings in pretraining was not looked at."
+    ]
+    assert about_table([]) == about_table([{}]) == []
+
+
+def test_intervals_of_one_seed_say_nothing_of_training():
+    (said,) = about_intervals([("a", 0), ("a", 1), ("b", 0), ("b", 0)])
+    assert said.endswith("; of one seed alone, of whose scatter they say nothing: b.")
+    assert about_intervals([("a", 0), ("a", 1)]) == [
+        "Intervals hold patients and the scatter of seeds and of draws of labels."
+    ]
+    assert about_intervals([]) == []
