@@ -11,11 +11,13 @@ from made_processes import run_together
 from coreecg_jax.training.processes import anywhere, as_first, join, sharing, texts
 
 TOGETHER = """
-import jax, numpy as np
+import contextlib, jax, numpy as np
 from pathlib import Path
 from orbax.checkpoint._src.multihost import multihost
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from coreecg_jax.training.mesh import place, put
+from coreecg_jax.locks import locked
+from coreecg_jax.training.only_run import LOCK, only_run
 from coreecg_jax.training.processes import *
 from coreecg_jax.training import stored as stored_module
 from coreecg_jax.training.stored import Damaged, Stored, shaped
@@ -23,8 +25,12 @@ from coreecg_jax.training.stored import Damaged, Stored, shaped
 def refusal(call):
     try:
         call()
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         return str(error)
+
+def hold():
+    with only_run(Path(given["folder"]).parent):
+        pass
 
 placement = place()
 state = {"kernel": np.random.default_rng(0).normal(size=(2, 1000)).astype(np.float32), "step": np.int32(7)}
@@ -51,6 +57,11 @@ told = {
     "back": whole(back),
     "saved": stored.steps(),
 }
+# Another run goes on in the folder: the first of these looks.
+with locked(Path(given["folder"]).with_name(LOCK), str) if number == 0 else contextlib.nullcontext():
+    told["locked"] = refusal(hold)
+    wait("the other run ends")
+told["free"] = refusal(hold)
 # Two folders at once, as of the last and the best.
 barriers = set()
 multihost._unique_barrier_key = lambda key: barriers.add(key) or key
@@ -110,6 +121,15 @@ def test_they_hear_from_one_another(both):
         assert said["differing"] == (
             "seed: expected the same in all processes, got 0 in process 0 and 1 in process 1"
         )
+
+
+def test_a_folder_in_which_another_run_goes_on_is_refused_by_both(both):
+    folder, (first, second) = both
+    assert first["locked"].startswith(
+        f"{folder.parent} is locked: expected no other run there, got one that "
+    )
+    assert first["locked"] == second["locked"]
+    assert (first["free"], second["free"]) == (None, None)
 
 
 def test_a_state_divided_between_them_is_saved_once_and_comes_back_to_the_bit(both):
