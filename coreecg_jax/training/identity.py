@@ -1,16 +1,15 @@
 """What a run is: its config, its data, the code and the packages that made it."""
 
 import json
-import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import jax
 import ml_collections
 
 from coreecg_jax.records.schema import OtherSettings, Preprocessing
+from coreecg_jax.training.own_code import version_of_code
 from coreecg_jax.training.processes import texts
 
 PACKAGES = ("coreecg-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
@@ -38,7 +37,7 @@ def program(config: ml_collections.ConfigDict) -> dict[str, Any]:
     return {
         "config": json.loads(config.to_json_best_effort()),
         "versions": {name: version(name) for name in PACKAGES},
-        "commit": commit_of(Path(__file__).parent),
+        "commit": version_of_code(),
         "devices": f"{jax.device_count()} x {jax.devices()[0].device_kind}",
     }
 
@@ -129,20 +128,3 @@ def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     for name, value in tree.items():
         leaves.update(flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value})
     return leaves
-
-
-def commit_of(folder: Path, parts: Sequence[str] = (".",)) -> str:
-    """The git commit of a folder, with '+' where files in parts of it differ from it; '' without git."""
-    said = []
-    for command in (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no", "--", *parts]):
-        try:
-            done = subprocess.run(
-                ["git", "-C", str(folder), *command], capture_output=True, text=True, check=False
-            )
-        except OSError:  # no git
-            return ""
-        if done.returncode:
-            return ""
-        said.append(done.stdout.strip())
-    commit, changed = said
-    return f"{commit}+" if changed else commit

@@ -10,11 +10,10 @@ from made_runs import PREPROCESSING, tiny_config
 from made_states import CONFIG, DATA, at_step
 
 from coreecg_jax.records.schema import OtherSettings
-from coreecg_jax.training import identity
+from coreecg_jax.training import identity, own_code
 from coreecg_jax.training.checkpoints import Checkpoints, load_parameters
 from coreecg_jax.training.estimate import estimate
 from coreecg_jax.training.experiment import resolved
-from coreecg_jax.training.identity import commit_of
 from coreecg_jax.training.loop import train
 
 
@@ -54,11 +53,14 @@ def test_nothing_is_restored_in_part(saved, fresh):
     assert not (saved / "checkpoints" / "set_aside").exists()
 
 
-def test_a_checkpoint_says_what_it_is(saved):
-    loaded = load_parameters(saved)
+def test_a_checkpoint_says_what_it_is(tmp_path, fresh, monkeypatch):
+    monkeypatch.setattr(own_code, "commit_of", lambda folder, parts: f"of {folder.name}/{parts[0]}")
+    with Checkpoints(tmp_path, CONFIG, PREPROCESSING, DATA) as checkpoints:
+        checkpoints.save_last(at_step(fresh, 5))
+    loaded = load_parameters(tmp_path)
     assert loaded.data == DATA
     assert loaded.versions.keys() >= {"jax", "flax", "optax", "orbax-checkpoint", "numpy"}
-    assert loaded.commit.rstrip("+") == commit_of(Path(__file__).parent).rstrip("+")
+    assert loaded.commit == f"of {Path(__file__).parents[2].name}/coreecg_jax"  # all of it, not one room
     assert loaded.config.to_dict() == CONFIG.to_dict()
     assert loaded.preprocessing == PREPROCESSING
 
@@ -80,6 +82,15 @@ def test_other_code_is_told_but_not_refused(saved, fresh, capsys, monkeypatch):
         f"warning: step 5 is of other code (jax {version('jax')}, now 99): what follows may differ in its "
     )
     assert capsys.readouterr().err == f"{other}last bits\n"
+
+
+def test_other_code_without_git_is_told(saved, fresh, capsys, monkeypatch):
+    monkeypatch.setattr(identity, "version_of_code", lambda: "digest 0123")
+    with Checkpoints(saved, CONFIG, PREPROCESSING, DATA) as checkpoints:
+        checkpoints.restore_last(fresh)
+    told = capsys.readouterr().err
+    assert told.startswith("warning: step 5 is of other code (commit ")
+    assert ", now digest 0123): what follows" in told
 
 
 @pytest.mark.parametrize("start", [train, estimate])
