@@ -71,7 +71,9 @@ class Checkpoints:
         self._workdir = workdir
         self._about = describe(config, preprocessing, data or {})
         require_same_everywhere(self._about)
-        self._last, self._best = (Stored(_folder(workdir, which), writes=True) for which in ("last", "best"))
+        # Nothing is seen of a step before its best: a run that goes on from it would not look for that again.
+        self._best = Stored(_folder(workdir, "best"), writes=True)
+        self._last = Stored(_folder(workdir, "last"), writes=True, after=self._best)
         self._best_loss: float | None = None  # not looked for yet
         self._told = False  # that a save failed
 
@@ -129,9 +131,7 @@ class Checkpoints:
           OSError and others: when this or an earlier save failed, as on a full disk.
         """
         with self._failure_told():
-            # Nothing is seen of a step before its best: a run that goes on from it would not look for that
-            # again.
-            self._best.wait()
+            self._best.require_written()
             self._last.save(int(state.step), state, self._about)
 
     def save_if_best(self, state: TrainState, validation_loss: float) -> bool:
@@ -149,14 +149,14 @@ class Checkpoints:
         step = int(state.step)
         with self._failure_told():
             self._best.save(step, state, self._about | {"validation_loss": validation_loss})
-            if step in self._last.steps():  # a validation made up for: as in `save_last`
+            if step in self._last.steps():  # a validation made up for: seen before its best
                 self._best.wait()
         return True
 
     def require_written(self) -> None:
         """Raises what went wrong so far while a checkpoint was written in the background."""
         with self._failure_told():
-            for stored in (self._last, self._best):
+            for stored in (self._best, self._last):  # which fails with the best
                 stored.require_written()
 
     def _wait(self) -> None:

@@ -23,6 +23,8 @@ KEPT = 2  # where the newer is damaged, the older is used
 SET_ASIDE = "set_aside"
 # NFS clients remember that a name was not there, for up to a minute as they are mounted by default.
 _SEEN_SECONDS = 60.0
+# For a write in the background: twice what Orbax has, as two are written at once.
+_WRITE_SECONDS = 2400
 
 
 class Damaged(ValueError):
@@ -57,10 +59,13 @@ class Stored:
       folder: `runs/x/checkpoints/last`.
       writes: whether checkpoints are saved here, by all processes of the run together; otherwise nothing on
         disk is changed, and a process reads alone: others may do something else meanwhile, or fail.
+      after: nothing of a save here is seen before what is being written there is; where that fails, this too.
     """
 
-    def __init__(self, folder: Path, *, writes: bool) -> None:
+    def __init__(self, folder: Path, *, writes: bool, after: "Stored | None" = None) -> None:
         self._folder = folder.absolute()
+        self._after = after
+        self._newest = self._waits_for = -1  # steps: saved here last; saved there when it was
         if writes:
             _make(self._folder)
         self._together = writes and jax.process_count() > 1
@@ -75,6 +80,7 @@ class Stored:
             create=False,  # it would look for the folder before it is made
             read_only=not writes,
             enable_async_checkpointing=writes,
+            async_options=_in_background(self._wait_for_the_other) if writes else None,
             cleanup_tmp_directories=writes,  # of a run that was killed while it saved
             # The threads of two folders would meet at the same barriers, and the runtime refuses the second.
             multiprocessing_options=_meeting(self._folder.name, alone=not writes),
@@ -103,6 +109,7 @@ class Stored:
             return
         # The next step is given these buffers to write into: what is written in the background is a copy.
         held = on_host(state)
+        self._newest, self._waits_for = step, self._after._newest if self._after else -1
         items = ocp.args.Composite(
             state=ocp.args.StandardSave(held),
             about=ocp.args.JsonSave(about | {"checksums": checksums(held)}),
@@ -115,7 +122,15 @@ class Stored:
 
     def require_written(self) -> None:
         """Raises what went wrong so far while a checkpoint was written in the background."""
-        self._manager.check_for_errors()
+        # `check_for_errors` finds nothing: a thread of Orbax has taken the error, for who waits.
+        if not self._manager.is_saving_in_progress():
+            self.wait()
+
+    def _wait_for_the_other(self) -> None:
+        # Where the other has saved a later step since, it had waited for this one; and all who wait are told
+        # of an error, this thread and the main one.
+        if self._after and self._after._newest == self._waits_for:
+            self._after.wait()
 
     def close(self) -> None:
         """Waits, and lets go of the threads."""
@@ -237,6 +252,12 @@ def _meeting(name: str, *, alone: bool) -> ocp.options.MultiprocessingOptions:
         active_processes={this} if alone else None,
         barrier_sync_key_prefix=name,
     )
+
+
+def _in_background(before_seen: Callable[[], None]) -> ocp.AsyncOptions:
+    """`before_seen` is called between the writing of a checkpoint and the rename by which it is seen, in the
+    thread that does both; what it raises is an error of the writing."""
+    return ocp.AsyncOptions(timeout_secs=_WRITE_SECONDS, post_finalization_callback=before_seen)
 
 
 def _make(folder: Path) -> None:
