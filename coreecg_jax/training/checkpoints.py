@@ -182,7 +182,7 @@ class Checkpoints:
         """Of the newest best that says it, infinity where none does; those that do not are set aside."""
         for step in self._best.steps():
             try:
-                return self._best.about(step)["validation_loss"]
+                return self._best.loss(step)
             except Damaged as error:
                 aside = _set_aside(self._best, step)
                 used = [f"step {older} is used" for older in self._best.steps()[:1]]

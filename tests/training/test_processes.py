@@ -19,7 +19,7 @@ from coreecg_jax.training.mesh import place, put
 from coreecg_jax.locks import locked
 from coreecg_jax.training.only_run import LOCK, only_run
 from coreecg_jax.training.processes import *
-from coreecg_jax.training import stored as stored_module
+from coreecg_jax.training import checkpoints, stored as stored_module
 from coreecg_jax.training.stored import Damaged, Stored, shaped
 
 def refusal(call):
@@ -72,7 +72,6 @@ for step in (8, 9):
 for one in (best, stored):
     one.wait()
 told |= {"barriers": sorted(barriers), "at_once": [stored.steps(), best.steps()]}
-best.close()
 wait("all is written")
 # Without the other, which does not even look.
 if number == 1:
@@ -95,7 +94,22 @@ for data in written if number == 1 else ():
     data.write_bytes(content)
 wait("it is flipped")
 told["damaged"] = refusal(lambda: stored.state(9, shaped(back)))
-stored.close()
+# The same cut off: the first can read all of what it holds itself, and would go on inside Orbax.
+wait("it is read")
+for data in written if number == 1 else ():
+    data.write_bytes(data.read_bytes()[:100])
+wait("it is cut")
+told["cut"] = refusal(lambda: stored.state(9, shaped(back)))
+read = lambda step: stored.state(step, shaped(back))
+before = checkpoints._first_whole(stored, read, checkpoints._set_aside)
+told["gone on"] = [whole(before), stored.steps()]
+# What the second process alone does not find in a best, and what nobody does.
+best._reader.restore, restore = best._reader.restore if number == 0 else None, best._reader.restore
+told["best for one"] = refusal(lambda: best.about(9))
+best._reader.restore = restore
+told["best"] = [refusal(lambda: best.loss(step)) for step in best.steps()]
+for one in (best, stored):
+    one.close()
 print(json.dumps(told))
 """
 
@@ -161,6 +175,24 @@ def test_what_one_of_them_reads_wrong_is_damaged_for_both(both):
         assert one["damaged"].startswith(f"{folder}/9 has a wrong checksum of kernel: it is damaged")
         where = f"{folder}/8 has a wrong checksum of step in process 1: it is damaged"
         assert one["damaged for one"].startswith(where)
+
+
+def test_what_one_of_them_cannot_read_is_set_aside_by_both_and_the_one_before_used(both):
+    folder, said = both
+    for one in said:
+        assert one["cut"].startswith(f"{folder}/9 cannot be read (")
+        assert " in process 1): it is damaged or not whole; copy the run" in one["cut"]
+        assert one["gone on"] == [True, [8]]
+    assert (folder.parent / "set_aside" / "last_9").is_dir()
+
+
+def test_a_best_that_one_cannot_read_or_that_says_no_loss_is_damaged_for_both(both):
+    best = both[0].with_name("best")
+    for one in both[1]:
+        assert one["best for one"].startswith(f"{best}/9 cannot be read (TypeError in process 1): it is ")
+        assert [told.partition(":")[0] for told in one["best"]] == [
+            f"{best}/{step} cannot be read (KeyError)" for step in (9, 8)
+        ]
 
 
 def test_one_process_agrees_with_itself():
