@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import ml_collections
 
+from coreecg_jax.method.normalisation import RULE
 from coreecg_jax.records.schema import OtherSettings, Preprocessing
 from coreecg_jax.training.own_code import version_of_code
 from coreecg_jax.training.processes import texts
@@ -32,6 +33,10 @@ FREE_ON_RESUME = (
 )
 
 
+_COMPARED = ("config", "preprocessing", "normalisation", "data", "shards")
+_WHERE_KNOWN = "shards."  # of a data set that was copied without its digests nothing is said
+
+
 def program(config: ml_collections.ConfigDict) -> dict[str, Any]:
     """What a run says of itself before it looks at its data: a part of `describe`."""
     return {
@@ -43,7 +48,10 @@ def program(config: ml_collections.ConfigDict) -> dict[str, Any]:
 
 
 def describe(
-    config: ml_collections.ConfigDict, preprocessing: Preprocessing, data: Mapping[str, Mapping[str, str]]
+    config: ml_collections.ConfigDict,
+    preprocessing: Preprocessing,
+    data: Mapping[str, Mapping[str, str]],
+    shards: Mapping[str, Mapping[str, str]] | None = None,
 ) -> dict[str, Any]:
     """What a run says of itself, as JSON has it.
 
@@ -51,17 +59,20 @@ def describe(
       config: of the run, resolved.
       preprocessing: of its data: rate, window, filters, unit, names of the leads.
       data: digests of manifests by data set, for 'train' and 'validation'.
+      shards: the same of their shards, for those of which they are known.
     """
     return program(config) | {
         "preprocessing": json.loads(preprocessing.to_json()),
+        "normalisation": RULE,
         "data": {use: dict(digests) for use, digests in data.items()},
+        "shards": {use: dict(digests) for use, digests in (shards or {}).items()},
     }
 
 
 def require_same_run(saved: dict[str, Any], asked: dict[str, Any], workdir: str) -> None:
     """Raises OtherSettings, listing fields, when a run would go on with other settings or data than it began
-    with. What an older version did not note (its data) is not compared."""
-    parts = [name for name in ("config", "preprocessing", "data") if saved.get(name)]
+    with. What an older version did not note (its data, its normalisation) is not compared."""
+    parts = [name for name in _COMPARED if saved.get(name)]
     before, now = (flat({name: about[name] for name in parts}) for about in (saved, asked))
     differing = [
         f"{name}: {before.get(name)!r} in the run, {now.get(name)!r} asked"
@@ -118,8 +129,10 @@ def changed_code(saved: dict[str, Any], now: dict[str, Any]) -> str:
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterable[str]:
-    """Names that do not have the same value in both, in order."""
-    return (name for name in sorted({*before, *now}) if before.get(name) != now.get(name))
+    """Names that do not have the same value in both, in order; a digest of shards that one of them does not
+    know is no difference."""
+    names = (name for name in sorted({*before, *now}) if before.get(name) != now.get(name))
+    return (name for name in names if not name.startswith(_WHERE_KNOWN) or (name in before and name in now))
 
 
 def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

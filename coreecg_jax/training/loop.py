@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import ml_collections
 
+from coreecg_jax.inputs.data_digests import digests_of
 from coreecg_jax.inputs.selection import select
 from coreecg_jax.inputs.training_windows import TrainingWindows, selected
 from coreecg_jax.inputs.validation_windows import validation_windows
@@ -85,10 +86,8 @@ def _train(
     others = {name: alone(evaluator) for name, evaluator in evaluators.items()}
     pictures = {name: alone(draw) for name, draw in pictures.items()}
     feed_from = _feed_from(config, experiment, windows, placement, of_state)
-    manifests = sharing().each(
-        lambda: {"train": training.manifest_digests(), "validation": validation.manifest_digests()}
-    )
-    with Checkpoints(workdir, config, training.preprocessing, manifests) as checkpoints:
+    digests = sharing().each(lambda: digests_of(train=training, validation=validation))
+    with Checkpoints(workdir, config, training.preprocessing, **digests) as checkpoints:
         fresh = put(fresh, of_state)
         state = checkpoints.restore_last(fresh)
         del fresh  # else its memory on the devices is held to the end of the run

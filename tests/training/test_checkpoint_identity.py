@@ -1,5 +1,6 @@
 """A run goes on with its own settings, data and arrays only."""
 
+import contextlib
 import dataclasses
 import json
 from importlib.metadata import version
@@ -72,6 +73,49 @@ def test_a_run_does_not_go_on_with_other_data(saved, fresh):
         pytest.raises(OtherSettings, match=r"\(data\.train\.made: 'ab' in the run, 'cd' asked\)"),
     ):
         checkpoints.restore_last(fresh)
+
+
+SHARDS = {"train": {"made": "12"}, "validation": {"made": "34"}}
+
+
+@pytest.mark.parametrize(
+    ("began", "now", "refused"),
+    [
+        (SHARDS, SHARDS, False),
+        (SHARDS, {**SHARDS, "train": {"made": "56"}}, True),
+        (SHARDS, {"train": {}, "validation": {"made": "34"}}, False),  # copied without digests
+        (None, SHARDS, False),  # as of before there were any
+        (SHARDS, None, False),
+    ],
+)
+def test_shards_that_were_written_otherwise_are_other_data(tmp_path, fresh, began, now, refused):
+    with Checkpoints(tmp_path, CONFIG, PREPROCESSING, DATA, began) as checkpoints:
+        checkpoints.save_last(at_step(fresh, 1))
+    message = r"\(shards\.train\.made: '12' in the run, '56' asked\)"
+    with (
+        Checkpoints(tmp_path, CONFIG, PREPROCESSING, DATA, now) as checkpoints,
+        pytest.raises(OtherSettings, match=message) if refused else contextlib.nullcontext(),
+    ):
+        assert int(checkpoints.restore_last(fresh).step) == 1
+
+
+def test_a_run_does_not_go_on_with_another_normalisation(saved, fresh, monkeypatch):
+    monkeypatch.setattr(identity, "RULE", "another")
+    with (
+        Checkpoints(saved, CONFIG, PREPROCESSING, DATA) as checkpoints,
+        pytest.raises(OtherSettings, match=r"\(normalisation: 'missing .*' in the run, 'another' asked\)"),
+    ):
+        checkpoints.restore_last(fresh)
+
+
+def test_a_run_of_before_these_were_noted_goes_on(saved, fresh, monkeypatch):
+    for metadata in (saved / "checkpoints" / "last").glob("*/about/metadata"):
+        about = json.loads(metadata.read_text())
+        del about["normalisation"], about["shards"]
+        metadata.write_text(json.dumps(about))
+    monkeypatch.setattr(identity, "RULE", "another")
+    with Checkpoints(saved, CONFIG, PREPROCESSING, DATA, SHARDS) as checkpoints:
+        assert int(checkpoints.restore_last(fresh).step) == 5
 
 
 def test_other_code_is_told_but_not_refused(saved, fresh, capsys, monkeypatch):

@@ -19,8 +19,9 @@ from coreecg_jax.training.mesh import place, put
 from coreecg_jax.locks import locked
 from coreecg_jax.training.only_run import LOCK, only_run
 from coreecg_jax.training.processes import *
-from coreecg_jax.training import checkpoints, stored as stored_module
+from coreecg_jax.training import stored as stored_module
 from coreecg_jax.training.stored import Damaged, Stored, shaped
+from coreecg_jax.training.wholeness import first_whole, set_aside
 
 def refusal(call):
     try:
@@ -101,7 +102,7 @@ for data in written if number == 1 else ():
 wait("it is cut")
 told["cut"] = refusal(lambda: stored.state(9, shaped(back)))
 read = lambda step: stored.state(step, shaped(back))
-before = checkpoints._first_whole(stored, read, checkpoints._set_aside)
+before = first_whole(stored, read, set_aside)
 told["gone on"] = [whole(before), stored.steps()]
 # What the second process alone does not find in a best, and what nobody does.
 best._reader.restore, restore = best._reader.restore if number == 0 else None, best._reader.restore
