@@ -1,7 +1,8 @@
 # Pretraining on an NVIDIA GPU. Never built: where this was written there is no Docker daemon.
 # jax[cuda13] brings CUDA's libraries as wheels; the host needs a driver for CUDA 13 (580 or newer) and the NVIDIA
 # Container Toolkit.
-#   docker build -f containers/gpu.Dockerfile -t coreecg-jax:gpu .
+#   commit=$(git describe --always --abbrev=40 --dirty=+ --exclude='*')
+#   docker build --build-arg COREECG_COMMIT="$commit" -f containers/gpu.Dockerfile -t coreecg-jax:gpu .
 #   docker run --init --gpus all --shm-size=1g --ulimit memlock=-1 \
 #     -v "$PWD/data:/coreecg/data" -v "$PWD/runs:/coreecg/runs" coreecg-jax:gpu \
 #     --config=configs/mimic_s.py --workdir=runs/x
@@ -24,5 +25,9 @@ RUN .venv/bin/pip install --no-cache-dir --no-deps -e . && mkdir -p data runs
 ENV JAX_COMPILATION_CACHE_DIR=/coreecg/runs/.cache/jax
 # Without a driver it shall fail, not compute on the CPU unseen. Of the GPU's memory jax takes three quarters by itself.
 ENV JAX_PLATFORMS=cuda XLA_PYTHON_CLIENT_MEM_FRACTION=.9
+
+# What a checkpoint says of its code: the image has no git. Last, so that a commit builds no layer anew.
+ARG COREECG_COMMIT=""
+ENV COREECG_COMMIT=$COREECG_COMMIT
 
 ENTRYPOINT [".venv/bin/python", "-m", "launch.pretrain"]

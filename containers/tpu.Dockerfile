@@ -1,5 +1,6 @@
 # Pretraining on one TPU host. Never built: where this was written there is no Docker daemon.
-#   docker build -f containers/tpu.Dockerfile -t coreecg-jax:tpu .
+#   commit=$(git describe --always --abbrev=40 --dirty=+ --exclude='*')
+#   docker build --build-arg COREECG_COMMIT="$commit" -f containers/tpu.Dockerfile -t coreecg-jax:tpu .
 #   docker run --init --privileged --net=host \
 #     -v "$PWD/data:/coreecg/data" -v "$PWD/runs:/coreecg/runs" coreecg-jax:tpu \
 #     --config=configs/mimic_s.py --workdir=runs/x
@@ -23,5 +24,9 @@ RUN .venv/bin/pip install --no-cache-dir --no-deps -e . && mkdir -p data runs
 ENV JAX_COMPILATION_CACHE_DIR=/coreecg/runs/.cache/jax
 # Where the TPU cannot be opened it shall fail, not compute on the CPU unseen.
 ENV JAX_PLATFORMS=tpu
+
+# What a checkpoint says of its code: the image has no git. Last, so that a commit builds no layer anew.
+ARG COREECG_COMMIT=""
+ENV COREECG_COMMIT=$COREECG_COMMIT
 
 ENTRYPOINT [".venv/bin/python", "-m", "launch.pretrain"]

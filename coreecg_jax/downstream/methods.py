@@ -13,11 +13,12 @@ from coreecg_jax.downstream.features import Extract, Watch, crop_features, unwat
 from coreecg_jax.downstream.finetuning_settings import Settings
 from coreecg_jax.downstream.fits import Fit, linear, neighbours, tuned
 from coreecg_jax.downstream.neighbours import NEIGHBOURS
-from coreecg_jax.downstream.provenance import digest_of_code, digest_of_encoder
+from coreecg_jax.downstream.provenance import digest_of_encoder
 from coreecg_jax.method.network import CoReECG
 from coreecg_jax.method.representation import compiled_represent
 from coreecg_jax.records.schema import Preprocessing
 from coreecg_jax.training.identity import FREE_ON_RESUME, differences
+from coreecg_jax.training.own_code import digest_of_code
 
 PROTOCOLS = ("knn", "linear", "attention", "finetune")
 UNTRAINED = "untrained encoder"

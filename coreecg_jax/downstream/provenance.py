@@ -2,26 +2,22 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from importlib import resources
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-import coreecg_jax
 from coreecg_jax.downstream.features import first_windows
 from coreecg_jax.downstream.overlaps import Windows, names_of, same_signals
 from coreecg_jax.downstream.recording_digests import recording_digests
 from coreecg_jax.downstream.tokens import ENCODER
 from coreecg_jax.inputs.reader import Recordings
-from coreecg_jax.training.identity import commit_of
+from coreecg_jax.training.own_code import commit_of, digest_of_code, root
 
 # What `digest_of_data` is of; another rule needs other words, as digests by equal words alone are compared.
 # Results of before say none: theirs was of ids, raw signals, settings and labels.
 DATA_RULE = "samples, lengths and quality of all windows, settings, patients and labels"
-_CODE = (".py", ".csv")
 _FOLDERS = ("coreecg_jax", "configs", "launch")  # the package, and what is installed beside it
 
 
@@ -74,22 +70,8 @@ def digest_of_data(recordings: Recordings) -> str:
 
 
 def code() -> dict[str, str]:
-    """Digest of all files that make a result, and the commit they are of (`identity.commit_of`)."""
-    return {"digest": digest_of_code(_FOLDERS), "commit": commit_of(_root(), _FOLDERS)}
-
-
-def digest_of_code(folders: Sequence[str] = _FOLDERS[:1]) -> str:
-    """SHA-256 of the files of the package, or of what lies beside it, too."""
-    root = _root()
-    total = hashlib.sha256()
-    for file in sorted(path for name in folders for path in (root / name).rglob("*") if path.suffix in _CODE):
-        total.update(str(file.relative_to(root)).encode())
-        total.update(file.read_bytes())
-    return total.hexdigest()
-
-
-def _root() -> Path:
-    return Path(str(resources.files(coreecg_jax))).parent
+    """Digest of all files that make a result, and the commit they are of (`own_code.commit_of`)."""
+    return {"digest": digest_of_code(_FOLDERS), "commit": commit_of(root(), _FOLDERS)}
 
 
 def overlap(known: Windows, asked: Windows) -> Overlap:

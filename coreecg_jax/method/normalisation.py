@@ -16,6 +16,11 @@ MILLIVOLTS_PER_STORED_UNIT = 1e-3  # shards hold microvolts
 SMALLEST_SCALE = 1e-3  # mV
 # Standard deviation over leads and time of a typical filtered recording: millivolts are divided by it.
 TYPICAL_SCALE = 0.2  # mV
+# What is done here, for a run to be gone on with as it began: another rule needs other words.
+RULE = (
+    "missing limb leads derived; minus the mean of each lead; over one standard deviation of all leads, at "
+    f"least {SMALLEST_SCALE:g} mV; where millivolts are read, over {TYPICAL_SCALE:g} mV"
+)
 # Accelerators multiply matrices in fewer bits unless asked: a derived lead would be off by a thousandth.
 _FLOAT32 = jax.lax.Precision.HIGHEST
 

@@ -4,14 +4,14 @@ What it holds is of no use to a reader. It has the settings it was begun with, f
 """
 
 import contextlib
-import fcntl
+import functools
 import json
-import os
 import shutil
 from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
 
+from coreecg_jax.locks import locked
 from coreecg_jax.records.databases.listing import NOT_DIVIDED
 from coreecg_jax.records.one_shard import DATA, PARTS, TEMPORARY
 from coreecg_jax.records.refusals import NothingReadable
@@ -32,7 +32,7 @@ def staging(out: Path, name: str, asked: Mapping[str, Any], overwrite: bool) -> 
     """
     folder = out / f".incomplete-{name}"
     out.mkdir(parents=True, exist_ok=True)
-    with _locked(folder, name):
+    with locked(folder / _LOCK, functools.partial(_refusal, folder, name)):
         _begin(folder, json.loads(json.dumps(asked)), overwrite)
         try:
             yield folder
@@ -51,28 +51,10 @@ def staging(out: Path, name: str, asked: Mapping[str, Any], overwrite: bool) -> 
         shutil.rmtree(folder)
 
 
-@contextlib.contextmanager
-def _locked(folder: Path, name: str) -> Generator[None]:
-    """Holds the lock of the folder. The system lets go of it when the process ends, however it ends."""
-    path = folder / _LOCK
-    while True:
-        folder.mkdir(exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            raise BlockingIOError(
-                f"{folder} is locked: another run prepares {name} there; wait for it, or choose another --out"
-            ) from None
-        # The run before may have removed the folder between the opening and the lock.
-        if path.is_file() and os.path.samestat(os.fstat(descriptor), path.stat()):
-            break
-        os.close(descriptor)
-    try:
-        yield
-    finally:
-        os.close(descriptor)
+def _refusal(folder: Path, name: str, holder: str) -> str:
+    return (
+        f"{folder} is locked: another run{holder} prepares {name} there; wait for it, or choose another --out"
+    )
 
 
 def _begin(folder: Path, asked: dict[str, Any], overwrite: bool) -> None:

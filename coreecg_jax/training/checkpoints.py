@@ -9,10 +9,10 @@ import dataclasses
 import functools
 import json
 import sys
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self
 
 import jax
 import ml_collections
@@ -26,11 +26,10 @@ from coreecg_jax.training.identity import (
     require_same_run,
 )
 from coreecg_jax.training.interruption import Stopped
-from coreecg_jax.training.processes import as_first, is_first, sharing
+from coreecg_jax.training.processes import as_first, sharing
 from coreecg_jax.training.state import Parameters, TrainState
 from coreecg_jax.training.stored import Damaged, Stored, kinds, shaped
-
-Read = TypeVar("Read")
+from coreecg_jax.training.wholeness import first_whole, set_aside, tell
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +57,7 @@ class Checkpoints:
 
     Args:
       workdir: of the run.
-      config, preprocessing, data: as `identity.describe` takes them.
+      config, preprocessing, data, shards: as `identity.describe` takes them.
     """
 
     def __init__(
@@ -67,11 +66,14 @@ class Checkpoints:
         config: ml_collections.ConfigDict,
         preprocessing: Preprocessing,
         data: Mapping[str, Mapping[str, str]] | None = None,
+        shards: Mapping[str, Mapping[str, str]] | None = None,
     ):
         self._workdir = workdir
-        self._about = describe(config, preprocessing, data or {})
+        self._about = describe(config, preprocessing, data or {}, shards)
         require_same_everywhere(self._about)
-        self._last, self._best = (Stored(_folder(workdir, which), writes=True) for which in ("last", "best"))
+        # Nothing is seen of a step before its best: a run that goes on from it would not look for that again.
+        self._best = Stored(_folder(workdir, "best"), writes=True)
+        self._last = Stored(_folder(workdir, "last"), writes=True, after=self._best)
         self._best_loss: float | None = None  # not looked for yet
         self._told = False  # that a save failed
 
@@ -117,7 +119,7 @@ class Checkpoints:
         sharing().require_same(f"checkpoints of {self._workdir}", str(self._last.steps()))
         state = fresh
         if self._last.steps():
-            state = _first_whole(self._last, functools.partial(self._restored, fresh), _set_aside)
+            state = first_whole(self._last, functools.partial(self._restored, fresh), set_aside)
         # Now, not before: of another run nothing is moved.
         self._best_loss = self._loss_of_best()
         return state
@@ -129,9 +131,7 @@ class Checkpoints:
           OSError and others: when this or an earlier save failed, as on a full disk.
         """
         with self._failure_told():
-            # Nothing is seen of a step before its best: a run that goes on from it would not look for that
-            # again.
-            self._best.wait()
+            self._best.require_written()
             self._last.save(int(state.step), state, self._about)
 
     def save_if_best(self, state: TrainState, validation_loss: float) -> bool:
@@ -149,14 +149,14 @@ class Checkpoints:
         step = int(state.step)
         with self._failure_told():
             self._best.save(step, state, self._about | {"validation_loss": validation_loss})
-            if step in self._last.steps():  # a validation made up for: as in `save_last`
+            if step in self._last.steps():  # a validation made up for: seen before its best
                 self._best.wait()
         return True
 
     def require_written(self) -> None:
         """Raises what went wrong so far while a checkpoint was written in the background."""
         with self._failure_told():
-            for stored in (self._last, self._best):
+            for stored in (self._best, self._last):  # which fails with the best
                 stored.require_written()
 
     def _wait(self) -> None:
@@ -182,12 +182,12 @@ class Checkpoints:
         """Of the newest best that says it, infinity where none does; those that do not are set aside."""
         for step in self._best.steps():
             try:
-                return self._best.about(step)["validation_loss"]
+                return self._best.loss(step)
             except Damaged as error:
-                aside = _set_aside(self._best, step)
+                aside = set_aside(self._best, step)
                 used = [f"step {older} is used" for older in self._best.steps()[:1]]
                 then = used[0] if used else "the next validation makes the best"
-                _tell(f"{error.reason}; it {aside}, {then}")
+                tell(f"{error.reason}; it {aside}, {then}")
         return float("inf")
 
     def _restored(self, fresh: TrainState, step: int) -> TrainState:
@@ -196,7 +196,7 @@ class Checkpoints:
         require_same_arrays(kinds(self._last.shapes(step)), kinds(fresh), str(self._last.path(step)))
         state = self._last.state(step, shaped(fresh))
         if changes := changed_code(about, self._about):
-            _tell(f"step {step} is of other code ({changes}): what follows may differ in its last bits")
+            tell(f"step {step} is of other code ({changes}): what follows may differ in its last bits")
         return state
 
 
@@ -205,6 +205,7 @@ def begun(
     config: ml_collections.ConfigDict,
     preprocessing: Preprocessing,
     data: Mapping[str, Mapping[str, str]],
+    shards: Mapping[str, Mapping[str, str]] | None = None,
 ) -> int:
     """The step of the run in `workdir` that would be gone on from, 0 where there is none; nothing is written,
     and of several processes each reads alone.
@@ -216,13 +217,14 @@ def begun(
     folder = _folder(workdir, "last")
     if not folder.is_dir():
         return 0
+    asked = describe(config, preprocessing, data, shards)
 
     def checked(step: int) -> int:
-        require_same_run(stored.about(step), describe(config, preprocessing, data), str(workdir))
+        require_same_run(stored.about(step), asked, str(workdir))
         return step
 
     with contextlib.closing(Stored(folder, writes=False)) as stored:
-        return _first_whole(stored, checked, lambda stored, step: "is left out") if stored.steps() else 0
+        return first_whole(stored, checked, lambda stored, step: "is left out") if stored.steps() else 0
 
 
 def load_parameters(workdir: Path | str, which: str = "last") -> Loaded:
@@ -248,7 +250,7 @@ def load_parameters(workdir: Path | str, which: str = "last") -> Loaded:
             f"no {which} checkpoint under {workdir}: expected {folder} as written by launch.pretrain{hint}"
         )
     with contextlib.closing(stored):
-        return _first_whole(stored, functools.partial(_loaded, stored), lambda stored, step: "is left out")
+        return first_whole(stored, functools.partial(_loaded, stored), lambda stored, step: "is left out")
 
 
 def _loaded(stored: Stored, step: int) -> Loaded:
@@ -265,34 +267,6 @@ def _loaded(stored: Stored, step: int) -> Loaded:
         about.get("commit", ""),
         about.get("data", {}),
     )
-
-
-def _first_whole(stored: Stored, read: Callable[[int], Read], leave: Callable[[Stored, int], str]) -> Read:
-    """What `read` makes of the newest whole checkpoint; `leave` does and says what becomes of newer ones.
-
-    Raises:
-      Damaged: of the newest, when none is whole; nothing is left then.
-    """
-    damaged: list[tuple[int, Damaged]] = []
-    for step in stored.steps():
-        try:
-            found = read(step)
-        except Damaged as error:
-            damaged.append((step, error.with_traceback(None)))  # which would hold what was read
-            continue
-        for newer, error in damaged:
-            _tell(f"{error.reason}; it {leave(stored, newer)}, step {step} is used")
-        return found
-    raise damaged[0][1]
-
-
-def _set_aside(stored: Stored, step: int) -> str:
-    return f"is set aside as {stored.set_aside(step)}"
-
-
-def _tell(message: str) -> None:
-    if is_first():
-        sys.stderr.write(f"warning: {message}\n")
 
 
 def _folder(workdir: Path | str, which: str) -> Path:

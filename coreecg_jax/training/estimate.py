@@ -11,6 +11,7 @@ import numpy as np
 
 from coreecg_jax.inputs.batch import Batch
 from coreecg_jax.inputs.corpus import bytes_on_each, require_room
+from coreecg_jax.inputs.data_digests import digests_of
 from coreecg_jax.inputs.lengths import long_enough
 from coreecg_jax.inputs.selection import Selection, select
 from coreecg_jax.inputs.training_windows import selected
@@ -145,8 +146,8 @@ def _begun(
     workdir: Path | str, config: ml_collections.ConfigDict, training: Selection, validation: Selection
 ) -> int:
     """The step of the run that stands in the folder."""
-    manifests = {"train": training.manifest_digests(), "validation": validation.manifest_digests()}
-    return begun(workdir, config, training.preprocessing, manifests)
+    digests = digests_of(train=training, validation=validation)
+    return begun(workdir, config, training.preprocessing, **digests)
 
 
 _NOT_ENCODER = ("decoder", "mask_token", "projector")

@@ -1,16 +1,16 @@
 """What a run is: its config, its data, the code and the packages that made it."""
 
 import json
-import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import jax
 import ml_collections
 
+from coreecg_jax.method.normalisation import RULE
 from coreecg_jax.records.schema import OtherSettings, Preprocessing
+from coreecg_jax.training.own_code import version_of_code
 from coreecg_jax.training.processes import texts
 
 PACKAGES = ("coreecg-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
@@ -33,18 +33,25 @@ FREE_ON_RESUME = (
 )
 
 
+_COMPARED = ("config", "preprocessing", "normalisation", "data", "shards")
+_WHERE_KNOWN = "shards."  # of a data set that was copied without its digests nothing is said
+
+
 def program(config: ml_collections.ConfigDict) -> dict[str, Any]:
     """What a run says of itself before it looks at its data: a part of `describe`."""
     return {
         "config": json.loads(config.to_json_best_effort()),
         "versions": {name: version(name) for name in PACKAGES},
-        "commit": commit_of(Path(__file__).parent),
+        "commit": version_of_code(),
         "devices": f"{jax.device_count()} x {jax.devices()[0].device_kind}",
     }
 
 
 def describe(
-    config: ml_collections.ConfigDict, preprocessing: Preprocessing, data: Mapping[str, Mapping[str, str]]
+    config: ml_collections.ConfigDict,
+    preprocessing: Preprocessing,
+    data: Mapping[str, Mapping[str, str]],
+    shards: Mapping[str, Mapping[str, str]] | None = None,
 ) -> dict[str, Any]:
     """What a run says of itself, as JSON has it.
 
@@ -52,17 +59,20 @@ def describe(
       config: of the run, resolved.
       preprocessing: of its data: rate, window, filters, unit, names of the leads.
       data: digests of manifests by data set, for 'train' and 'validation'.
+      shards: the same of their shards, for those of which they are known.
     """
     return program(config) | {
         "preprocessing": json.loads(preprocessing.to_json()),
+        "normalisation": RULE,
         "data": {use: dict(digests) for use, digests in data.items()},
+        "shards": {use: dict(digests) for use, digests in (shards or {}).items()},
     }
 
 
 def require_same_run(saved: dict[str, Any], asked: dict[str, Any], workdir: str) -> None:
     """Raises OtherSettings, listing fields, when a run would go on with other settings or data than it began
-    with. What an older version did not note (its data) is not compared."""
-    parts = [name for name in ("config", "preprocessing", "data") if saved.get(name)]
+    with. What an older version did not note (its data, its normalisation) is not compared."""
+    parts = [name for name in _COMPARED if saved.get(name)]
     before, now = (flat({name: about[name] for name in parts}) for about in (saved, asked))
     differing = [
         f"{name}: {before.get(name)!r} in the run, {now.get(name)!r} asked"
@@ -119,8 +129,10 @@ def changed_code(saved: dict[str, Any], now: dict[str, Any]) -> str:
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterable[str]:
-    """Names that do not have the same value in both, in order."""
-    return (name for name in sorted({*before, *now}) if before.get(name) != now.get(name))
+    """Names that do not have the same value in both, in order; a digest of shards that one of them does not
+    know is no difference."""
+    names = (name for name in sorted({*before, *now}) if before.get(name) != now.get(name))
+    return (name for name in names if not name.startswith(_WHERE_KNOWN) or (name in before and name in now))
 
 
 def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -129,20 +141,3 @@ def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     for name, value in tree.items():
         leaves.update(flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value})
     return leaves
-
-
-def commit_of(folder: Path, parts: Sequence[str] = (".",)) -> str:
-    """The git commit of a folder, with '+' where files in parts of it differ from it; '' without git."""
-    said = []
-    for command in (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no", "--", *parts]):
-        try:
-            done = subprocess.run(
-                ["git", "-C", str(folder), *command], capture_output=True, text=True, check=False
-            )
-        except OSError:  # no git
-            return ""
-        if done.returncode:
-            return ""
-        said.append(done.stdout.strip())
-    commit, changed = said
-    return f"{commit}+" if changed else commit

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import ml_collections
 
+from coreecg_jax.inputs.data_digests import digests_of
 from coreecg_jax.inputs.selection import select
 from coreecg_jax.inputs.training_windows import TrainingWindows, selected
 from coreecg_jax.inputs.validation_windows import validation_windows
@@ -19,6 +20,7 @@ from coreecg_jax.training.identity import program, require_same_everywhere
 from coreecg_jax.training.interruption import Interruption, Stopped
 from coreecg_jax.training.journal import Journal, Unwritten
 from coreecg_jax.training.mesh import Placement, place, put, require_divisible
+from coreecg_jax.training.only_run import only_run
 from coreecg_jax.training.processes import alone, as_first, is_first, sharing
 from coreecg_jax.training.progress import Progress
 from coreecg_jax.training.room import fullness_told
@@ -39,8 +41,9 @@ def train(
 ) -> TrainState:
     """Pretrains, or goes on where the run in `workdir` stopped, on a CPU to the byte as if it had not.
 
-    Order of a start: check the config against the data, build, restore the last whole checkpoint, cut the
-    journal back to it, make up for a validation of its step that was stopped, start the batches there.
+    Order of a start: lock the folder, check the config against the data, build, restore the last whole
+    checkpoint, cut the journal back to it, make up for a validation of its step that was stopped, start the
+    batches there.
 
     Args:
       config: as in `configs/`.
@@ -51,14 +54,25 @@ def train(
 
     Raises:
       ValueError: when config, data and workdir do not go together.
+      OSError: when another run goes on in `workdir`.
       Stopped: when it was asked to stop (Ctrl-C, SIGTERM, a preemption notice); the state is saved.
       DeviceFull: when the memory of a device does not hold the run.
       NotFinite: when `run.max_skipped_in_a_row` losses or gradients in a row were not finite.
       OSError and others: when a checkpoint cannot be written; the one before is kept.
     """
     config = resolved(config)
-    data, run = config.data, config.run
     require_same_everywhere(program(config))
+    with only_run(workdir):
+        return _train(config, workdir, evaluators or {}, pictures or {})
+
+
+def _train(
+    config: ml_collections.ConfigDict,
+    workdir: Path | str,
+    evaluators: Mapping[str, Evaluator],
+    pictures: Mapping[str, Draw],
+) -> TrainState:
+    data, run = config.data, config.run
     training = selected(data.root, data.train, data.packed, sharing())
     validation = select(data.root, data.validation, sharing())
     experiment, placement = build(config, training.preprocessing), place(fsdp=run.fsdp)
@@ -69,13 +83,11 @@ def train(
     fresh = init_state(experiment.objective, experiment.optimizer, jax.random.key(config.seed))
     of_state = placement.of_state(fresh)
     validator = _validator(data, experiment.objective, placement, of_state.parameters)
-    others = {name: alone(evaluator) for name, evaluator in (evaluators or {}).items()}
-    pictures = {name: alone(draw) for name, draw in (pictures or {}).items()}
+    others = {name: alone(evaluator) for name, evaluator in evaluators.items()}
+    pictures = {name: alone(draw) for name, draw in pictures.items()}
     feed_from = _feed_from(config, experiment, windows, placement, of_state)
-    manifests = sharing().each(
-        lambda: {"train": training.manifest_digests(), "validation": validation.manifest_digests()}
-    )
-    with Checkpoints(workdir, config, training.preprocessing, manifests) as checkpoints:
+    digests = sharing().each(lambda: digests_of(train=training, validation=validation))
+    with Checkpoints(workdir, config, training.preprocessing, **digests) as checkpoints:
         fresh = put(fresh, of_state)
         state = checkpoints.restore_last(fresh)
         del fresh  # else its memory on the devices is held to the end of the run

@@ -8,9 +8,9 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import orbax.checkpoint as ocp
@@ -19,10 +19,14 @@ from coreecg_jax.training import processes
 from coreecg_jax.training.array_paths import path_of
 from coreecg_jax.training.checksum import checksums, on_host
 
+Read = TypeVar("Read")
+
 KEPT = 2  # where the newer is damaged, the older is used
 SET_ASIDE = "set_aside"
 # NFS clients remember that a name was not there, for up to a minute as they are mounted by default.
 _SEEN_SECONDS = 60.0
+# For a write in the background: twice what Orbax has, as two are written at once.
+_WRITE_SECONDS = 2400
 
 
 class Damaged(ValueError):
@@ -57,10 +61,13 @@ class Stored:
       folder: `runs/x/checkpoints/last`.
       writes: whether checkpoints are saved here, by all processes of the run together; otherwise nothing on
         disk is changed, and a process reads alone: others may do something else meanwhile, or fail.
+      after: nothing of a save here is seen before what is being written there is; where that fails, this too.
     """
 
-    def __init__(self, folder: Path, *, writes: bool) -> None:
+    def __init__(self, folder: Path, *, writes: bool, after: "Stored | None" = None) -> None:
         self._folder = folder.absolute()
+        self._after = after
+        self._newest = self._waits_for = -1  # steps: saved here last; saved there when it was
         if writes:
             _make(self._folder)
         self._together = writes and jax.process_count() > 1
@@ -70,17 +77,23 @@ class Stored:
                 f"{self._folder} is not there for every process of the run: choose a --workdir on a file "
                 "system that all of them see"
             )
+        self._manager = self._managed(writes)
+        # Of several processes one that cannot read would leave the others waiting for it inside Orbax.
+        self._reader = self._managed(writes=False) if self._together else self._manager
+
+    def _managed(self, writes: bool) -> _Manager:
         options = ocp.CheckpointManagerOptions(
             max_to_keep=KEPT,
             create=False,  # it would look for the folder before it is made
             read_only=not writes,
             enable_async_checkpointing=writes,
+            async_options=_in_background(self._wait_for_the_other) if writes else None,
             cleanup_tmp_directories=writes,  # of a run that was killed while it saved
             # The threads of two folders would meet at the same barriers, and the runtime refuses the second.
             multiprocessing_options=_meeting(self._folder.name, alone=not writes),
         )
         handlers = {"state": ocp.StandardCheckpointHandler(), "about": ocp.JsonCheckpointHandler()}
-        self._manager = _Manager(self._folder, options=options, item_handlers=handlers)
+        return _Manager(self._folder, options=options, item_handlers=handlers)
 
     def steps(self) -> list[int]:
         """Of the complete checkpoints, the newest first."""
@@ -103,6 +116,7 @@ class Stored:
             return
         # The next step is given these buffers to write into: what is written in the background is a copy.
         held = on_host(state)
+        self._newest, self._waits_for = step, self._after._newest if self._after else -1
         items = ocp.args.Composite(
             state=ocp.args.StandardSave(held),
             about=ocp.args.JsonSave(about | {"checksums": checksums(held)}),
@@ -115,27 +129,43 @@ class Stored:
 
     def require_written(self) -> None:
         """Raises what went wrong so far while a checkpoint was written in the background."""
-        self._manager.check_for_errors()
+        # `check_for_errors` finds nothing: a thread of Orbax has taken the error, for who waits.
+        if not self._manager.is_saving_in_progress():
+            self.wait()
+
+    def _wait_for_the_other(self) -> None:
+        # Where the other has saved a later step since, it had waited for this one; and all who wait are told
+        # of an error, this thread and the main one.
+        if self._after and self._after._newest == self._waits_for:
+            self._after.wait()
 
     def close(self) -> None:
         """Waits, and lets go of the threads."""
         self._manager.close()
+        if self._reader is not self._manager:
+            self._reader.close()
 
     def about(self, step: int) -> dict[str, Any]:
         """What a checkpoint says about itself."""
-        with self._damage_told(step):
+
+        def read() -> dict[str, Any]:
             about = self._restore(step, about=ocp.args.JsonRestore()).about
             return {**about, "config": dict(about["config"])}
 
+        return self._read(step, read)
+
+    def loss(self, step: int) -> float:
+        """The validation loss that a checkpoint of the best says."""
+        about = self.about(step)
+        return self._read(step, lambda: float(about["validation_loss"]))
+
     def shapes(self, step: int) -> Any:
         """The tree of a checkpoint, with a shape and type for each array."""
-        with self._damage_told(step):
-            return self._manager.item_metadata(step).state.tree
+        return self._read(step, lambda: self._reader.item_metadata(step).state.tree)
 
     def state(self, step: int, wanted: Any) -> Any:
         """The arrays of a checkpoint, in the shardings of `wanted`, checked against their checksums."""
-        with self._damage_told(step):
-            state = self._restore(step, state=ocp.args.StandardRestore(wanted)).state
+        state = self._read(step, lambda: self._restore(step, state=ocp.args.StandardRestore(wanted)).state)
         expected = self.about(step).get("checksums")  # none in checkpoints of before there were any
         wrong = [
             name for name, number in checksums(state).items() if expected and expected.get(name) != number
@@ -159,32 +189,28 @@ class Stored:
         return aside
 
     def _restore(self, step: int, **items: Any) -> Any:
-        return self._manager.restore(step, args=ocp.args.Composite(**items))
+        return self._reader.restore(step, args=ocp.args.Composite(**items))
 
-    @contextlib.contextmanager
-    def _damage_told(self, step: int) -> Generator[None]:
-        """Turns whatever Orbax raises into one sentence: its errors are of many types, and fill pages.
+    def _read(self, step: int, read: Callable[[], Read]) -> Read:
+        """What `read` gives of a checkpoint; of several processes each reads alone, and all hear of damage
+        that one meets.
 
-        Of several processes one may fail where the others wait for it inside Orbax: it cannot tell them, so
-        it ends, and they with it.
+        Whatever Orbax raises becomes one sentence: its errors are of many types, and fill pages.
         """
+        found: list[Read] = []
+        failure: Exception | None = None
         try:
-            yield
+            found.append(read())
         except (MemoryError, PermissionError):
             raise  # says nothing about the checkpoint
         except Exception as error:
             if "RESOURCE_EXHAUSTED" in str(error):  # the devices' memory
                 raise
-            what, so = f"cannot be read ({type(error).__name__})", "it is damaged or not whole"
-            if self._together:
-                older = [number for number in self.steps() if number < step]
-                then = "copy the run again: there is none before"
-                if older:
-                    then = f"move it to another folder and start again: step {older[0]} is used"
-                raise OSError(
-                    f"{self.path(step)} {what}: {so}, says process {jax.process_index()}; {then}"
-                ) from error
-            raise self._damaged(step, what, so) from error
+            failure = error
+        here = [type(failure).__name__] if failure else []
+        if told := _told_by_all(here, together=self._together):
+            raise self._damaged(step, f"cannot be read ({told})", "it is damaged or not whole") from failure
+        return found[0]
 
     def _damaged(self, step: int, what: str, so: str) -> Damaged:
         advice = f"{so}; copy the run again, or train in another --workdir"
@@ -192,10 +218,10 @@ class Stored:
 
 
 def _told_by_all(wrong: Sequence[str], *, together: bool) -> str:
-    """Which arrays have a wrong checksum, and in which processes where not in all; '' where none has.
+    """What is wrong, such as arrays, and in which processes where not in all; '' where nothing is.
 
-    Of an array that each process reads for itself one may read it wrong alone; all must set the checkpoint
-    aside, or none.
+    Of what each process reads for itself one may read it wrong alone; all must set the checkpoint aside, or
+    none.
     """
     said = [json.loads(text) for text in processes.texts(json.dumps(wrong))] if together else [wrong]
     names = list(dict.fromkeys(name for one in said for name in one))
@@ -237,6 +263,12 @@ def _meeting(name: str, *, alone: bool) -> ocp.options.MultiprocessingOptions:
         active_processes={this} if alone else None,
         barrier_sync_key_prefix=name,
     )
+
+
+def _in_background(before_seen: Callable[[], None]) -> ocp.AsyncOptions:
+    """`before_seen` is called between the writing of a checkpoint and the rename by which it is seen, in the
+    thread that does both; what it raises is an error of the writing."""
+    return ocp.AsyncOptions(timeout_secs=_WRITE_SECONDS, post_finalization_callback=before_seen)
 
 
 def _make(folder: Path) -> None:

@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Pretraining on all GPUs of one host, in a container; one process. Never run on one.
 #   launch/places/gpu_host.sh data runs --config=configs/mimic_s.py --workdir=runs/x
-# Before: docker build -f containers/gpu.Dockerfile -t coreecg-jax:gpu . (and what stands there about drivers).
+# Before, with what stands in containers/gpu.Dockerfile about drivers:
+#   docker build --build-arg COREECG_COMMIT="$(git describe --always --abbrev=40 --dirty=+ --exclude='*')" \
+#     -f containers/gpu.Dockerfile -t coreecg-jax:gpu .
 # Both folders must be writable by user 1000. `docker stop` saves the state; the same command goes on.
 # 8 GPUs divide the 2,048 recordings of a step into 256 each; README.md beside this says how to reckon for others.
 set -euo pipefail

@@ -1,5 +1,6 @@
 """The launcher: a run from the command line, and mistakes that are told in one sentence."""
 
+import os
 import signal
 import socket
 import subprocess
@@ -11,8 +12,10 @@ import pytest
 from made_launches import launched
 from made_shards import example, serialise, write_data_set
 
+from coreecg_jax.locks import locked
 from coreecg_jax.records.schema import Preprocessing
 from coreecg_jax.training.checkpoints import load_parameters
+from coreecg_jax.training.only_run import LOCK
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +73,24 @@ def test_mistakes_are_one_sentence(data: Path, tmp_path: Path, flag: str, messag
     assert "Traceback" not in result.stderr
     assert result.returncode == 2
     assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_in_which_another_run_goes_on_is_refused_as_it_is(data: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    writing = run / "checkpoints" / "last" / "7.orbax-checkpoint-tmp"
+    with locked(run / LOCK, str):
+        writing.mkdir(parents=True)
+        (run / "metrics.jsonl").write_text('{"step": 9}\n')
+        result = launch(data, run)
+        assert (run / "metrics.jsonl").read_text() == '{"step": 9}\n'
+        assert writing.is_dir()
+        assert sorted(path.name for path in run.iterdir()) == ["checkpoints", LOCK, "metrics.jsonl"]
+    assert result.returncode == 2
+    holder = f"process {os.getpid()} on {socket.gethostname()}"
+    assert result.stderr == (
+        f"error: {run} is locked: expected no other run there, got one that goes on ({holder}), which holds "
+        f"{run / LOCK}; wait for it, stop it, or choose another --workdir\n"
+    )
 
 
 @pytest.mark.slow

@@ -165,7 +165,7 @@ def test_what_the_tables_say_may_not_change_in_between(listing: Listing, tmp_pat
 
 def test_two_at_once_are_refused(listing: Listing, tmp_path: Path) -> None:
     def second() -> None:
-        with pytest.raises(BlockingIOError, match="another run prepares made there; wait for it"):
+        with pytest.raises(BlockingIOError, match=r"another run \(process .*\) prepares made there; wait"):
             prepare(listing, tmp_path, SETTINGS)
 
     assert prepare(listing, tmp_path, SETTINGS, run=stopping(1, second)).summary["read"] == 12

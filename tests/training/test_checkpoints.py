@@ -1,7 +1,9 @@
 """What is saved comes back, on other devices too."""
 
 import errno
+import threading
 import time
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -70,6 +72,59 @@ def test_the_best_of_a_step_that_is_the_last_already_is_on_disk_at_once(tmp_path
     with Checkpoints(tmp_path, CONFIG, PREPROCESSING) as checkpoints:
         assert checkpoints.save_if_best(at_step(fresh, 3), 1.0)
         assert load_parameters(tmp_path, "best").step == 3
+
+
+@pytest.fixture
+def finished(monkeypatch):
+    """What happens at the end of the writing of each best, in its thread: a list to put a function into."""
+    finalize, what = ocp.StandardCheckpointHandler.finalize, []
+
+    def held(self, directory, *args):
+        if "best" in Path(directory).parts:
+            what[0]()
+        finalize(self, directory, *args)
+
+    monkeypatch.setattr(ocp.StandardCheckpointHandler, "finalize", held)
+    return what
+
+
+def test_a_save_waits_for_no_best_but_is_not_seen_before_it(tmp_path, fresh, finished):
+    go_on, last = threading.Event(), tmp_path / "checkpoints" / "last"
+    finished.append(lambda: go_on.wait(20))
+    with Checkpoints(tmp_path, CONFIG, PREPROCESSING) as checkpoints:
+        assert checkpoints.save_if_best(at_step(fresh, 3), 1.0)
+        checkpoints.save_last(at_step(fresh, 3))
+        assert not list((tmp_path / "checkpoints" / "best").glob("3"))  # else it waited for 20 s
+        while not list(last.glob("3.*/_CHECKPOINT_METADATA")):  # all is written but its name
+            time.sleep(0.01)
+        time.sleep(0.2)
+        assert not (last / "3").exists()
+        checkpoints.require_written()
+        go_on.set()
+    assert (load_parameters(tmp_path, "best").step, load_parameters(tmp_path).step) == (3, 3)
+
+
+def test_a_step_whose_best_could_not_be_written_is_not_seen_and_that_is_told(
+    tmp_path, fresh, finished, capsys
+):
+    go_on = threading.Event()
+    finished.append(lambda: go_on.wait(20) and raises(FULL)())
+    with (  # noqa: PT012
+        pytest.raises(OSError, match="No space left"),
+        Checkpoints(tmp_path, CONFIG, PREPROCESSING) as checkpoints,
+    ):
+        checkpoints.save_last(at_step(fresh, 2))
+        assert checkpoints.save_if_best(at_step(fresh, 3), 1.0)
+        checkpoints.save_last(at_step(fresh, 3))
+        checkpoints.require_written()
+        go_on.set()
+        for _ in range(500):
+            time.sleep(0.02)
+            checkpoints.require_written()
+        pytest.fail("nothing was told")
+    assert load_parameters(tmp_path).step == 2
+    told = "warning: a checkpoint could not be written; the last whole one is of step 2\n"
+    assert told in capsys.readouterr().err
 
 
 def test_whether_it_is_the_best_is_as_the_first_process_says(tmp_path, fresh, monkeypatch):

@@ -1,6 +1,7 @@
 """Half-written, damaged and unwritable checkpoints."""
 
 import gc
+import itertools
 import json
 import shutil
 import subprocess
@@ -97,7 +98,8 @@ def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_is_used(saved, fre
 
 def test_what_another_process_alone_read_wrong_is_set_aside_here_too(saved, fresh, monkeypatch, capsys):
     """Else that one would wait, and this one go on with the first step."""
-    found = iter(['["step"]', "[]"])  # by the other, in the newest and in the one before
+    # By the other: all of the newest can be read, but one checksum is wrong; nothing in the one before.
+    found = itertools.chain(["[]"] * 4, ['["step"]'], itertools.repeat("[]"))
 
     def texts(text):
         return [text, next(found) if text == "[]" else text]
@@ -126,9 +128,22 @@ def test_wrong_checksums_are_told_with_the_processes_that_read_them(monkeypatch,
     assert stored._told_by_all(json.loads(said[0]), together=True) == found
 
 
-def test_a_damaged_best_is_set_aside_and_the_run_goes_on(saved, fresh, capsys):
+def say_no_loss(folder):
+    metadata = folder / "about" / "metadata"
+    about = json.loads(metadata.read_text())
+    del about["validation_loss"]
+    metadata.write_text(json.dumps(about))
+
+
+def empty(folder):
+    shutil.rmtree(folder)
+    folder.mkdir()
+
+
+@pytest.mark.parametrize("damage", [unsay, say_no_loss, empty])
+def test_a_damaged_best_is_set_aside_and_the_run_goes_on(saved, fresh, capsys, damage):
     best = saved / "checkpoints" / "best" / "3"
-    unsay(best)
+    damage(best)
     with Checkpoints(saved, CONFIG, PREPROCESSING, DATA) as checkpoints:
         assert_same(checkpoints.restore_last(fresh), at_step(fresh, 5))
         aside = saved / "checkpoints" / "set_aside" / "best_3"

@@ -11,9 +11,11 @@ from made_runs import PREPROCESSING, tiny_config, tiny_experiment
 from made_shards import example, serialise, write_data_set
 from made_threads import together
 
+from coreecg_jax.inputs.data_digests import digests_of
 from coreecg_jax.inputs.packing import packed
 from coreecg_jax.inputs.selection import Selection, select
 from coreecg_jax.inputs.training_windows import training_windows
+from coreecg_jax.records.checksums import write_sums
 from coreecg_jax.training import estimate as estimating
 from coreecg_jax.training.checkpoints import Checkpoints, begun
 from coreecg_jax.training.estimate import REACHED, count_parameters, estimate
@@ -80,10 +82,16 @@ def test_of_a_corpus_in_one_file_it_needs_no_shards_and_tells_what_is_left_out(
 def test_a_run_that_is_there_is_told_or_refused(root, fresh, tmp_path):
     config = resolved(tiny_config({"data.root": str(root)}))
     selection = select(root, config.data.train)
-    manifests = dict.fromkeys(("train", "validation"), selection.manifest_digests())
-    with Checkpoints(tmp_path / "run", config, PREPROCESSING, manifests) as checkpoints:
+    write_sums(selection.folders[0], {})
+    digests = digests_of(train=selection, validation=selection)
+    with Checkpoints(tmp_path / "run", config, PREPROCESSING, **digests) as checkpoints:
         checkpoints.save_last(fresh.replace(step=np.int32(4)))
-    assert begun(tmp_path / "run", config, PREPROCESSING, manifests) == 4
+    assert begun(tmp_path / "run", config, PREPROCESSING, **digests) == 4
+    shard = selection.files[0]  # prepared again, by another version
+    shard.write_bytes(shard.read_bytes()[::-1])
+    write_sums(shard.parent, {})
+    with pytest.raises(ValueError, match=r"a run with other settings \(shards\.train\.made: '.*' in the run"):
+        estimate(config, tmp_path / "run")
     config.model.width = 32
     with pytest.raises(ValueError, match=r"a run with other settings \(config\.model\.width: 16 in the run"):
         estimate(config, tmp_path / "run")
@@ -111,10 +119,10 @@ def test_what_one_of_several_meets_all_hear_before_they_compile(root, monkeypatc
     """Else the others would wait for it in the next thing that they do together."""
     mine, work = threading.local(), getattr(whose, name)
 
-    def fail(*given):
+    def fail(*given, **named):
         if mine.processes.number == 1:
             raise OSError(errno.EIO, "Input/output error", "a file")
-        return work(*given)
+        return work(*given, **named)
 
     def run(processes):
         mine.processes = processes
@@ -137,7 +145,7 @@ def test_processes_that_see_other_runs_are_told(root, monkeypatch):
         mine.processes = processes
         return estimate(tiny_config({"data.root": str(root)}), root / "run")
 
-    monkeypatch.setattr(estimating, "begun", lambda *given: 4 * mine.processes.number)
+    monkeypatch.setattr(estimating, "begun", lambda *given, **named: 4 * mine.processes.number)
     monkeypatch.setattr(estimating, "sharing", lambda: mine.processes)
     monkeypatch.delattr(estimating, "_step_memory")  # nobody comes so far
     message = (

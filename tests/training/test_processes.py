@@ -11,20 +11,27 @@ from made_processes import run_together
 from coreecg_jax.training.processes import anywhere, as_first, join, sharing, texts
 
 TOGETHER = """
-import jax, numpy as np
+import contextlib, jax, numpy as np
 from pathlib import Path
 from orbax.checkpoint._src.multihost import multihost
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from coreecg_jax.training.mesh import place, put
+from coreecg_jax.locks import locked
+from coreecg_jax.training.only_run import LOCK, only_run
 from coreecg_jax.training.processes import *
 from coreecg_jax.training import stored as stored_module
 from coreecg_jax.training.stored import Damaged, Stored, shaped
+from coreecg_jax.training.wholeness import first_whole, set_aside
 
 def refusal(call):
     try:
         call()
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         return str(error)
+
+def hold():
+    with only_run(Path(given["folder"]).parent):
+        pass
 
 placement = place()
 state = {"kernel": np.random.default_rng(0).normal(size=(2, 1000)).astype(np.float32), "step": np.int32(7)}
@@ -32,7 +39,8 @@ shardings = {"kernel": placement.divided, "step": placement.replicated}
 on_devices = put(state, shardings)
 scrambled = jax.jit(lambda tree: jax.tree.map(lambda x: x * 0, tree), donate_argnums=0)
 
-stored = Stored(Path(given["folder"]), writes=True)
+best = Stored(Path(given["folder"]).with_name("best"), writes=True)
+stored = Stored(Path(given["folder"]), writes=True, after=best)
 stored.save(7, on_devices, {"config": {}})
 jax.block_until_ready(scrambled(on_devices))
 stored.wait()
@@ -51,17 +59,20 @@ told = {
     "back": whole(back),
     "saved": stored.steps(),
 }
+# Another run goes on in the folder: the first of these looks.
+with locked(Path(given["folder"]).with_name(LOCK), str) if number == 0 else contextlib.nullcontext():
+    told["locked"] = refusal(hold)
+    wait("the other run ends")
+told["free"] = refusal(hold)
 # Two folders at once, as of the last and the best.
 barriers = set()
 multihost._unique_barrier_key = lambda key: barriers.add(key) or key
-best = Stored(Path(given["folder"]).with_name("best"), writes=True)
 for step in (8, 9):
-    stored.save(step, put(state, shardings), {"config": {}})
     best.save(step, put(state, shardings), {"config": {}})
+    stored.save(step, put(state, shardings), {"config": {}})
 for one in (best, stored):
     one.wait()
 told |= {"barriers": sorted(barriers), "at_once": [stored.steps(), best.steps()]}
-best.close()
 wait("all is written")
 # Without the other, which does not even look.
 if number == 1:
@@ -84,7 +95,22 @@ for data in written if number == 1 else ():
     data.write_bytes(content)
 wait("it is flipped")
 told["damaged"] = refusal(lambda: stored.state(9, shaped(back)))
-stored.close()
+# The same cut off: the first can read all of what it holds itself, and would go on inside Orbax.
+wait("it is read")
+for data in written if number == 1 else ():
+    data.write_bytes(data.read_bytes()[:100])
+wait("it is cut")
+told["cut"] = refusal(lambda: stored.state(9, shaped(back)))
+read = lambda step: stored.state(step, shaped(back))
+before = first_whole(stored, read, set_aside)
+told["gone on"] = [whole(before), stored.steps()]
+# What the second process alone does not find in a best, and what nobody does.
+best._reader.restore, restore = best._reader.restore if number == 0 else None, best._reader.restore
+told["best for one"] = refusal(lambda: best.about(9))
+best._reader.restore = restore
+told["best"] = [refusal(lambda: best.loss(step)) for step in best.steps()]
+for one in (best, stored):
+    one.close()
 print(json.dumps(told))
 """
 
@@ -110,6 +136,15 @@ def test_they_hear_from_one_another(both):
         assert said["differing"] == (
             "seed: expected the same in all processes, got 0 in process 0 and 1 in process 1"
         )
+
+
+def test_a_folder_in_which_another_run_goes_on_is_refused_by_both(both):
+    folder, (first, second) = both
+    assert first["locked"].startswith(
+        f"{folder.parent} is locked: expected no other run there, got one that "
+    )
+    assert first["locked"] == second["locked"]
+    assert (first["free"], second["free"]) == (None, None)
 
 
 def test_a_state_divided_between_them_is_saved_once_and_comes_back_to_the_bit(both):
@@ -141,6 +176,24 @@ def test_what_one_of_them_reads_wrong_is_damaged_for_both(both):
         assert one["damaged"].startswith(f"{folder}/9 has a wrong checksum of kernel: it is damaged")
         where = f"{folder}/8 has a wrong checksum of step in process 1: it is damaged"
         assert one["damaged for one"].startswith(where)
+
+
+def test_what_one_of_them_cannot_read_is_set_aside_by_both_and_the_one_before_used(both):
+    folder, said = both
+    for one in said:
+        assert one["cut"].startswith(f"{folder}/9 cannot be read (")
+        assert " in process 1): it is damaged or not whole; copy the run" in one["cut"]
+        assert one["gone on"] == [True, [8]]
+    assert (folder.parent / "set_aside" / "last_9").is_dir()
+
+
+def test_a_best_that_one_cannot_read_or_that_says_no_loss_is_damaged_for_both(both):
+    best = both[0].with_name("best")
+    for one in both[1]:
+        assert one["best for one"].startswith(f"{best}/9 cannot be read (TypeError in process 1): it is ")
+        assert [told.partition(":")[0] for told in one["best"]] == [
+            f"{best}/{step} cannot be read (KeyError)" for step in (9, 8)
+        ]
 
 
 def test_one_process_agrees_with_itself():
