@@ -18,6 +18,7 @@ import jax
 import ml_collections
 
 from coreecg_jax.records.schema import Preprocessing
+from coreecg_jax.training.best import Best, moved_aside, tell
 from coreecg_jax.training.identity import (
     changed_code,
     describe,
@@ -26,7 +27,7 @@ from coreecg_jax.training.identity import (
     require_same_run,
 )
 from coreecg_jax.training.interruption import Stopped
-from coreecg_jax.training.processes import as_first, is_first, sharing
+from coreecg_jax.training.processes import sharing
 from coreecg_jax.training.state import Parameters, TrainState
 from coreecg_jax.training.stored import Damaged, Stored, kinds, shaped
 
@@ -72,7 +73,7 @@ class Checkpoints:
         self._about = describe(config, preprocessing, data or {})
         require_same_everywhere(self._about)
         self._last, self._best = (Stored(_folder(workdir, which), writes=True) for which in ("last", "best"))
-        self._best_loss: float | None = None  # not looked for yet
+        self._of_lowest_loss = Best(self._best)
         self._told = False  # that a save failed
 
     def __enter__(self) -> Self:
@@ -117,9 +118,9 @@ class Checkpoints:
         sharing().require_same(f"checkpoints of {self._workdir}", str(self._last.steps()))
         state = fresh
         if self._last.steps():
-            state = _first_whole(self._last, functools.partial(self._restored, fresh), _set_aside)
+            state = _first_whole(self._last, functools.partial(self._restored, fresh), moved_aside)
         # Now, not before: of another run nothing is moved.
-        self._best_loss = self._loss_of_best()
+        self._of_lowest_loss.start(int(state.step))
         return state
 
     def save_last(self, state: TrainState) -> None:
@@ -137,21 +138,15 @@ class Checkpoints:
     def save_if_best(self, state: TrainState, validation_loss: float) -> bool:
         """Saves the state when its validation loss is lower than any before; says whether it was.
 
-        Of a step that was saved as the last before, it is on disk when this returns.
+        Before is on the way to this state: what an earlier start saved further on counts where this one comes
+        to the same loss there, to the bit (`best.Best`). Of a step that was saved as the last before, it is
+        on disk when this returns.
         """
-        if self._best_loss is None:
-            self._best_loss = self._loss_of_best()
-        # A run resumed from before its best step meets that step again: it is there already. All save or none
-        # does, and on unlike machines means may differ in their last bit.
-        if not as_first(validation_loss < self._best_loss):
-            return False
-        self._best_loss = validation_loss
-        step = int(state.step)
         with self._failure_told():
-            self._best.save(step, state, self._about | {"validation_loss": validation_loss})
-            if step in self._last.steps():  # a validation made up for: as in `save_last`
+            saved = self._of_lowest_loss.save(state, validation_loss, self._about)
+            if saved and int(state.step) in self._last.steps():  # made up for: as in `save_last`
                 self._best.wait()
-        return True
+        return saved
 
     def require_written(self) -> None:
         """Raises what went wrong so far while a checkpoint was written in the background."""
@@ -178,25 +173,13 @@ class Checkpoints:
                 sys.stderr.write(f"warning: a checkpoint could not be written; {whole}\n")
             raise
 
-    def _loss_of_best(self) -> float:
-        """Of the newest best that says it, infinity where none does; those that do not are set aside."""
-        for step in self._best.steps():
-            try:
-                return self._best.about(step)["validation_loss"]
-            except Damaged as error:
-                aside = _set_aside(self._best, step)
-                used = [f"step {older} is used" for older in self._best.steps()[:1]]
-                then = used[0] if used else "the next validation makes the best"
-                _tell(f"{error.reason}; it {aside}, {then}")
-        return float("inf")
-
     def _restored(self, fresh: TrainState, step: int) -> TrainState:
         about = self._last.about(step)
         require_same_run(about, self._about, str(self._workdir))
         require_same_arrays(kinds(self._last.shapes(step)), kinds(fresh), str(self._last.path(step)))
         state = self._last.state(step, shaped(fresh))
         if changes := changed_code(about, self._about):
-            _tell(f"step {step} is of other code ({changes}): what follows may differ in its last bits")
+            tell(f"step {step} is of other code ({changes}): what follows may differ in its last bits")
         return state
 
 
@@ -281,18 +264,9 @@ def _first_whole(stored: Stored, read: Callable[[int], Read], leave: Callable[[S
             damaged.append((step, error.with_traceback(None)))  # which would hold what was read
             continue
         for newer, error in damaged:
-            _tell(f"{error.reason}; it {leave(stored, newer)}, step {step} is used")
+            tell(f"{error.reason}; it {leave(stored, newer)}, step {step} is used")
         return found
     raise damaged[0][1]
-
-
-def _set_aside(stored: Stored, step: int) -> str:
-    return f"is set aside as {stored.set_aside(step)}"
-
-
-def _tell(message: str) -> None:
-    if is_first():
-        sys.stderr.write(f"warning: {message}\n")
 
 
 def _folder(workdir: Path | str, which: str) -> Path:

@@ -7,6 +7,7 @@ in a thread of its own. It does not notice flipped bits, so each array carries a
 import contextlib
 import json
 import os
+import shutil
 import time
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
@@ -108,6 +109,31 @@ class Stored:
             about=ocp.args.JsonSave(about | {"checksums": checksums(held)}),
         )
         self._manager.save(step, args=items, force=True)
+
+    def replace(self, step: int, state: Any, about: dict[str, Any]) -> None:
+        """Saves a checkpoint in place of the one of its step, which stands until the new one is whole."""
+        self.wait()
+        beside, old = (self._folder.with_name(f"{self._folder.name}_{which}") for which in ("new", "old"))
+        if processes.is_first():  # what a run left behind that was killed here
+            for folder in (beside, old):
+                shutil.rmtree(folder, ignore_errors=True)
+        processes.wait(f"{beside.name} is free")
+        with contextlib.closing(Stored(beside, writes=True)) as new:
+            new.save(step, state, about)
+            new.wait()
+        processes.wait(f"{beside.name} is written")
+        if processes.is_first():
+            self.path(step).rename(old)
+            new.path(step).rename(self.path(step))
+            for folder in (beside, old):
+                shutil.rmtree(folder)
+        processes.wait(f"{beside.name} is in its place")
+        self._manager.reload()
+
+    def remove(self, step: int) -> None:
+        """Deletes a checkpoint."""
+        self.wait()
+        self._manager.delete(step)
 
     def wait(self) -> None:
         """Until all is written; raises what went wrong meanwhile."""
