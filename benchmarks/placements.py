@@ -58,6 +58,7 @@ def runs(placement: str) -> Iterator[Row]:
             figures = speed.since_last(number)
             rates.append(figures["recordings_per_second"])
             waits.append(100 * figures["input_wait"])
+        feed.close()
     yield measured(NAME, f"{placement}, batch {batch_size}", rates, "recordings/s", digits=1)
     yield measured(NAME, f"{placement}, waiting for input", waits, "%", digits=2)
 

@@ -45,7 +45,7 @@ def load_corpus(
       OSError, ValueError: when a shard is damaged, or as `packing.packed`; in all processes.
     """
     read = packed(folder, windows, processes) if folder else rows_of_shards(windows)
-    shape = _shape(windows, sharding)
+    shape = shape_of_rows(windows, sharding)
     parts = sharding.addressable_devices_indices_map(shape)
     on_devices = processes.each(
         lambda: [_part(read, part, windows.usable, shape, device) for device, part in parts.items()]
@@ -68,9 +68,15 @@ def require_room(windows: TrainingWindows, sharding: jax.sharding.NamedSharding)
             )
 
 
+def shape_of_rows(windows: TrainingWindows, sharding: jax.sharding.NamedSharding) -> tuple[int, int]:
+    """Of the corpus on all devices: rows, as many on each, and words."""
+    devices, window = sharding.mesh.size, windows.selection.preprocessing.window_samples
+    return -(-windows.usable // devices) * devices, padded_words_of(window)
+
+
 def bytes_on_each(windows: TrainingWindows, sharding: jax.sharding.NamedSharding) -> int:
     """What the corpus takes on each device."""
-    rows, words = _shape(windows, sharding)
+    rows, words = shape_of_rows(windows, sharding)
     return 4 * rows * words // sharding.mesh.size
 
 
@@ -122,12 +128,6 @@ def _unpacked(rows_BW: jax.Array, window_samples: int) -> Batch:
         available=(bits_B[:, None] >> lead_L[None] & 1).astype(bool),
         patient=jax.lax.bitcast_convert_type(patient_B, jnp.uint32),
     )
-
-
-def _shape(windows: TrainingWindows, sharding: jax.sharding.NamedSharding) -> tuple[int, int]:
-    """Rows, as many on each device, and words."""
-    devices, window = sharding.mesh.size, windows.selection.preprocessing.window_samples
-    return -(-windows.usable // devices) * devices, padded_words_of(window)
 
 
 def _part(read: Rows, part: Any, usable: int, shape: tuple[int, int], device: jax.Device) -> jax.Array:

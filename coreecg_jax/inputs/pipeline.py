@@ -1,7 +1,9 @@
 """Training batches from shards through tf.data: an endless stream that is a function of (seed, step).
 
 The order is that of `order.Order`. tf.data reads the files in turn and decodes in threads of its own; what
-is delayed stays in memory until its batch is due. Nothing of the stream has to be saved: the batch of any
+is delayed stays in memory until its batch is due. The readers of an epoch are started before those of the
+last are used up: opening files and reading until the first batch is whole takes as long as several batches.
+Nothing of the stream has to be saved: the batch of any
 step is found again by skipping the serialised records before it in its epoch, which is far cheaper than
 decoding them.
 
@@ -12,6 +14,7 @@ import collections
 import dataclasses
 import functools
 import os
+import threading
 from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,11 +24,16 @@ import numpy as np
 from coreecg_jax.inputs.batch import Batch, available_leads, empty_batch
 from coreecg_jax.inputs.examples import decode_all, decode_window
 from coreecg_jax.inputs.order import FILES_AT_ONCE, RECORDS_IN_A_ROW
+from coreecg_jax.inputs.started import Started
 from coreecg_jax.inputs.training_windows import TrainingWindows, training_windows
 from coreecg_jax.records.leads import LEADS
 
 # Decoded together: a call for each record would cost more than its decoding.
 _RECORDS_IN_A_GROUP = 64
+
+# Batches before the end of an epoch at which the readers of the next are started. The first batch, of 256
+# windows that are delayed by up to 10,000, takes 2,100 records: eight batches' worth.
+_STARTED_BEFORE = 16
 
 _SMALL_FEATURES = ("length", "quality", "patient_key")
 
@@ -53,11 +61,19 @@ class Stream:
         order = self.windows.order
         wanted = [number for number in range(order.readers) if readers is None or number in readers]
         epoch, first = divmod(start_step, order.steps_per_epoch)
-        while True:
-            parts = [self._epoch(epoch, reader, first) for reader in wanted]
-            for places in zip(*parts, strict=True):
-                yield self._batch(dict(zip(wanted, places)))
-            epoch, first = epoch + 1, 0
+        parts = self._epoch(epoch, wanted, first, threading.Event())
+        following: Started[tuple[Places, ...]] | None = None
+        try:
+            while True:
+                for number, places in enumerate(parts, first):
+                    if following is None and number + _STARTED_BEFORE >= order.steps_per_epoch:
+                        following = Started(functools.partial(self._epoch, epoch + 1, wanted, 0))
+                    yield self._batch(dict(zip(wanted, places)))
+                assert following is not None  # every epoch has a last batch
+                epoch, first, parts, following = epoch + 1, 0, iter(following), None
+        finally:
+            if following is not None:
+                following.close()
 
     def _batch(self, parts: dict[int, Places]) -> Batch:
         """Each window is copied once, from the group that it was decoded in: at the size of a large batch
@@ -76,8 +92,17 @@ class Stream:
             batch.available[rows] = available_leads(quality)
         return batch
 
-    def _epoch(self, number: int, reader: int, first: int) -> Iterator[Places]:
-        """A reader's part of the batches of an epoch, from its batch `first` on."""
+    def _epoch(
+        self, number: int, readers: list[int], first: int, abandoned: threading.Event
+    ) -> Iterator[tuple[Places, ...]]:
+        """The parts of the batches of an epoch, from its batch `first` on."""
+        parts = [self._of_reader(number, reader, first, abandoned) for reader in readers]
+        return zip(*parts, strict=True)
+
+    def _of_reader(
+        self, number: int, reader: int, first: int, abandoned: threading.Event
+    ) -> Iterator[Places]:
+        """A reader's part of the batches of an epoch; none more where they are abandoned."""
         order = self.windows.order
         epoch = order.epoch(number, reader)
         read_at_NB = epoch.read_at[: order.steps_per_epoch * order.part].reshape(-1, order.part)[first:]
@@ -90,6 +115,8 @@ class Stream:
         for needed, read_at_B in zip(needed_N.tolist(), read_at_NB, strict=True):
             _let_go(held, (needed - start) // _RECORDS_IN_A_GROUP)
             while read <= read_at_B.max():
+                if abandoned.is_set():
+                    return
                 if (group := next(groups, None)) is None:
                     raise self._other_count(f"{read} of {len(epoch.records)}")
                 held.append(group)
@@ -113,7 +140,11 @@ class Stream:
             deterministic=True,
         )
         shape = (len(LEADS), selection.preprocessing.window_samples)
-        groups = records.skip(start).batch(_RECORDS_IN_A_GROUP)
+        # With the tuner reading is no faster, and at 11 ends of an epoch in 50 letting go of the iterator
+        # waited over 2 s for its thread. Without it each stage has 16 threads at most, no more than cores.
+        options = tf.data.Options()
+        options.autotune.enabled = False
+        groups = records.skip(start).batch(_RECORDS_IN_A_GROUP).with_options(options)
         groups = groups.map(
             lambda serialised: _decoded(tf, serialised, shape),
             num_parallel_calls=tf.data.AUTOTUNE,
@@ -138,7 +169,8 @@ class Stream:
 def training_batches(root: Path | str, spec: str, **settings: Any) -> Stream:
     """A function of a step that gives the batches of that step, the next, ... without end; numpy arrays.
 
-    Up to `shuffle_buffer` windows are held in memory as they are stored.
+    Up to `shuffle_buffer` windows are held in memory as they are stored, near the end of an epoch also those
+    that were read for the first batch of the next.
 
     Args:
       root, spec, settings: as `training_windows.training_windows`, and its errors: all but damage met while

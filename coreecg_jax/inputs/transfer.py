@@ -1,7 +1,7 @@
 """Batches on their way from the host to the devices."""
 
 import collections
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 
 import jax
 import numpy as np
@@ -11,10 +11,10 @@ from coreecg_jax.inputs.batch import Batch
 
 def to_devices(
     batches: Iterable[Batch], sharding: jax.sharding.Sharding, *, ahead: int = 2
-) -> Iterator[Batch]:
+) -> Generator[Batch]:
     """The batches as jax arrays, each put on its way `ahead` batches before it is asked for.
 
-    Transfers are asynchronous, and tf.data reads ahead in threads of its own, so no thread is needed here:
+    Transfers are asynchronous, and what reads does so in threads of its own, so no thread is needed here:
     one that stops asking leaves nothing behind. An error of `batches` is raised as soon as it is met, up to
     `ahead` batches early.
 

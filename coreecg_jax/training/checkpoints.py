@@ -18,6 +18,7 @@ import jax
 import ml_collections
 
 from coreecg_jax.records.schema import Preprocessing
+from coreecg_jax.training.best import Best
 from coreecg_jax.training.identity import (
     changed_code,
     describe,
@@ -26,9 +27,9 @@ from coreecg_jax.training.identity import (
     require_same_run,
 )
 from coreecg_jax.training.interruption import Stopped
-from coreecg_jax.training.processes import as_first, sharing
+from coreecg_jax.training.processes import sharing
 from coreecg_jax.training.state import Parameters, TrainState
-from coreecg_jax.training.stored import Damaged, Stored, kinds, shaped
+from coreecg_jax.training.stored import Stored, kinds, shaped
 from coreecg_jax.training.wholeness import first_whole, set_aside, tell
 
 
@@ -74,7 +75,7 @@ class Checkpoints:
         # Nothing is seen of a step before its best: a run that goes on from it would not look for that again.
         self._best = Stored(_folder(workdir, "best"), writes=True)
         self._last = Stored(_folder(workdir, "last"), writes=True, after=self._best)
-        self._best_loss: float | None = None  # not looked for yet
+        self._of_lowest_loss = Best(self._best)
         self._told = False  # that a save failed
 
     def __enter__(self) -> Self:
@@ -121,7 +122,7 @@ class Checkpoints:
         if self._last.steps():
             state = first_whole(self._last, functools.partial(self._restored, fresh), set_aside)
         # Now, not before: of another run nothing is moved.
-        self._best_loss = self._loss_of_best()
+        self._of_lowest_loss.start(int(state.step))
         return state
 
     def save_last(self, state: TrainState) -> None:
@@ -137,21 +138,15 @@ class Checkpoints:
     def save_if_best(self, state: TrainState, validation_loss: float) -> bool:
         """Saves the state when its validation loss is lower than any before; says whether it was.
 
-        Of a step that was saved as the last before, it is on disk when this returns.
+        Before is on the way to this state: what an earlier start saved further on counts where this one comes
+        to the same loss there, to the bit (`best.Best`). Of a step that was saved as the last before, it is
+        on disk when this returns.
         """
-        if self._best_loss is None:
-            self._best_loss = self._loss_of_best()
-        # A run resumed from before its best step meets that step again: it is there already. All save or none
-        # does, and on unlike machines means may differ in their last bit.
-        if not as_first(validation_loss < self._best_loss):
-            return False
-        self._best_loss = validation_loss
-        step = int(state.step)
         with self._failure_told():
-            self._best.save(step, state, self._about | {"validation_loss": validation_loss})
-            if step in self._last.steps():  # a validation made up for: seen before its best
+            saved = self._of_lowest_loss.save(state, validation_loss, self._about)
+            if saved and int(state.step) in self._last.steps():  # made up for: seen before its best
                 self._best.wait()
-        return True
+        return saved
 
     def require_written(self) -> None:
         """Raises what went wrong so far while a checkpoint was written in the background."""
@@ -177,18 +172,6 @@ class Checkpoints:
                 # By any process: the disk may be full of one alone.
                 sys.stderr.write(f"warning: a checkpoint could not be written; {whole}\n")
             raise
-
-    def _loss_of_best(self) -> float:
-        """Of the newest best that says it, infinity where none does; those that do not are set aside."""
-        for step in self._best.steps():
-            try:
-                return self._best.loss(step)
-            except Damaged as error:
-                aside = set_aside(self._best, step)
-                used = [f"step {older} is used" for older in self._best.steps()[:1]]
-                then = used[0] if used else "the next validation makes the best"
-                tell(f"{error.reason}; it {aside}, {then}")
-        return float("inf")
 
     def _restored(self, fresh: TrainState, step: int) -> TrainState:
         about = self._last.about(step)

@@ -10,11 +10,11 @@ import ml_collections
 import numpy as np
 
 from coreecg_jax.inputs.batch import Batch
-from coreecg_jax.inputs.corpus import bytes_on_each, require_room
+from coreecg_jax.inputs.corpus import bytes_on_each, require_room, shape_of_rows
 from coreecg_jax.inputs.data_digests import digests_of
 from coreecg_jax.inputs.lengths import long_enough
 from coreecg_jax.inputs.selection import Selection, select
-from coreecg_jax.inputs.training_windows import selected
+from coreecg_jax.inputs.training_windows import TrainingWindows, selected
 from coreecg_jax.records.leads import LEADS
 from coreecg_jax.training.checkpoints import begun
 from coreecg_jax.training.experiment import Experiment, build, resolved, windows_of
@@ -24,7 +24,7 @@ from coreecg_jax.training.mesh import Placement, place, require_divisible
 from coreecg_jax.training.processes import sharing
 from coreecg_jax.training.room import fullness_told
 from coreecg_jax.training.state import TrainState, init_state
-from coreecg_jax.training.step import make_train_step
+from coreecg_jax.training.step import make_corpus_steps, make_train_step
 
 # Two of the last, two of the best, and of each the one that is being written while the older still stand.
 _CHECKPOINTS_AT_ONCE = 6
@@ -43,7 +43,7 @@ class Estimate(NamedTuple):
     recordings_seen: int
     encoder_parameters: int
     parameters: int
-    memory_of_step: int  # of each device, as compiled
+    memory_of_step: int  # of each device, as compiled for the placement of the data, without its windows
     memory_of_windows: int  # of each device, all the time: of validation, and the corpus where it lies there
     step_flops: float
     matrix_rate: float  # FLOP/s, measured now
@@ -122,7 +122,7 @@ def estimate(config: ml_collections.ConfigDict, workdir: Path | str) -> Estimate
         recordings_seen=run.steps * data.batch_size,
         encoder_parameters=sum(count_parameters(state.parameters["network"][name]) for name in encoder),
         parameters=count_parameters(state.parameters),
-        memory_of_step=_step_memory(experiment, state, data.batch_size, selection, placement),
+        memory_of_step=_step_memory(config, experiment, windows, state, placement) - corpus,
         memory_of_windows=corpus
         + _validation_memory(validation, data.validation_batch_size, selection, placement),
         step_flops=step_flops(
@@ -159,24 +159,42 @@ def _usable(selection: Selection, seconds: float) -> int:
 
 
 def _step_memory(
-    experiment: Experiment, state: TrainState, batch_size: int, selection: Selection, placement: Placement
+    config: ml_collections.ConfigDict,
+    experiment: Experiment,
+    windows: TrainingWindows,
+    state: TrainState,
+    placement: Placement,
 ) -> int:
-    """What the compiled step holds at once on each device."""
-    batch = _batch(batch_size, selection)
-    step: Any = make_train_step(
-        experiment.objective,
-        experiment.optimizer,
-        seed=0,
-        placement=placement,
-        of_state=placement.of_state(state),
-    )
-    needs = step.lower(state, batch).compile().memory_analysis()
+    """What the compiled step holds at once on each device, the corpus too where it lies there."""
+    needs = _lowered(config, experiment, windows, state, placement).compile().memory_analysis()
     return int(
         needs.argument_size_in_bytes
         + needs.output_size_in_bytes
         - needs.alias_size_in_bytes
         + needs.temp_size_in_bytes
     )
+
+
+def _lowered(
+    config: ml_collections.ConfigDict,
+    experiment: Experiment,
+    windows: TrainingWindows,
+    state: TrainState,
+    placement: Placement,
+) -> Any:
+    """What the feed of this placement would run (`feeds`): other programs take other memory."""
+    built, seed = (experiment.objective, experiment.optimizer), config.seed
+    of_state, batch_size = placement.of_state(state), config.data.batch_size
+    if config.data.placement == "host":
+        step: Any = make_train_step(*built, seed=seed, placement=placement, of_state=of_state)
+        return step.lower(state, _batch(batch_size, windows.selection))
+    samples = windows.selection.preprocessing.window_samples
+    steps: Any = make_corpus_steps(
+        *built, seed=seed, placement=placement, window_samples=samples, of_state=of_state
+    )
+    rows = jax.ShapeDtypeStruct(shape_of_rows(windows, placement.divided), jnp.int32)
+    index_KB = jax.ShapeDtypeStruct((config.run.steps_per_dispatch, batch_size), jnp.int32)
+    return steps.lower(state, rows, index_KB, np.int32(1))
 
 
 def _validation_memory(windows: int, batch_size: int, selection: Selection, placement: Placement) -> int:

@@ -3,7 +3,7 @@
 Both give the same batch for the same (seed, step).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from typing import Any, Protocol
 
 import jax
@@ -34,19 +34,27 @@ class Feed(Protocol):
         """The state after `count` steps more than `number`; metrics are arrays of one entry a step."""
         ...
 
+    def close(self) -> None:
+        """Lets go of what reads for it; no step is asked for afterwards."""
+        ...
+
 
 class HostFeed:
     """One step a dispatch, on batches that come from the host in the order of the steps."""
 
     most = 1
 
-    def __init__(self, step: TrainStep, batches: Iterator[Batch]) -> None:
+    def __init__(self, step: TrainStep, batches: Generator[Batch]) -> None:
         self._step, self._batches = step, batches
 
     def __call__(self, state: TrainState, number: int, count: int) -> tuple[TrainState, Metrics]:
         """The next step."""
         del number, count
         return self._step(state, next(self._batches))
+
+    def close(self) -> None:
+        """Of the readers of an epoch to come none is left."""
+        self._batches.close()
 
 
 class DeviceFeed:
@@ -65,6 +73,9 @@ class DeviceFeed:
             for step in range(count):
                 index_KB[step] = self._corpus.row_of[self._order.batch(number + step)]
         return self._steps(state, self._corpus.rows, index_KB, np.int32(count))
+
+    def close(self) -> None:
+        """Nothing reads."""
 
 
 def require_feed(placement: str, steps_per_dispatch: int, packed: str) -> None:

@@ -14,6 +14,7 @@ from coreecg_jax.method.objective import Objective
 from coreecg_jax.records.leads import LEADS
 
 MOST_COMPARED = 2048  # pairs grow with the square: 80,000 recordings would take 83 GB on the host
+_VECTORS_AT_ONCE = 4096  # a copy in float64: of all of 160,000 at width 768 it would take 1 GB
 
 
 def representation_health(z1_BE: np.ndarray, z2_BE: np.ndarray, global_BD: np.ndarray) -> dict[str, float]:
@@ -43,10 +44,27 @@ def uniformity(z_BE: np.ndarray) -> float:
 
 
 def effective_rank(vectors_BD: np.ndarray) -> float:
-    """exp of the entropy of the normalised singular values of centred vectors (Roy & Vetterli 2007)."""
-    singular = np.linalg.svd(vectors_BD - vectors_BD.mean(0), compute_uv=False)
+    """exp of the entropy of the normalised singular values of centred vectors (Roy & Vetterli 2007).
+
+    From the eigenvalues of their Gram matrix [D, D], in float64: of 160,000 vectors of width 768 that takes a
+    seventh of the time of their own decomposition, and no copy of them. What rounding alone may have made of
+    0 counts as 0: directions below 4e-7 of the largest at width 768, of which float32 says little more.
+    """
+    squared_D = np.linalg.eigvalsh(_centred_products(vectors_BD))
+    smallest = len(squared_D) * np.finfo(np.float64).eps * squared_D.max()
+    singular = np.sqrt(np.where(squared_D > smallest, squared_D, 0))
     share = singular / max(singular.sum(), np.finfo(np.float32).tiny)
     return float(np.exp(-(share * np.log(np.maximum(share, 1e-12))).sum()))
+
+
+def _centred_products(vectors_BD: np.ndarray) -> np.ndarray:
+    """Products of all pairs of columns, their means taken off, float64 [D, D]."""
+    mean_D = vectors_BD.mean(0, dtype=np.float64)
+    gram_DD = np.zeros((vectors_BD.shape[1],) * 2)
+    for start in range(0, len(vectors_BD), _VECTORS_AT_ONCE):
+        part_BD = vectors_BD[start : start + _VECTORS_AT_ONCE] - mean_D
+        gram_DD += part_BD.T @ part_BD
+    return gram_DD
 
 
 def step_flops(

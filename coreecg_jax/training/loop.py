@@ -1,5 +1,6 @@
 """Pretraining, told in order. Here the config ends: all that is called below takes keywords."""
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -97,8 +98,8 @@ def _train(
             _say(f"nothing to do: all {run.steps} steps of {workdir} are done")
             return state
         speed = Speed(experiment.objective, batch_size=data.batch_size)
-        feed = feed_from(number, speed)
         with (
+            contextlib.closing(feed_from(number, speed)) as feed,
             Journal(workdir, resume_step=number) if is_first() else Unwritten() as journal,
             _progress(number, config) as progress,
             Interruption() as interruption,

@@ -5,10 +5,10 @@ in a thread of its own. It does not notice flipped bits, so each array carries a
 """
 
 import contextlib
-import json
 import os
+import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +18,7 @@ import orbax.checkpoint as ocp
 from coreecg_jax.training import processes
 from coreecg_jax.training.array_paths import path_of
 from coreecg_jax.training.checksum import checksums, on_host
+from coreecg_jax.training.verdict import told_by_all
 
 Read = TypeVar("Read")
 
@@ -117,11 +118,34 @@ class Stored:
         # The next step is given these buffers to write into: what is written in the background is a copy.
         held = on_host(state)
         self._newest, self._waits_for = step, self._after._newest if self._after else -1
-        items = ocp.args.Composite(
-            state=ocp.args.StandardSave(held),
-            about=ocp.args.JsonSave(about | {"checksums": checksums(held)}),
-        )
+        about = about | {"checksums": checksums(held)}
+        items = ocp.args.Composite(state=ocp.args.StandardSave(held), about=ocp.args.JsonSave(about))
         self._manager.save(step, args=items, force=True)
+
+    def replace(self, step: int, state: Any, about: dict[str, Any]) -> None:
+        """Saves a checkpoint in place of the one of its step, which stands until the new one is whole."""
+        self.wait()
+        beside, old = (self._folder.with_name(f"{self._folder.name}_{which}") for which in ("new", "old"))
+        if processes.is_first():  # what a run left behind that was killed here
+            for folder in (beside, old):
+                shutil.rmtree(folder, ignore_errors=True)
+        processes.wait(f"{beside.name} is free")
+        with contextlib.closing(Stored(beside, writes=True)) as new:
+            new.save(step, state, about)
+            new.wait()
+        processes.wait(f"{beside.name} is written")
+        if processes.is_first():
+            self.path(step).rename(old)
+            new.path(step).rename(self.path(step))
+            for folder in (beside, old):
+                shutil.rmtree(folder)
+        processes.wait(f"{beside.name} is in its place")
+        self._manager.reload()
+
+    def remove(self, step: int) -> None:
+        """Deletes a checkpoint."""
+        self.wait()
+        self._manager.delete(step)
 
     def wait(self) -> None:
         """Until all is written; raises what went wrong meanwhile."""
@@ -170,7 +194,7 @@ class Stored:
         wrong = [
             name for name, number in checksums(state).items() if expected and expected.get(name) != number
         ]
-        if found := _told_by_all(wrong, together=self._together):
+        if found := told_by_all(wrong, together=self._together):
             raise self._damaged(step, f"has a wrong checksum of {found}", "it is damaged")
         return state
 
@@ -208,28 +232,13 @@ class Stored:
                 raise
             failure = error
         here = [type(failure).__name__] if failure else []
-        if told := _told_by_all(here, together=self._together):
+        if told := told_by_all(here, together=self._together):
             raise self._damaged(step, f"cannot be read ({told})", "it is damaged or not whole") from failure
         return found[0]
 
     def _damaged(self, step: int, what: str, so: str) -> Damaged:
         advice = f"{so}; copy the run again, or train in another --workdir"
         return Damaged(f"{self.path(step)} {what}", advice)
-
-
-def _told_by_all(wrong: Sequence[str], *, together: bool) -> str:
-    """What is wrong, such as arrays, and in which processes where not in all; '' where nothing is.
-
-    Of what each process reads for itself one may read it wrong alone; all must set the checkpoint aside, or
-    none.
-    """
-    said = [json.loads(text) for text in processes.texts(json.dumps(wrong))] if together else [wrong]
-    names = list(dict.fromkeys(name for one in said for name in one))
-    if not names:
-        return ""
-    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-    where = ", ".join(str(number) for number, one in enumerate(said) if one)
-    return f"{names[0]}{more}" + ("" if all(said) else f" in process {where}")
 
 
 def is_seen(

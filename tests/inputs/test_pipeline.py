@@ -1,12 +1,16 @@
 import itertools
 import subprocess
 import sys
+import threading
+import time
 
 import numpy as np
 import pytest
 from made_shards import example, records, serialise, write_data_set
 
+from coreecg_jax.inputs import pipeline
 from coreecg_jax.inputs.batch import Batch
+from coreecg_jax.inputs.order import Order
 from coreecg_jax.inputs.pipeline import training_batches
 from coreecg_jax.inputs.reader import read_recordings
 
@@ -64,6 +68,87 @@ def test_a_batch_is_what_the_reader_makes_of_the_same_windows(data_root, uninter
     for batch in uninterrupted[:STEPS]:
         expected = recordings.batch([row[window] for window in windows([batch])])
         assert same(batch, expected)
+
+
+def until(condition, seconds=20.0) -> bool:
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.01)
+    return condition()
+
+
+@pytest.fixture
+def read_by(monkeypatch):
+    """Numbers of the epochs that are read, each with the thread that began it."""
+    begun, epoch = [], Order.epoch
+    monkeypatch.setattr(
+        Order,
+        "epoch",
+        lambda order, number, reader: (
+            begun.append((number, threading.current_thread())),
+            epoch(order, number, reader),
+        )[1],
+    )
+    return begun
+
+
+@pytest.mark.parametrize(("start_step", "number"), [(0, 1), (STEPS - 1, 1), (STEPS, 2)])
+def test_an_epoch_is_read_before_the_last_is_used_up_and_not_long_before(
+    data_root, monkeypatch, read_by, start_step, number
+):
+    monkeypatch.setattr(pipeline, "_STARTED_BEFORE", 2)
+    batches = stream(data_root, start_step=start_step)
+    to_go = STEPS - start_step % STEPS
+    if to_go > 2:
+        take(batches, to_go - 2)
+        assert [epoch for epoch, _ in read_by] == [number - 1]
+    next(batches)  # with one more to come, or none
+    assert until(lambda: [epoch for epoch, _ in read_by] == [number - 1, number])
+    assert [thread is threading.main_thread() for _, thread in read_by] == [True, False]
+
+
+@pytest.mark.parametrize("started_before", [1, 2, STEPS, 100])
+def test_when_the_next_epoch_is_begun_changes_no_batch(data_root, uninterrupted, monkeypatch, started_before):
+    monkeypatch.setattr(pipeline, "_STARTED_BEFORE", started_before)
+    assert all(map(same, take(stream(data_root), 3 * STEPS), uninterrupted))
+
+
+def test_damage_of_the_next_epoch_is_told_at_its_first_batch_by_who_asks(tmp_path, read_by):
+    """Its readers meet it before, in a thread of their own."""
+    (file,) = write_data_set(tmp_path, "ludb", {"all": [records(0, 20)]}).glob("*.tfrecord*")
+    batches = stream(tmp_path, "ludb", batch_size=4, min_seconds=0.0)
+    (whole,), steps = take(batches, 1), 5
+    first = threading.active_count()
+    damage(file.parent, position=3000)
+    assert until(lambda: len(read_by) == 2)
+    assert len(windows([whole, *take(batches, steps - 1)])) == 4 * steps
+    with pytest.raises(ValueError, match=r"ludb-all.*, record 1: wrong checksum of the data at byte 0;"):
+        next(batches)
+    assert threading.active_count() <= first
+
+
+def test_a_stream_that_is_given_up_while_an_epoch_is_begun_leaves_no_thread(data_root, monkeypatch):
+    of_reader, entered = pipeline.Stream._groups, threading.Event()
+    main, groups = threading.main_thread(), []
+
+    def endless(self, files, start):
+        """What reads the next epoch finds no end."""
+        for group in of_reader(self, files, start):
+            while threading.current_thread() is not main and len(groups) < 10_000:
+                entered.set()
+                time.sleep(0.001)
+                groups.append(group)
+                yield {name: column[:0] for name, column in group.items()}
+            yield group
+
+    before = set(threading.enumerate())
+    monkeypatch.setattr(pipeline.Stream, "_groups", endless)
+    batches = stream(data_root)
+    next(batches)
+    assert entered.wait(20)
+    batches.close()
+    assert set(threading.enumerate()) <= before
+    assert len(groups) < 10_000
 
 
 def test_epochs_and_seeds_have_orders_of_their_own(data_root, uninterrupted):

@@ -19,26 +19,47 @@ ASKED_FOR = ("nodes", "gpus-per-node")
 RECIPES = sorted(path.name for path in PLACES.iterdir() if path.name != "README.md")
 
 
+# In place of a cluster's program: notes what it was given; `srun` its environment too, and runs its tasks one
+# after another: Python ends as $STATUSES says, above 128 by a signal. The highest status is that of `srun`.
+PROGRAM = """#!/usr/bin/env bash
+{ printf '%s\\0' NAME "$@"; printf '\\036'; } >> FOLDER/called
+[ NAME = srun ] || exit 0
+env > FOLDER/environment
+highest=0
+for status in $STATUSES; do
+  STATUS=$status "${@:3}"
+  ended=$?
+  [ $ended -le $highest ] || highest=$ended
+done
+exit $highest
+"""
+PYTHON = """#!/usr/bin/env bash
+[ $STATUS -le 128 ] || kill -$((STATUS - 128)) $$
+exit $STATUS
+"""
+
+
+def write_program(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o755)
+
+
 def run(
-    recipe: str, folder: Path, *arguments: str, status: int = 0, **variables: str
+    recipe: str, folder: Path, *arguments: str, statuses: str = "0", **variables: str
 ) -> tuple[int, list[list[str]]]:
-    """The exit status, and every program that was called, with its arguments: each says what it was given,
-    `srun` its environment too."""
+    """The exit status, and every program that was called, with its arguments."""
     for name in ("gcloud", "srun", "scontrol", "docker"):
-        program = folder / name
-        program.write_text(
-            f"#!/usr/bin/env bash\n{{ printf '%s\\0' {name} \"$@\"; printf '\\036'; }} >> {folder}/called\n"
-            f"[ {name} != srun ] || env > {folder}/environment\n"
-            f"exit {status if name == 'srun' else 0}\n"
-        )
-        program.chmod(0o755)
+        write_program(folder / name, PROGRAM.replace("NAME", name).replace("FOLDER", str(folder)))
+    write_program(folder / ".venv" / "bin" / "python", PYTHON)
     environment = {
         "PATH": f"{folder}:/usr/bin:/bin",
         "SLURM_JOB_ID": "7",
         "SLURM_CPUS_PER_TASK": "8",
+        "STATUSES": statuses,
     } | variables
     command = ["bash", str(PLACES / recipe), *arguments]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     called = (folder / "called").read_text() if (folder / "called").exists() else ""
     return done.returncode, [line.split("\0")[:-1] for line in called.split("\036")[:-1]]
 
@@ -120,31 +141,74 @@ def test_a_run_outlives_its_connection_is_followed_again_and_stopped_by_its_file
     assert (host / "pretrain.log").read_text().count("started") == 1
 
 
+AGAIN = [["scontrol", "requeue", "7"]]
+
+
+def test_slurm_hands_the_arguments_on_to_each_task(tmp_path: Path) -> None:
+    ended, [srun] = run("slurm.sbatch", tmp_path, *FLAGS)
+    assert ended == 0
+    assert srun[:5] == ["srun", "--cpus-per-task=8", "--kill-on-bad-exit=0", "bash", "-c"]
+    assert srun[7:] == [".venv/bin/python", "-m", "launch.pretrain", "--distributed", *FLAGS]
+
+
 @pytest.mark.parametrize(
-    ("status", "again"),
-    [(0, False), (1, False), (2, False), (3, False), (134, False), (137, True), (143, True)],
+    ("statuses", "ended", "again"),
+    [
+        ("0 0", 0, []),
+        ("1 1", 1, []),
+        ("2 2", 2, []),
+        ("3 3", 3, []),
+        ("143 143", 143, AGAIN),
+        ("137 134", 137, AGAIN),  # one is out of memory, or its node gone: the others are aborted
+        ("134 134", 134, AGAIN),  # the runtime failed in one
+        ("139 134", 139, AGAIN),
+        ("135 134", 135, AGAIN),
+        # One ends alone, the others are aborted: what it says counts.
+        ("134 1 134", 1, []),
+        ("2 134 134", 2, []),
+        ("134 3", 3, []),
+        ("137 2", 2, []),
+        ("143 2", 2, []),
+        ("130 130", 130, []),
+    ],
 )
-def test_slurm_starts_it_again_after_what_it_goes_on_from(tmp_path: Path, status: int, again: bool) -> None:
-    ended, (srun, *others) = run("slurm.sbatch", tmp_path, *FLAGS, status=status)
-    assert ended == status
-    python = [".venv/bin/python", "-m", "launch.pretrain", "--distributed", *FLAGS]
-    assert srun == ["srun", "--cpus-per-task=8", "--kill-on-bad-exit=0", *python]
-    assert others == ([["scontrol", "requeue", "7"]] if again else [])
-
-
-@pytest.mark.parametrize(("count", "again"), [("19", True), ("20", False)])
-def test_slurm_does_not_start_for_ever_what_is_killed_for_its_memory(
-    tmp_path: Path, count: str, again: bool
+def test_slurm_starts_it_again_after_what_it_goes_on_from(
+    tmp_path: Path, statuses: str, ended: int, again: list[list[str]]
 ) -> None:
-    ended, (_, *others) = run("slurm.sbatch", tmp_path, *FLAGS, status=137, SLURM_RESTART_COUNT=count)
-    assert ended == 137
-    assert others == ([["scontrol", "requeue", "7"]] if again else [])
+    status, (_, *others) = run("slurm.sbatch", tmp_path, *FLAGS, statuses=statuses)
+    assert (status, others) == (ended, again)
+
+
+@pytest.mark.parametrize("status", ["134", "135", "137", "139"])
+@pytest.mark.parametrize(("count", "again"), [("19", AGAIN), ("20", [])])
+def test_slurm_does_not_start_for_ever_what_fails_each_time(
+    tmp_path: Path, status: str, count: str, again: list[list[str]]
+) -> None:
+    ended, (_, *others) = run("slurm.sbatch", tmp_path, statuses=status, SLURM_RESTART_COUNT=count)
+    assert (str(ended), others) == (status, again)
+
+
+def test_a_task_of_slurm_waits_for_python_to_save_its_state(tmp_path: Path) -> None:
+    """SIGTERM comes to the bash around it too."""
+    _, [srun] = run("slurm.sbatch", tmp_path)
+    write_program(
+        tmp_path / ".venv" / "bin" / "python",
+        "#!/usr/bin/env bash\ntrap 'sleep 0.5; echo saved; exit 143' TERM\necho started\n"
+        "for _ in {1..200}; do sleep 0.1; done\n",
+    )
+    with subprocess.Popen(
+        srun[3:], cwd=tmp_path, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as task:
+        said_until(task, "started")
+        os.killpg(task.pid, signal.SIGTERM)
+        said_until(task, "saved")
+    assert task.returncode == 143
 
 
 def test_slurms_tasks_have_a_gpu_or_fail_and_one_folder_of_programs(tmp_path: Path) -> None:
     run("slurm.sbatch", tmp_path, *FLAGS)
     told = (tmp_path / "environment").read_text().splitlines()
-    assert {"JAX_PLATFORMS=cuda", f"JAX_COMPILATION_CACHE_DIR={ROOT}/.cache/jax"} <= set(told)
+    assert {"JAX_PLATFORMS=cuda", f"JAX_COMPILATION_CACHE_DIR={tmp_path}/.cache/jax"} <= set(told)
     run("slurm.sbatch", tmp_path, *FLAGS, JAX_COMPILATION_CACHE_DIR="/elsewhere")
     assert "JAX_COMPILATION_CACHE_DIR=/elsewhere" in (tmp_path / "environment").read_text().splitlines()
 

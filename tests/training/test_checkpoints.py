@@ -12,7 +12,7 @@ import pytest
 from made_runs import PREPROCESSING, assert_same, placement_of, tiny_experiment
 from made_states import CONFIG, DATA, at_step
 
-from coreecg_jax.training import checkpoints as of_run
+from coreecg_jax.training import best
 from coreecg_jax.training.checkpoints import Checkpoints, load_parameters
 from coreecg_jax.training.interruption import Stopped
 from coreecg_jax.training.state import init_state
@@ -130,9 +130,9 @@ def test_a_step_whose_best_could_not_be_written_is_not_seen_and_that_is_told(
 def test_whether_it_is_the_best_is_as_the_first_process_says(tmp_path, fresh, monkeypatch):
     """All save or none does; a mean may differ in its last bit from process to process."""
     with Checkpoints(tmp_path, CONFIG, PREPROCESSING) as checkpoints:
-        monkeypatch.setattr(of_run, "as_first", lambda better: 0)
+        monkeypatch.setattr(best, "as_first", lambda better: 0)
         assert not checkpoints.save_if_best(at_step(fresh, 1), 1.0)
-        monkeypatch.setattr(of_run, "as_first", lambda better: 1)
+        monkeypatch.setattr(best, "as_first", lambda better: 1)
         for step, loss in ((2, 1.0), (3, 1.0 + 2**-23)):
             assert checkpoints.save_if_best(at_step(fresh, step), loss)
 

@@ -13,7 +13,7 @@ from made_runs import PREPROCESSING, assert_same
 from made_states import CONFIG, DATA, at_step
 
 from coreecg_jax.records.schema import OtherSettings
-from coreecg_jax.training import stored
+from coreecg_jax.training import stored, verdict
 from coreecg_jax.training.checkpoints import Checkpoints, load_parameters
 from coreecg_jax.training.stored import Stored
 
@@ -124,8 +124,8 @@ def test_what_another_process_alone_read_wrong_is_set_aside_here_too(saved, fres
     ],
 )
 def test_wrong_checksums_are_told_with_the_processes_that_read_them(monkeypatch, said, found):
-    monkeypatch.setattr(stored.processes, "texts", lambda text: [text, *said[1:]])
-    assert stored._told_by_all(json.loads(said[0]), together=True) == found
+    monkeypatch.setattr(verdict.processes, "texts", lambda text: [text, *said[1:]])
+    assert verdict.told_by_all(json.loads(said[0]), together=True) == found
 
 
 def say_no_loss(folder):

@@ -2,6 +2,7 @@
 
 import errno
 import threading
+from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -17,9 +18,11 @@ from coreecg_jax.inputs.selection import Selection, select
 from coreecg_jax.inputs.training_windows import training_windows
 from coreecg_jax.records.checksums import write_sums
 from coreecg_jax.training import estimate as estimating
+from coreecg_jax.training import feeds
 from coreecg_jax.training.checkpoints import Checkpoints, begun
 from coreecg_jax.training.estimate import REACHED, count_parameters, estimate
 from coreecg_jax.training.experiment import resolved
+from coreecg_jax.training.loop import train
 
 
 @pytest.fixture
@@ -55,6 +58,37 @@ def test_it_agrees_with_the_state_that_training_would_have(root, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("steps_per_dispatch", [1, 3])
+def test_with_the_corpus_on_the_devices_it_is_of_the_program_that_draws_from_it(
+    root, tmp_path, monkeypatch, steps_per_dispatch
+):
+    """Compared with what training itself compiles, handed its own arrays."""
+    programs, make = [], feeds.make_corpus_steps
+
+    def noting(*args, **named):
+        steps = make(*args, **named)
+
+        def run(*given):
+            needs = steps.lower(*given).compile().memory_analysis()
+            programs.append((given[1].nbytes // 8, needs))
+            return steps(*given)
+
+        return run
+
+    changes = {"data.placement": "device", "run.steps_per_dispatch": steps_per_dispatch, "run.steps": 1}
+    config = tiny_config({"data.root": str(root), "optimizer.warmup_steps": 0, **changes})
+    needs = estimate(config, tmp_path / "run")
+    monkeypatch.setattr(feeds, "make_corpus_steps", noting)
+    train(config, tmp_path / "run")
+    ((corpus, of_run),) = programs
+    held = of_run.argument_size_in_bytes + of_run.output_size_in_bytes - of_run.alias_size_in_bytes
+    assert needs.memory_of_step + corpus == held + of_run.temp_size_in_bytes
+    host = estimate(tiny_config({"data.root": str(root)}), tmp_path / "host")
+    assert host.memory_of_step != needs.memory_of_step
+    assert needs.memory_of_windows - host.memory_of_windows == corpus
+
+
 def test_of_a_corpus_in_one_file_it_needs_no_shards_and_tells_what_is_left_out(
     root, tmp_path, monkeypatch, capsys
 ):
@@ -77,6 +111,41 @@ def test_of_a_corpus_in_one_file_it_needs_no_shards_and_tells_what_is_left_out(
     (folder / "rows.npy").unlink()
     with pytest.raises(FileNotFoundError, match=r"rows\.npy is missing"):
         estimate(config, tmp_path / "run")
+
+
+@pytest.mark.parametrize(("placement", "count"), [("host", 1), ("device", 1), ("device", 3)])
+def test_the_step_that_it_compiles_is_that_of_the_placement(root, tmp_path, monkeypatch, placement, count):
+    asked = []
+
+    class Program:
+        def __init__(self, name):
+            self.name = name
+
+        def lower(self, state, *given):
+            asked.append((self.name, [(leaf.shape, leaf.dtype.name) for leaf in jax.tree.leaves(given)]))
+            return self
+
+        def compile(self):
+            return self
+
+        def memory_analysis(self):
+            sizes = ("argument_size", "output_size", "alias_size", "temp_size")
+            return SimpleNamespace(**{f"{name}_in_bytes": 10**6 for name in sizes})
+
+    for name in ("make_train_step", "make_corpus_steps"):
+        monkeypatch.setattr(estimating, name, lambda *_, name=name, **__: Program(name))
+    monkeypatch.setattr(estimating, "matrix_rate", lambda _: 1.0)
+    changes = {"data.placement": placement, "run.steps_per_dispatch": count, "data.root": str(root)}
+    needs = estimate(tiny_config(changes), tmp_path / "run")
+    ((program, (first, *others)),) = asked
+    if placement == "host":
+        assert (program, first) == ("make_train_step", ((8, 12, 1000), "int16"))
+        assert needs.memory_of_step == 2 * 10**6
+        return
+    (rows, words), kind = first
+    assert (program, rows, kind) == ("make_corpus_steps", 24, "int32")
+    assert others == [((count, 8), "int32"), ((), "int32")]
+    assert needs.memory_of_step == 2 * 10**6 - 4 * 24 * words // 8  # which lies among the windows
 
 
 def test_a_run_that_is_there_is_told_or_refused(root, fresh, tmp_path):

@@ -1,15 +1,47 @@
+import itertools
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from made_kills import run_and_kill
-from made_runs import PREPROCESSING, assert_same, tiny_config
+from made_runs import PREPROCESSING, assert_same, made_batch, placement_of, tiny_config, tiny_experiment
 from made_shards import example, serialise, write_data_set
 
-from coreecg_jax.training import feeds
+from coreecg_jax.training import feeds, health
 from coreecg_jax.training.checkpoints import load_parameters
 from coreecg_jax.training.journal import read_metrics
 from coreecg_jax.training.loop import train
+
+
+def test_a_feed_from_the_host_that_is_closed_ends_what_it_draws_from(monkeypatch):
+    drawn, ended = [], []
+
+    class Endless:
+        def __init__(self, windows):
+            assert windows.order.part == 8
+
+        def __call__(self, start_step, readers):
+            try:
+                for step in itertools.count(start_step):
+                    drawn.append(step)
+                    yield made_batch(step)
+            finally:
+                ended.append(True)
+
+    experiment, placement = tiny_experiment(), placement_of(1)
+    monkeypatch.setattr(feeds, "Stream", Endless)
+    monkeypatch.setattr(feeds, "make_train_step", lambda *_, **__: lambda state, batch: (state + 1, batch))
+    monkeypatch.setattr(health, "matrix_rate", lambda _: 1.0)
+    windows = SimpleNamespace(order=SimpleNamespace(part=8, batch_size=8))
+    feed_from = feeds.make_host_feed(
+        experiment.objective, experiment.optimizer, windows, seed=0, placement=placement, of_state=None
+    )
+    feed = feed_from(4, health.Speed(experiment.objective, batch_size=8))
+    assert (feed(0, 4, 1)[0], drawn) == (1, [4, 5, 6])
+    assert ended == []
+    feed.close()
+    assert ended == [True]
 
 
 def config_of(root, changes=None):

@@ -57,6 +57,27 @@ def test_effective_rank_is_the_number_of_equal_directions():
     assert effective_rank(np.ones((6, 3))) == pytest.approx(1)  # collapsed
 
 
+def rank_by_the_book(vectors):
+    singular = np.linalg.svd(vectors.astype(np.float64) - vectors.mean(0, dtype=np.float64), compute_uv=False)
+    share = [value / singular.sum() for value in singular if value > 1e-6 * singular[0]]
+    return math.exp(-sum(value * math.log(value) for value in share))
+
+
+# Alike and unlike directions over six orders, fewer vectors than the width, a mean far from 0, and more than
+# are added up at once.
+@pytest.mark.parametrize(
+    ("count", "width", "orders", "mean"),
+    [(500, 24, 0, 0), (500, 24, 5, 0), (16, 24, 1, 0), (500, 24, 1, 100), (9000, 8, 2, 1)],
+)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_effective_rank_is_that_of_the_singular_values(count, width, orders, mean, dtype):
+    rng = np.random.default_rng(0)
+    turned = np.linalg.qr(rng.normal(size=(width, width)))[0]
+    scales = np.logspace(0, -orders, width)
+    vectors = (rng.normal(size=(count, width)) * scales @ turned + mean).astype(dtype)
+    assert effective_rank(vectors) == pytest.approx(rank_by_the_book(vectors), rel=1e-8)
+
+
 def product_flops(jaxpr):
     """Operations of all matrix products of a jaxpr, loops unrolled: the slow count."""
     total = 0
