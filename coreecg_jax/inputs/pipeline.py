@@ -158,6 +158,11 @@ class Stream:
             collections.deque(decode_all(selection, decode_strictly), maxlen=0)
             names = ", ".join(selection.names)
             raise ValueError(f"a shard of {names} is damaged: {error.message}") from error
+        except tf.errors.OpError as error:  # a file that is gone, a disk or a server that fails
+            raise OSError(
+                f"a shard of {', '.join(selection.names)} can no longer be read: {error.message}; see that "
+                "it is there, and start again with the same command"
+            ) from error
 
     def _other_count(self, got: str) -> ValueError:
         return ValueError(

@@ -21,6 +21,7 @@ from coreecg_jax.training.mesh import Placement
 from coreecg_jax.training.processes import sharing
 from coreecg_jax.training.state import TrainState
 from coreecg_jax.training.step import CorpusSteps, TrainStep, make_corpus_steps, make_train_step
+from coreecg_jax.training.wholeness import tell
 
 PLACEMENTS = ("host", "device")
 
@@ -111,6 +112,12 @@ def make_host_feed(
     step = make_train_step(objective, optimizer, seed=seed, placement=placement, of_state=of_state)
     divided = placement.divided
     readers = {row // windows.order.part for row in rows_here(divided, windows.order.batch_size)}
+    processes = jax.process_count()
+    if processes > 1 and windows.order.readers < processes:
+        tell(
+            f"data.readers: {windows.order.readers} for {processes} processes, so shards are read by several "
+            "of them; a multiple of their number gives each its own, and another order of the data"
+        )
 
     def from_host(start: int, speed: Speed) -> Feed:
         return HostFeed(step, to_devices(speed.watched(Stream(windows)(start, readers)), divided))

@@ -54,12 +54,18 @@ def place(*, fsdp: int = 1, devices: Sequence[jax.Device] | None = None) -> Plac
     Raises:
       ValueError: when it does not divide the number of devices.
     """
-    devices = jax.devices() if devices is None else devices
+    devices = by_process(jax.devices() if devices is None else devices)
     if fsdp < 1 or len(devices) % fsdp:
         raise ValueError(f"run.fsdp: expected a divisor of {len(devices)}, the number of devices, got {fsdp}")
     grid = np.array(devices).reshape(-1, fsdp)
     mesh = Mesh(grid, AXES, axis_types=(AxisType.Auto,) * len(AXES))
     return Placement(NamedSharding(mesh, PartitionSpec()), NamedSharding(mesh, PartitionSpec(AXES)))
+
+
+def by_process(devices: Sequence[jax.Device]) -> list[jax.Device]:
+    """Those of a process side by side, in whatever order jax names them: else the rows of a batch, and with
+    them the shards, that a process reads would lie in more parts than there need be."""
+    return sorted(devices, key=lambda device: (device.process_index, device.id))
 
 
 def partition(path: str, shape: Sequence[int], fsdp: int) -> PartitionSpec:

@@ -200,6 +200,16 @@ def test_a_damaged_shard_is_told_with_its_name_and_place(tmp_path, min_seconds):
         take(stream(tmp_path, "ludb", min_seconds=min_seconds), 2)
 
 
+def test_a_shard_that_is_gone_is_told_in_one_sentence(tmp_path):
+    (file,) = write_data_set(tmp_path, "ludb", {"all": [records(0, 20)]}).glob("*.tfrecord*")
+    batches = stream(tmp_path, "ludb", min_seconds=0.0)
+    file.unlink()
+    with pytest.raises(
+        OSError, match=r"^a shard of ludb can no longer be read: .*; see that it is there, and"
+    ):
+        next(batches)
+
+
 def test_a_window_of_another_shape_is_told_with_its_place(tmp_path):
     odd = [serialise(example(0)), serialise(example(1, samples=100))]
     write_data_set(tmp_path, "ludb", {"all": [odd]})

@@ -1,9 +1,11 @@
+from types import SimpleNamespace
+
 import jax
 import pytest
 from jax.sharding import PartitionSpec
 from made_runs import placement_of
 
-from coreecg_jax.training.mesh import partition, place
+from coreecg_jax.training.mesh import by_process, partition, place
 
 
 @pytest.mark.parametrize(
@@ -25,6 +27,13 @@ from coreecg_jax.training.mesh import partition, place
 )
 def test_large_kernels_and_their_moments_are_divided(path, shape, fsdp, expected):
     assert partition(path, shape, fsdp) == PartitionSpec(*expected)
+
+
+def test_devices_of_a_process_are_side_by_side():
+    numbers = [(1, 4), (0, 2), (1, 3), (0, 1)]
+    devices = [SimpleNamespace(process_index=process, id=number) for process, number in numbers]
+    assert [device.id for device in by_process(devices)] == [1, 2, 3, 4]
+    assert place(devices=jax.devices()[::-1]).divided == place().divided
 
 
 def test_the_mesh_has_named_axes_over_all_devices():
