@@ -1,4 +1,3 @@
-import contextlib
 import gc
 import json
 import os
@@ -109,7 +108,7 @@ def test_killed_stopped_and_resumed_is_as_never_stopped(whole, resumed):
 class InstantFeed:
     """Steps that take no time and learn nothing."""
 
-    most, closed = 1, False
+    most = 1
 
     def __call__(self, state, number, count):
         one = np.ones(count)
@@ -119,7 +118,7 @@ class InstantFeed:
         )
 
     def close(self):
-        self.closed = True
+        pass
 
 
 @pytest.mark.parametrize("steps", [6, 2])  # stopped on the way, and after the last step
@@ -146,22 +145,6 @@ def test_a_validation_that_is_made_up_for_and_stopped_again_is_still_owed(root, 
     assert int(train(config, tmp_path).step) == steps
     watched = [row["step"] for row in read_metrics(tmp_path) if "validation/loss" in row]
     assert watched == list(range(2, steps + 1, 2))
-
-
-@pytest.mark.parametrize("ends", [None, ValueError("a damaged shard"), KeyboardInterrupt()])
-def test_however_a_run_ends_nothing_reads_for_it_any_more(root, tmp_path, monkeypatch, ends):
-    class Feed(InstantFeed):
-        def __call__(self, state, number, count):
-            if ends is not None:
-                raise ends
-            return super().__call__(state, number, count)
-
-    feed = Feed()
-    monkeypatch.setattr(loop, "_validator", lambda *_: lambda *_: {"loss": 1.0})
-    monkeypatch.setattr(loop, "_feed_from", lambda *_: lambda *_: feed)
-    with pytest.raises(type(ends)) if ends is not None else contextlib.nullcontext():
-        train(config_of(root, {"run.steps": 1, "optimizer.warmup_steps": 0}), tmp_path)
-    assert feed.closed
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """What stops a run, or is found before it: wrong settings, a loss that is not finite, damaged records."""
 
+import contextlib
 import json
 import time
 
@@ -64,6 +65,28 @@ def test_a_loss_that_stays_not_finite_stops_the_run_and_tells_the_recordings(roo
     assert all(len(set(row["recordings"])) == 8 for row in expected)
     # A loss that is not finite is journalled as null.
     assert [row["train/loss"] for row in read_metrics(tmp_path) if row["step"] == 5] == [None]
+
+
+@pytest.mark.parametrize("ends", [None, ValueError("a damaged shard"), KeyboardInterrupt()])
+def test_however_a_run_ends_nothing_reads_for_it_any_more(root, tmp_path, monkeypatch, ends):
+    class Feed:
+        most, closed = 1, False
+
+        def __call__(self, state, number, count):
+            if ends is not None:
+                raise ends
+            figures = dict.fromkeys(("loss", "gradient_norm"), 1.0)
+            return state.replace(step=state.step + 1), {"skipped_in_a_row": 0.0, **figures}
+
+        def close(self):
+            self.closed = True
+
+    feed = Feed()
+    monkeypatch.setattr(loop, "_validator", lambda *_: lambda *_: {"loss": 1.0})
+    monkeypatch.setattr(loop, "_feed_from", lambda *_: lambda *_: feed)
+    with pytest.raises(type(ends)) if ends is not None else contextlib.nullcontext():
+        train(validating_config(root, {"run.steps": 1, "optimizer.warmup_steps": 0}), tmp_path)
+    assert feed.closed
 
 
 def test_several_processes_end_when_the_recordings_are_written(tmp_path):
