@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from coreecg_jax.training.processes import as_first
+from coreecg_jax.training.processes import as_first, tell
 from coreecg_jax.training.state import TrainState
 from coreecg_jax.training.stored import Damaged, Stored
-from coreecg_jax.training.wholeness import set_aside, tell
+from coreecg_jax.training.wholeness import set_aside
 
 
 class Best:

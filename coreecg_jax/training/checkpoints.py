@@ -27,10 +27,10 @@ from coreecg_jax.training.identity import (
     require_same_run,
 )
 from coreecg_jax.training.interruption import Stopped
-from coreecg_jax.training.processes import sharing
+from coreecg_jax.training.processes import sharing, tell
 from coreecg_jax.training.state import Parameters, TrainState
 from coreecg_jax.training.stored import Stored, kinds, shaped
-from coreecg_jax.training.wholeness import first_whole, set_aside, tell
+from coreecg_jax.training.wholeness import first_whole, set_aside
 
 
 @dataclasses.dataclass(frozen=True)

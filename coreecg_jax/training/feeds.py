@@ -18,10 +18,9 @@ from coreecg_jax.inputs.transfer import rows_here, to_devices
 from coreecg_jax.method.objective import Metrics, Objective
 from coreecg_jax.training.health import Speed
 from coreecg_jax.training.mesh import Placement
-from coreecg_jax.training.processes import sharing
+from coreecg_jax.training.processes import sharing, tell
 from coreecg_jax.training.state import TrainState
 from coreecg_jax.training.step import CorpusSteps, TrainStep, make_corpus_steps, make_train_step
-from coreecg_jax.training.wholeness import tell
 
 PLACEMENTS = ("host", "device")
 

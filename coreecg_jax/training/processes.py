@@ -218,3 +218,9 @@ def _whole(leaf: jax.Array) -> jax.Array:
     replicated = leaf.is_fully_replicated
     array = np.asarray(leaf) if replicated else multihost_utils.process_allgather(leaf, tiled=True)
     return jax.device_put(array, jax.local_devices()[0])
+
+
+def tell(message: str) -> None:
+    """A warning, once of all processes."""
+    if is_first():
+        sys.stderr.write(f"warning: {message}\n")

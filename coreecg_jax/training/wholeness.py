@@ -1,10 +1,9 @@
 """Where a checkpoint is damaged, the one before is used, and that is told."""
 
-import sys
 from collections.abc import Callable
 from typing import TypeVar
 
-from coreecg_jax.training.processes import is_first
+from coreecg_jax.training.processes import tell
 from coreecg_jax.training.stored import Damaged, Stored
 
 Read = TypeVar("Read")
@@ -32,9 +31,3 @@ def first_whole(stored: Stored, read: Callable[[int], Read], leave: Callable[[St
 def set_aside(stored: Stored, step: int) -> str:
     """Moves a checkpoint away (`Stored.set_aside`); says so."""
     return f"is set aside as {stored.set_aside(step)}"
-
-
-def tell(message: str) -> None:
-    """A warning, once of all processes."""
-    if is_first():
-        sys.stderr.write(f"warning: {message}\n")
