@@ -19,7 +19,7 @@ from coreecg_jax.downstream.bootstrap import (
     patient_resamples,
 )
 from coreecg_jax.downstream.cohorts import joined_groups
-from coreecg_jax.downstream.drawn_runs import drawn_of, told_of_scatter
+from coreecg_jax.downstream.drawn_runs import drawn_of, told_of_scatter, trainings
 from coreecg_jax.downstream.macro_classes import common_macro_classes
 from coreecg_jax.downstream.marks import marks
 from coreecg_jax.downstream.methods import PRETRAINED
@@ -260,10 +260,10 @@ def markdown(comparison: Comparison) -> str:
 
 
 def _of_scatter(comparison: Comparison) -> str:
-    runs = {
-        name: len(result.predictions.methods[result.method]) for name, result in zip("AB", comparison.results)
-    }
-    return told_of_scatter(runs)
+    known = {}
+    for name, (_, method, numbers, predictions) in zip("AB", comparison.results):
+        known[name] = trainings(method, list(predictions.methods[method]), numbers.get("encoders", []))
+    return told_of_scatter(known)
 
 
 def _about(name: str, result: Result) -> str:

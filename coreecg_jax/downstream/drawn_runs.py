@@ -29,8 +29,15 @@ def drawn_of(method: str, runs: Sequence[str], encoders: Sequence[Report]) -> li
     return [{"run": name} for name in runs]
 
 
+def trainings(method: str, runs: Sequence[str], encoders: Sequence[Report]) -> int:
+    """How many seeds the runs of a method are of; one encoder with several sets of kernels is one."""
+    drawn = drawn_of(method, runs, encoders)
+    factor = "seed" if "seed" in drawn[0] else next(iter(drawn[0]))
+    return len({each[factor] for each in drawn})
+
+
 def told_of_scatter(runs: Mapping[str, int]) -> str:
-    """What is to be said of intervals of methods with so many runs each."""
+    """What is to be said of intervals of methods of so many `trainings` each."""
     lone = [method for method, count in runs.items() if count < 2]
     text = "with what the scatter of runs adds to that of their mean"
     if not lone:

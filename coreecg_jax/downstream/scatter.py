@@ -30,12 +30,14 @@ def scattered(values: np.ndarray, resamples: np.ndarray, drawn: Sequence[Drawn])
     mean = resamples.mean(axis=0)
     seen: list[np.ndarray] = []
     for factor in sorted({name for each in drawn for name in each}):
-        levels, level_of = np.unique([str(each[factor]) for each in drawn], return_inverse=True)
+        names = [str(each[factor]) for each in drawn]
+        levels = list(dict.fromkeys(names))  # by first appearance: so one division has one numbering
+        level_of = np.array([levels.index(name) for name in names])
         if len(levels) < 2 or any(np.array_equal(level_of, other) for other in seen):
             continue  # what goes hand in hand with another counts once
         seen.append(level_of)
         means = np.stack([values[level_of == number].mean(axis=0) for number in range(len(levels))])
-        noise_RL = np.stack([_normal(factor, level, len(mean)) for level in levels.tolist()], axis=1)
+        noise_RL = np.stack([_normal(factor, level, len(mean)) for level in levels], axis=1)
         deviations = (means - means.mean(axis=0)) / np.sqrt(len(levels) * (len(levels) - 1))
         mean = mean + np.tensordot(noise_RL, deviations, axes=1)
     return mean

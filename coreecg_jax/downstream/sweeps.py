@@ -122,7 +122,7 @@ def notes(files: Mapping[Cell, Path]) -> list[str]:
     results = [_origin(cell, files[cell]) for cell in there]
     told = [*differing_origins(results), *marks_by_row(results)]
     about = about_table([result.numbers for result in results])
-    return told + about + about_intervals((cell.row, cell.seed) for cell in there)
+    return told + about + about_intervals((cell.row, cell.question, cell.seed) for cell in there)
 
 
 def _origin(cell: Cell, file: Path) -> Origin:

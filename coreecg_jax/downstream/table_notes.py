@@ -17,14 +17,19 @@ def about_table(results: Sequence[Report]) -> list[str]:
     return told
 
 
-def about_intervals(runs: Iterable[tuple[str, int]]) -> list[str]:
-    """What the intervals of rows hold, by the (row, seed) of each result."""
-    seeds: dict[str, set[int]] = {}
-    for row, seed in runs:
-        seeds.setdefault(row, set()).add(seed)
+def about_intervals(runs: Iterable[tuple[str, str, int]]) -> list[str]:
+    """What the intervals of lines hold, by the (row, question, seed) of each result."""
+    seeds: dict[tuple[str, str], set[int]] = {}
+    for row, question, seed in runs:
+        seeds.setdefault((row, question), set()).add(seed)
     if not seeds:
         return []
-    lone = [row for row, known in seeds.items() if len(known) < 2]
+    questions = {question for _, question in seeds}
+    lone = [
+        row if len(questions) == 1 else f"{row} ({question})"
+        for (row, question), known in seeds.items()
+        if len(known) < 2
+    ]
     said = "Intervals hold patients and the scatter of seeds and of draws of labels"
     if lone:
         said += f"; of one seed alone, of whose scatter they say nothing: {', '.join(lone)}"

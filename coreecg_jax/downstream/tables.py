@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from coreecg_jax.downstream.drawn_runs import told_of_scatter
+from coreecg_jax.downstream.drawn_runs import told_of_scatter, trainings
 from coreecg_jax.downstream.marks import marks
 from coreecg_jax.downstream.origins import Origin, differing_origins
 from coreecg_jax.downstream.result_files import Report
@@ -191,7 +191,9 @@ def _footnote(numbers: Report) -> str:
 
 
 def _of_scatter(numbers: Report) -> str:
-    return told_of_scatter({name: len(runs) for name, runs in numbers["methods"].items()})
+    encoders = numbers.get("encoders", [])
+    runs = {name: [run["run"] for run in runs] for name, runs in numbers["methods"].items()}
+    return told_of_scatter({name: trainings(name, names, encoders) for name, names in runs.items()})
 
 
 def _chosen_on(numbers: Report) -> str:

@@ -10,12 +10,15 @@ _NAMED = 5
 def never_named(fitted: Cohort, scored: np.ndarray) -> dict[str, tuple[int, list[str]]]:
     """Source -> its recordings, and the scored classes that none of them has but recordings of others do.
 
-    Empty for one source: what is nowhere positive is not scored (`macro_classes`).
+    Empty for one source: what is nowhere positive is not scored (`macro_classes`). Empty, too, where a
+    fraction of the labels was drawn, in which a class may be absent by chance.
 
     Args:
       fitted: the training set.
       scored: bool (C,).
     """
+    if fitted.drawn_from:
+        return {}
     sources = np.array([name.partition("/")[0] for name in fitted.recording_ids.tolist()])
     asked = scored & fitted.labels.any(axis=0)
     found = {}

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import norm
 
 from coreecg_jax.downstream.bootstrap import bootstrap_macro, paired_difference, patient_resamples
-from coreecg_jax.downstream.drawn_runs import drawn_of, told_of_scatter
+from coreecg_jax.downstream.drawn_runs import drawn_of, told_of_scatter, trainings
 from coreecg_jax.downstream.methods import JOINED, PRETRAINED, RIVAL
 from coreecg_jax.downstream.scatter import scattered
 
@@ -44,8 +44,9 @@ def test_of_a_seed_that_both_have_the_difference_alone_scatters():
     assert abs(np.corrcoef(added(VALUES, SEEDS), added(VALUES, later))[0, 1]) < 0.05
 
 
-def test_what_is_drawn_together_counts_once_and_what_is_crossed_twice():
-    together = [each | {"kernels": f"kernels {each['seed']}"} for each in SEEDS]
+@pytest.mark.parametrize("seeds", [[0, 1, 2], [2, 0, 1], [9, 10, 11]])
+def test_what_is_drawn_together_counts_once_and_what_is_crossed_twice(seeds):
+    together = [{"seed": seed, "kernels": f"kernels {number}"} for number, seed in enumerate(seeds)]
     assert added(VALUES, together).std() == pytest.approx(added(VALUES, SEEDS).std(), rel=0.05)
     crossed = [{"seed": seed, "labels": draw} for seed in range(3) for draw in range(2)]
     of_both = np.array([VALUES[each["seed"]] + 0.04 * each["labels"] for each in crossed])
@@ -61,6 +62,8 @@ def test_runs_are_of_seeds_and_kernels():
     assert drawn_of(RIVAL, rivals, encoders) == [{"kernels": "kernels 0"}, {"kernels": "kernels 1"}]
     joined = drawn_of(JOINED, ["runs/a, kernels 0", "runs/b, kernels 1"], encoders)
     assert joined == [{"seed": 4, "kernels": "kernels 0"}, {"seed": 5, "kernels": "kernels 1"}]
+    assert trainings(JOINED, ["runs/a, kernels 0", "runs/a, kernels 1"], encoders[:1]) == 1
+    assert trainings(RIVAL, rivals, encoders) == trainings(PRETRAINED, ["runs/a", "runs/b"], encoders) == 2
     twins = [each | {"seed": 4} for each in encoders]
     assert drawn_of(PRETRAINED, ["x", "y"], twins) == [{"seed": "runs/a"}, {"seed": "runs/b"}]
 

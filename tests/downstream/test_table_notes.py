@@ -19,9 +19,11 @@ def test_what_no_result_has_beside_it_is_missed():
 
 
 def test_intervals_of_one_seed_say_nothing_of_training():
-    (said,) = about_intervals([("a", 0), ("a", 1), ("b", 0), ("b", 0)])
+    (said,) = about_intervals([("a", "q", 0), ("a", "q", 1), ("b", "q", 0), ("b", "q", 0)])
     assert said.endswith("; of one seed alone, of whose scatter they say nothing: b.")
-    assert about_intervals([("a", 0), ("a", 1)]) == [
+    assert about_intervals([("a", "q", 0), ("a", "q", 1)]) == [
         "Intervals hold patients and the scatter of seeds and of draws of labels."
     ]
+    (said,) = about_intervals([("a", "12 leads", 0), ("a", "12 leads", 1), ("a", "1 lead", 0)])
+    assert said.endswith("they say nothing: a (1 lead).")
     assert about_intervals([]) == []

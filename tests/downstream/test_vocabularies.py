@@ -24,5 +24,6 @@ def test_what_a_source_never_names_is_told():
     assert found == {"other": (2, ["MI"])}
     (said,) = never_named_text(found)
     assert said.startswith("None of the 2 recordings of other that were fitted has MI: where it does not ")
+    assert never_named(dataclasses.replace(cohort, drawn_from=(9, 9, 0, 0, 9)), np.ones(5, bool)) == {}
     assert never_named(fitted(one=["NORM", "IMI"]), np.ones(5, bool)) == {}
     assert never_named_text({"x": (3, list("abcdefg"))})[0].count("a, b, c, d, e and 2 more classes") == 1
