@@ -122,6 +122,7 @@ class Checkpoints:
         if self._last.steps():
             state = first_whole(self._last, functools.partial(self._restored, fresh), set_aside)
         # Now, not before: of another run nothing is moved.
+        sharing().require_same(f"best checkpoints of {self._workdir}", str(self._best.steps()))
         self._of_lowest_loss.start(int(state.step))
         return state
 
