@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 import coreecg_jax
-from coreecg_jax.downstream.methods import PRETRAINED, frozen_crops
+from coreecg_jax.downstream.methods import JOINED, PRETRAINED, frozen_crops
 from coreecg_jax.downstream.provenance import digest_of_parameters
 from coreecg_jax.downstream.result_files import read_report
 from coreecg_jax.export.description import (
@@ -131,6 +131,11 @@ def accuracy_of(file: str, digest: str, pooling: str) -> Accuracy:
             macro_auroc=float(auroc["value"]),
             low=float(auroc["low"]),
             high=float(auroc["high"]),
+            beside={
+                name: float(each["macro_auroc"]["value"])
+                for name, each in numbers["scores"].items()
+                if name not in (PRETRAINED, JOINED)
+            },
         )
     except (KeyError, TypeError) as error:
         raise ValueError(f"--evaluation: {file} has no score of a pretrained encoder: {error!r}") from error

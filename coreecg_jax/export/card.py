@@ -38,6 +38,11 @@ PyTorch, ONNX Runtime and StableHLO: docs/export.md of the project. These take w
     window = filtered[:, :{window}]  # float32 at its lead's row of [B, 12, {window}]
 
 """
+_BESIDE = (
+    "Beside it, on the same recordings: what stands in the last columns, each the mean of its runs. Which "
+    "differences are beyond chance is not for this table to say (launch.evaluate gives their intervals).\n"
+)
+_ALONE = "What an encoder that was not trained, or random convolutions, would reach is not said here.\n"
 
 
 def model_card(description: Description, differences: Mapping[str, float], width: int) -> str:
@@ -82,13 +87,19 @@ def model_card(description: Description, differences: Mapping[str, float], width
 def _accuracy(description: Description) -> str:
     if not description.accuracy:
         return "## Accuracy\nNo evaluation was handed in when this was written: nothing is known.\n\n"
+    methods = list(dict.fromkeys(name for one in description.accuracy for name in one.beside))
     lines = [
         f"| {one.task} | {len(one.leads)}: {', '.join(one.leads)} | {one.probe} | {one.protocol} | "
-        f"{one.macro_auroc:.3f} ({one.low:.3f} to {one.high:.3f}) |\n"
+        f"{one.macro_auroc:.3f} ({one.low:.3f} to {one.high:.3f}) |"
+        + "".join(f" {one.beside[name]:.3f} |" if name in one.beside else " – |" for name in methods)
+        + "\n"
         for one in description.accuracy
     ]
-    head = "| task | leads | probe | protocol | macro AUROC (95 %) |\n|---|---|---|---|---|\n"
-    return f"## Accuracy\n{head}{''.join(lines)}\n"
+    head = "| task | leads | probe | protocol | macro AUROC (95 %) |" + "".join(
+        f" {name} |" for name in methods
+    )
+    note = _BESIDE if methods else _ALONE
+    return f"## Accuracy\n{head}\n|{'---|' * (5 + len(methods))}\n{''.join(lines)}\n{note}\n"
 
 
 def _recovery(description: Description) -> str:

@@ -74,6 +74,7 @@ class Accuracy:
     macro_auroc: float
     low: float  # of its interval
     high: float
+    beside: dict[str, float]  # method on the same recordings -> its macro AUROC, mean over its runs
 
     def __post_init__(self) -> None:
         lead_indices(self.leads)

@@ -42,6 +42,7 @@ LIMITS: Mapping[str, tuple[float, float]] = {
     "accuracy.macro_auroc": (0.0, 1.0),
     "accuracy.low": (0.0, 1.0),
     "accuracy.high": (0.0, 1.0),
+    "accuracy.beside": (0.0, 1.0),
     "recovery.windows": (1, 2**53),
     "recovery.hidden": (0.0, 3600.0),  # s
     "recovery.error": _MILLIVOLTS,

@@ -15,7 +15,7 @@ from coreecg_jax.export.refusal import BundleRefused
 from coreecg_jax.export.tensors import Shapes
 
 FORMAT = "coreecg-bundle"
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 
 Fields = dict[str, Any]
 Tensors = dict[str, np.ndarray]
@@ -52,8 +52,20 @@ def _from_version_2(raw: Fields) -> Fields:
     return {**raw, "parts": list(PARTS)}
 
 
+def _from_version_3(raw: Fields) -> Fields:
+    """Until version 3 an accuracy stood alone, without what was asked beside it."""
+    accuracy = raw.get("accuracy")
+    if isinstance(accuracy, list):
+        accuracy = [{"beside": {}, **one} if isinstance(one, dict) else one for one in accuracy]
+    return {**raw, "accuracy": accuracy} if "accuracy" in raw else raw
+
+
 # Version -> from it to the next one.
-STEPS: dict[int, Step] = {1: Step(config=_from_version_1), 2: Step(config=_from_version_2)}
+STEPS: dict[int, Step] = {
+    1: Step(config=_from_version_1),
+    2: Step(config=_from_version_2),
+    3: Step(config=_from_version_3),
+}
 
 
 def version_of(raw: Mapping[str, Any], newest: int = FORMAT_VERSION) -> int:

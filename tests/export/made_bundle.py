@@ -48,7 +48,7 @@ def made_description(network=NETWORK, pooling="lead", parts=PARTS):
         normalisation=Normalisation(),
         representation=Representation(pooling, CROP, 3),
         training=training,
-        accuracy=(Accuracy("made_task", SIX, "linear", "sealed test", 0.8, 0.75, 0.85),),
+        accuracy=(Accuracy("made_task", SIX, "linear", "sealed test", 0.8, 0.75, 0.85, {"untrained": 0.7}),),
         parts=parts,
         project_version="0",
     )

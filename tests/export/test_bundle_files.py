@@ -37,7 +37,8 @@ def test_a_bundle_comes_back_whole(written) -> None:
     assert (written / folder.LICENCE).read_text() == loaded.description.licence + "\n"
     assert set(folder.require_intact(written)) == {path.name for path in written.iterdir()} - {folder.SUMS}
     assert "made_task" in card
-    assert "0.800 (0.750 to 0.850)" in card
+    assert "| macro AUROC (95 %) | untrained |\n|---|---|---|---|---|---|\n" in card
+    assert "| 0.800 (0.750 to 0.850) | 0.700 |\n" in card
 
 
 def test_nothing_is_written_over_or_half(written, tmp_path) -> None:

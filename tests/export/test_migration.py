@@ -57,6 +57,7 @@ def test_there_is_a_step_from_every_version() -> None:
 FIELDS = {
     "": "accuracy format format_version labels licence network normalisation parts preprocessing "
     "project_version recovery representation training unit",
+    "accuracy": "beside high leads low macro_auroc probe protocol task",
     "network": "aligned context decoder decoder_depth decoder_heads decoder_width depth dtype heads "
     "kernel_length kernels normalise_patches patch projection registers time_bias voltage width zero_output",
     "preprocessing": "filter_order high_pass leads low_pass microvolts_per_unit sampling_rate window_seconds",
@@ -69,8 +70,9 @@ FIELDS = {
 
 def test_another_field_is_another_version() -> None:
     whole = json.loads(made_description().to_json())
+    whole["accuracy"] = whole["accuracy"][0]
     fields = {name: " ".join(sorted(whole[name] if name else whole)) for name in FIELDS}
-    assert (whole["format_version"], fields) == (3, FIELDS)
+    assert (whole["format_version"], fields) == (4, FIELDS)
 
 
 def test_configs_are_migrated_step_by_step() -> None:
@@ -116,7 +118,7 @@ def tensors_since(tensors):
 def test_tensors_are_renamed_reshaped_and_added(written, tmp_path, monkeypatch) -> None:
     monkeypatch.setitem(migration.STEPS, 1, Step(STEPS[1].config, shapes_before, tensors_since))
     copy = shutil.copytree(written, tmp_path / "copy")
-    text = (copy / folder.CONFIG).read_text().replace('"format_version": 3', '"format_version": 1')
+    text = (copy / folder.CONFIG).read_text().replace('"format_version": 4', '"format_version": 1')
     (copy / folder.CONFIG).write_text(text)
     rest, mask, width = older(flat(made_parameters()))
     held = {**rest, "network.masks": mask[None], WIDTH: np.ascontiguousarray(width.T)}

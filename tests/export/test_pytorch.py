@@ -201,7 +201,7 @@ CONFIGS = [
         2.0,
         "windows of at least representation.crop_samples = 400, got 2 s",
     ),
-    (("format_version",), 4, "format_version: expected 1 or 2 or 3, got 4"),
+    (("format_version",), 5, "format_version: expected 1 or 2 or 3 or 4, got 5"),
     (("network", "depth"), 1, r"layers\.[\w.]+: expected finite float32 \[1, .*got torch.float32 \[2, "),
     (("network", "kernels"), 0, r"missing \[\], unknown \['network.embed.bias', 'network.embed.taps'\]"),
     (("network", "normalise_patches"), True, r"missing \['network.patch_norm.bias', "),

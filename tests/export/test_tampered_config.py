@@ -126,7 +126,7 @@ def test_every_number_has_bounds() -> None:
     )
     fields = {".".join(str(step) for step in path) for path in numbers_in(json.loads(every.to_json()))}
     fields = {re.sub(r"\.0", "", field) for field in fields} - {"format_version"}
-    assert {re.sub(r"(error|flat|hidden)\..*", r"\1", field) for field in fields} == set(LIMITS)
+    assert {re.sub(r"(error|flat|hidden|beside)\..*", r"\1", field) for field in fields} == set(LIMITS)
     require_in_limits(every)
 
 

@@ -147,13 +147,16 @@ def test_data_that_moved_and_known_accuracy(run: Path, tmp_path: Path, capsys) -
             "pretrained": {
                 "macro_auroc": {"value": 0.8, "low": 0.7, "high": 0.9},
                 "runs": [{"macro_auroc": {"value": value, "low": 0.6, "high": 1.0}} for value in (0.7, 0.9)],
-            }
+            },
+            "random convolutions": {"macro_auroc": {"value": 0.75}},
+            "pretrained + random convolutions": {"macro_auroc": {"value": 0.85}},
         },
     }
     file = tmp_path / "report.json"
     file.write_text(json.dumps(report))
     accuracy = accuracy_of(str(file), restored.digest, "rhythm")
     assert (accuracy.task, accuracy.leads, accuracy.macro_auroc) == ("t", ("I", "II"), 0.9)
+    assert accuracy.beside == {"random convolutions": 0.75}  # nothing that the encoder is in
     gone = str(tmp_path / "gone")
     description, _ = description_of(
         str(run), pooling="rhythm", crops=3, data_root=gone, evaluations=[str(file)]

@@ -12,7 +12,7 @@ from .encoder import Encoder
 from .leads import LEADS, training_of
 
 CONFIG, TENSORS, SUMS = "config.json", "model.safetensors", "SHA256SUMS"
-VERSIONS = (1, 2, 3)  # of the format: they have the same encoder
+VERSIONS = (1, 2, 3, 4)  # of the format: they have the same encoder
 POOLINGS = ("rhythm", "lead", "recording")
 SCALES = (1e-3, 0.2)  # mV: the smallest of a recording, and the typical one
 NOT_OF_THE_ENCODER = ("network.decoder_", "network.mask_token", "network.projector.", "fda.")
