@@ -28,7 +28,9 @@ def get_config() -> ml_collections.ConfigDict:
     attention.weight_decay = 0.05  # of kernels of linear layers
     attention.warmup_epochs, attention.epochs, attention.min_epochs = 2.0, 20, 0
     attention.min_epoch_steps = 8  # of few recordings each is seen several times an epoch
-    attention.patience = 8  # epochs without a better validation macro AUROC
+    attention.patience = (
+        8  # epochs without a better macro AUROC on validation, or an equal one of smaller log loss
+    )
     attention.batch_size = 32  # recordings
     attention.drop_path = 0.0
     attention.mixup, attention.augment = 0.0, 0.0

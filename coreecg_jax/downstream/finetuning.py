@@ -9,12 +9,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from coreecg_jax.downstream.choosing import Standing, positives_to_choose_by, standing
 from coreecg_jax.downstream.features import crop_features, recording_rows
 from coreecg_jax.downstream.finetuning_settings import Settings
 from coreecg_jax.downstream.finetuning_step import Parameters, TuneState, Windows, compiled
 from coreecg_jax.downstream.heads import init_head
 from coreecg_jax.downstream.refusals import NotFitted
-from coreecg_jax.downstream.scores import choosing_auroc, positives_to_choose_by
 from coreecg_jax.downstream.tokens import ENCODER, leads_in_use
 from coreecg_jax.inputs.reader import Recordings
 from coreecg_jax.method.network import CoReECG
@@ -27,7 +27,7 @@ class Epoch(NamedTuple):
 
     number: int  # from 1
     train_loss: float  # binary cross-entropy, mean over recordings and classes
-    validation_score: float  # macro AUROC
+    validation: Standing
 
 
 class Tuned(NamedTuple):
@@ -35,7 +35,7 @@ class Tuned(NamedTuple):
 
     encoder: Parameters  # of the whole network, of which the encoder alone was trained
     head: Parameters
-    best_epoch: int  # by validation macro AUROC, the first of equals; of a refit, how many there were
+    best_epoch: int  # by validation (`choosing`), the first of equals; of a refit, how many there were
     history: tuple[Epoch, ...]
 
 
@@ -51,7 +51,9 @@ def fine_tune(
     crop_seconds: float,
     seed: int,
 ) -> Tuned:
-    """Trains a head, and the encoder unless it is frozen, and stops by the validation macro AUROC.
+    """Trains a head, and the encoder unless it is frozen, and stops by validation.
+
+    The epoch of the best macro AUROC is returned, of equals that of the smallest log loss, then the first.
 
     Each epoch sees every recording once, or as often as `settings.min_epoch_steps` asks for, by a random crop
     of one of its windows; the last batch is filled up with recordings of the same epoch. From the drawn
@@ -83,8 +85,8 @@ def fine_tune(
     best = None
     for now, loss in epochs:
         predicted = predict(network, now, validation_recordings, crop_seconds=crop_seconds, settings=settings)
-        history.append(Epoch(now.best_epoch, loss, choosing_auroc(predicted, validation_labels)))
-        if best is None or history[-1].validation_score > history[best.best_epoch - 1].validation_score:
+        history.append(Epoch(now.best_epoch, loss, standing(predicted, validation_labels)))
+        if best is None or history[-1].validation.better_than(history[best.best_epoch - 1].validation):
             best = jax.tree.map(np.array, now)._replace(best_epoch=now.best_epoch)  # memory is used again
         elif now.best_epoch >= settings.min_epochs and now.best_epoch - best.best_epoch >= settings.patience:
             break

@@ -31,7 +31,8 @@ class Settings:
       min_epoch_steps: of the optimizer: of few recordings an epoch sees each several times. Else a training
         of ten epochs would be ten steps where all recordings fit into one batch.
       min_epochs: at least, whatever `patience` says.
-      patience: epochs without a better validation macro AUROC after which training ends.
+      patience: epochs without a better validation macro AUROC, or an equal one of smaller log loss, after
+        which training ends.
       batch_size: recordings.
       drop_path: probability that a recording skips the last layer; earlier ones less (`layers.drop_path`).
       mixup: alpha of the Beta distribution of shares; 0 for none.

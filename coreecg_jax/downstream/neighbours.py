@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from coreecg_jax.downstream.choosing import best_setting, standing
 from coreecg_jax.downstream.cohorts import read_cohort
 from coreecg_jax.downstream.features import crop_features
 from coreecg_jax.downstream.judged import Judged
-from coreecg_jax.downstream.scores import TooFewRecordings, choosing_auroc, macro_auroc, scored_classes
+from coreecg_jax.downstream.scores import TooFewRecordings, macro_auroc, scored_classes
 from coreecg_jax.downstream.tasks import Task
 from coreecg_jax.method.network import CoReECG
 from coreecg_jax.method.representation import compiled_represent
@@ -60,7 +61,7 @@ def fit_neighbours(
     *,
     tried: Sequence[int] = NEIGHBOURS,
 ) -> NeighbourProbe:
-    """Chooses the number of neighbours by macro AUROC, the smallest of equals.
+    """Chooses the number of neighbours by macro AUROC, of equals by log loss, then the smallest.
 
     Args:
       features: float (R, F).
@@ -83,8 +84,7 @@ def fit_neighbours(
         return _mean_label(features, labels, validation[0], k)
 
     _, true, of = validation or (features, labels, groups)
-    scores = {k: choosing_auroc(predicted(k), true) for k in possible}
-    best = max(possible, key=lambda k: (scores[k], -k))
+    best = best_setting((k, standing(predicted(k), true)) for k in possible)
     predict = functools.partial(_mean_label, features, labels, k=best)
     return NeighbourProbe(predict, best, Judged(predicted(best), true, of, None))
 

@@ -5,12 +5,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from coreecg_jax.downstream.choosing import choosing_auroc
 from coreecg_jax.downstream.cohorts import Cohort
 from coreecg_jax.downstream.fits import Fitted
 from coreecg_jax.downstream.folds import patient_folds
 from coreecg_jax.downstream.judged import Judged
 from coreecg_jax.downstream.methods import Methods, Run
-from coreecg_jax.downstream.scores import choosing_auroc
 from coreecg_jax.downstream.thresholds import best_f1_thresholds
 
 OUTER_SEED = 1  # of the outer folds where nested: others than those inside

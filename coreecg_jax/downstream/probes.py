@@ -15,10 +15,10 @@ from scipy.special import expit
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
+from coreecg_jax.downstream.choosing import Standing, best_setting, standing
 from coreecg_jax.downstream.folds import FOLDS, patient_folds
 from coreecg_jax.downstream.judged import Judged
 from coreecg_jax.downstream.refusals import NotFitted
-from coreecg_jax.downstream.scores import choosing_auroc
 
 # Inverse regularisation of the probe, half decades.
 STRENGTHS = tuple(float(strength) for strength in np.logspace(-2, 3, 11))
@@ -33,7 +33,7 @@ class Probe(NamedTuple):
 
     predict: Callable[[Blocks], np.ndarray]  # blocks of n recordings -> probabilities (n, C)
     strength: float  # C of the logistic regressions
-    scores: dict[float, float]  # strength -> macro AUROC on the recordings it was chosen by
+    standings: dict[float, Standing]  # strength -> on the recordings it was chosen by
     judged: Judged  # those recordings, at the chosen strength
 
 
@@ -47,9 +47,9 @@ def fit_probe(
 ) -> Probe:
     """Fits one binary logistic regression a class; one strength for all classes, by patient-grouped CV.
 
-    The strength with the best macro AUROC of the out-of-fold predictions (`scores.choosing_auroc`) is taken,
-    the smallest of equals (pairs within a fold only, see `scores`). A class with a single label among the
-    recordings it is fitted on gets that label as its probability (0, 1).
+    The strength with the best macro AUROC of the out-of-fold predictions is taken (pairs within a fold only,
+    see `scores`), of equals that with the smallest log loss, then the smallest (`choosing`). A class with a
+    single label among the recordings it is fitted on gets that label as its probability (0, 1).
 
     Args:
       blocks: float (n, F_i) each.
@@ -65,12 +65,10 @@ def fit_probe(
     # One thread: on a few hundred recordings, waiting for others takes several times longer than the sums.
     with threadpool_limits(1, user_api="blas"):
         out_of_fold = _out_of_fold(blocks, labels, fold, strengths)
-        scores = {
-            strength: choosing_auroc(each, labels, strata=fold) for strength, each in out_of_fold.items()
-        }
-        best = _best(scores)
+        standings = {strength: standing(each, labels, strata=fold) for strength, each in out_of_fold.items()}
+        best = best_setting(standings.items())
         (predict,) = _fit_path(blocks, labels, [best])
-    return Probe(predict, best, scores, Judged(out_of_fold[best], labels, groups, fold))
+    return Probe(predict, best, standings, Judged(out_of_fold[best], labels, groups, fold))
 
 
 def fit_validated_probe(
@@ -82,7 +80,7 @@ def fit_validated_probe(
     *,
     strengths: Sequence[float] = STRENGTHS,
 ) -> Probe:
-    """As `fit_probe`, the strength chosen by the macro AUROC on validation recordings, which are not fitted.
+    """As `fit_probe`, the strength chosen in the same way on validation recordings, which are not fitted.
 
     Raises:
       ValueError: as `fit_probe`.
@@ -92,14 +90,10 @@ def fit_validated_probe(
     with threadpool_limits(1, user_api="blas"):
         path = dict(zip(strengths, _fit_path(blocks, labels, strengths), strict=True))
         predicted = {strength: predict(validation_blocks) for strength, predict in path.items()}
-        scores = {strength: choosing_auroc(each, validation_labels) for strength, each in predicted.items()}
-    best = _best(scores)
+        standings = {strength: standing(each, validation_labels) for strength, each in predicted.items()}
+    best = best_setting(standings.items())
     judged = Judged(predicted[best], validation_labels, validation_groups, None)
-    return Probe(path[best], best, scores, judged)
-
-
-def _best(scores: dict[float, float]) -> float:
-    return max(scores, key=lambda strength: (scores[strength], -strength))
+    return Probe(path[best], best, standings, judged)
 
 
 def _check(blocks: Blocks, labels: np.ndarray) -> None:

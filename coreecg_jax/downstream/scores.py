@@ -240,33 +240,6 @@ def macro_auroc(
     return float(mean_of_known(each[None])[0])
 
 
-def choosing_auroc(scores: np.ndarray, labels: np.ndarray, *, strata: np.ndarray | None = None) -> float:
-    """By what settings are chosen: `macro_auroc`, or, of few recordings, of all classes that can be ranked.
-
-    A share of the labels may leave no class the positives that a score must have to be reported. Settings
-    have to be chosen all the same: then every class with a label of either kind counts.
-
-    Raises:
-      TooFewRecordings: when no class has both labels, or none within a stratum.
-    """
-    found = macro_auroc(scores, labels, strata=strata, min_positives=positives_to_choose_by(labels))
-    if np.isnan(found):
-        raise TooFewRecordings(f"nothing to choose by: no fold of {len(labels)} recordings has both labels")
-    return found
-
-
-def positives_to_choose_by(labels: np.ndarray) -> int:
-    """`MIN_POSITIVES` where a class has as many of either label, else 1.
-
-    Raises:
-      TooFewRecordings: when no class has both labels.
-    """
-    of_either = np.minimum(labels.sum(axis=0), (~labels).sum(axis=0))
-    needed = MIN_POSITIVES if of_either.max(initial=0) >= MIN_POSITIVES else 1
-    scored_classes(labels, min_positives=needed)
-    return needed
-
-
 def mean_of_known(resamples: np.ndarray) -> np.ndarray:
     """The mean over classes (R, C) that are not NaN; NaN where none is."""
     known = ~np.isnan(resamples)

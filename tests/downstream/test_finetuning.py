@@ -10,6 +10,8 @@ from made_cohorts import CODES, made_recordings
 from made_encoders import CROP_SECONDS, NETWORK, fresh_parameters, planted_labels
 
 from configs.downstream import protocols
+from coreecg_jax.downstream import finetuning
+from coreecg_jax.downstream.choosing import Standing
 from coreecg_jax.downstream.finetuning import _rates, epoch_rows, epoch_steps, fine_tune, predict, refit
 from coreecg_jax.downstream.finetuning_settings import Settings
 from coreecg_jax.downstream.finetuning_step import (
@@ -83,17 +85,29 @@ def test_learns_a_planted_signal_and_moves_the_encoder_alone(planted):
 
 def test_labels_that_nothing_tells_score_about_a_half(unplanted):
     tuned, _, _ = unplanted
-    assert abs(np.mean([epoch.validation_score for epoch in tuned.history]) - 0.5) < 0.07
+    assert abs(np.mean([epoch.validation.auroc for epoch in tuned.history]) - 0.5) < 0.07
 
 
 def test_stops_early_and_returns_the_best_epoch(unplanted):
     tuned, settings, labels = unplanted
-    scores = [epoch.validation_score for epoch in tuned.history]
+    scores = [epoch.validation.auroc for epoch in tuned.history]
     assert tuned.best_epoch == 1 + int(np.argmax(scores))
     assert len(scores) == max(settings.min_epochs, tuned.best_epoch + settings.patience) < settings.epochs
     again = predict(NETWORK, tuned, VALIDATION, crop_seconds=CROP_SECONDS, settings=settings)
     assert macro_auroc(again, labels) == scores[tuned.best_epoch - 1]
     assert len(set(scores)) == len(scores)  # so another epoch's parameters would not have passed
+
+
+def test_of_epochs_that_rank_alike_the_one_that_says_most_is_returned(monkeypatch):
+    told = [(0.9, 0.1), (1.0, 0.6), (1.0, 0.3), (1.0, 0.3), (1.0, 0.4), (0.9, 0.0)]
+    standings = iter([Standing(*each) for each in told])
+    monkeypatch.setattr(finetuning, "standing", lambda *_: next(standings))
+    settings = dataclasses.replace(FULL, patience=2)
+    tuned = tuned_on(planted_labels(TRAIN), planted_labels(VALIDATION), settings)
+    assert tuned.best_epoch == 3
+    assert [epoch.validation for epoch in tuned.history] == told[:5]  # patience counts from the third
+    about = NETWORK, fresh_parameters(), TRAIN, planted_labels(TRAIN), settings
+    assert same(refit(*about, epochs=3, crop_seconds=CROP_SECONDS, seed=0)[:2], tuned[:2])
 
 
 def test_a_refit_on_the_same_recordings_is_the_epoch_that_was_chosen(unplanted):

@@ -22,7 +22,7 @@ def _planted(seed=0, recordings=160, width=30, signal=4.0):
 
 def best(probe):
     """The score by which its strength was chosen."""
-    return probe.scores[probe.strength]
+    return probe.standings[probe.strength].auroc
 
 
 def test_finds_a_planted_signal():
@@ -68,7 +68,7 @@ def test_a_validation_set_chooses_and_is_not_fitted():
     seen, held_out = groups < 50, groups >= 50
     parts = [features[seen]], labels[seen], [features[held_out]]
     probe = fit_validated_probe(*parts, labels[held_out], groups[held_out], strengths=(1e-3, 1.0, 1e4))
-    assert probe.scores[probe.strength] == max(probe.scores.values())
+    assert best(probe) == max(standing.auroc for standing in probe.standings.values())
     predicted = probe.predict([features[held_out]])
     assert best(probe) == pytest.approx(macro_auroc(predicted, labels[held_out]))
     np.testing.assert_array_equal(probe.judged.probabilities, predicted)
@@ -79,7 +79,7 @@ def test_a_validation_set_chooses_and_is_not_fitted():
 def test_the_best_strength_is_chosen_out_of_fold():
     features, labels, patients = _planted(signal=1.0, width=200)
     probe = fit_probe([features], labels, patients, strengths=(1e-3, 1.0, 1e4))
-    assert probe.scores[probe.strength] == max(probe.scores.values())
+    assert best(probe) == max(standing.auroc for standing in probe.standings.values())
     assert best(probe) == pytest.approx(
         macro_auroc(probe.judged.probabilities, labels, strata=patient_folds(patients, labels))
     )

@@ -11,7 +11,6 @@ from coreecg_jax.downstream.scores import (
     TooFewRecordings,
     auroc,
     bin_of,
-    choosing_auroc,
     class_aurocs,
     class_average_precisions,
     class_briers,
@@ -91,21 +90,6 @@ def test_a_class_of_too_few_patients_is_left_out_of_the_macro():
         TooFewRecordings, match=r"positives: \[20, 20, 40\], of so many patients: \[1, 1, 1\]"
     ):
         scored_classes(labels, patients)
-
-
-def test_few_recordings_are_chosen_by_whatever_can_be_ranked():
-    rng = np.random.default_rng(0)
-    labels = np.zeros((12, 3), bool)
-    labels[:4, 0], labels[:11, 1] = True, True
-    scores = rng.random((12, 3))
-    of_two = class_aurocs(scores[:, :2], labels[:, :2]).mean()  # the third has one label
-    assert choosing_auroc(scores, labels) == pytest.approx(of_two)
-    labels[:5, 0] = True  # enough for a macro mean: by that alone, as ever
-    assert choosing_auroc(scores, labels) == macro_auroc(scores, labels)
-    with pytest.raises(TooFewRecordings, match="no fold of 12 recordings has both labels"):
-        choosing_auroc(scores[:, :1], labels[:, :1], strata=labels[:, 0])
-    with pytest.raises(TooFewRecordings, match="no class has 1 positives"):
-        choosing_auroc(scores, np.zeros_like(labels))
 
 
 def test_strata_compare_pairs_within_one_stratum():
