@@ -19,6 +19,10 @@ from coreecg_jax.method.representation import compiled_represent
 # Numbers of neighbours that are tried.
 NEIGHBOURS = (5, 10, 20, 50)
 
+# Similarities in memory at a time, some 200 MB with their order. All of 40,000 recordings to 300,000 would
+# be 96 GB.
+_SIMILARITIES = 2**23
+
 
 class NeighbourProbe(NamedTuple):
     """Mean label of the nearest recordings, and how their number was chosen."""
@@ -78,15 +82,16 @@ def fit_neighbours(
     if not possible:
         require_neighbours(groups, min(tried))
 
-    def predicted(k: int) -> np.ndarray:
-        if validation is None:
-            return leave_group_out(features, labels, groups, k)
-        return _mean_label(features, labels, validation[0], k)
+    asked, true, of = validation or (features, labels, groups)
+    apart = groups if validation is None else None
+    nearest = _nearest(asked, features, max(possible), apart)
+    predicted = {k: _mean_label(labels, nearest[:, :k]) for k in possible}
+    best = best_setting((k, standing(each, true)) for k, each in predicted.items())
 
-    _, true, of = validation or (features, labels, groups)
-    best = best_setting((k, standing(predicted(k), true)) for k in possible)
-    predict = functools.partial(_mean_label, features, labels, k=best)
-    return NeighbourProbe(predict, best, Judged(predicted(best), true, of, None))
+    def predict(features_of_others: np.ndarray) -> np.ndarray:
+        return _mean_label(labels, _nearest(features_of_others, features, best))
+
+    return NeighbourProbe(predict, best, Judged(predicted[best], true, of, None))
 
 
 def leave_group_out(features: np.ndarray, labels: np.ndarray, groups: np.ndarray, k: int) -> np.ndarray:
@@ -104,26 +109,44 @@ def leave_group_out(features: np.ndarray, labels: np.ndarray, groups: np.ndarray
       ValueError: when a recording has fewer than `k` others of other groups.
     """
     require_neighbours(groups, k)
-    unit = _directions(features, features)
-    similarity = unit @ unit.T
-    similarity[groups[:, None] == groups[None, :]] = -np.inf
-    return _of_nearest(similarity, labels, k)
+    return _mean_label(labels, _nearest(features, features, k, groups))
 
 
-def _mean_label(known: np.ndarray, labels: np.ndarray, asked: np.ndarray, k: int) -> np.ndarray:
-    """Mean label of the `k` nearest known recordings, float (n, C)."""
-    return _of_nearest(_directions(asked, known) @ _directions(known, known).T, labels, k)
+def _nearest(asked: np.ndarray, known: np.ndarray, k: int, groups: np.ndarray | None = None) -> np.ndarray:
+    """The rows of the `k` nearest known recordings, the nearest first; of equals the first; int (n, k).
+
+    Args:
+      asked: float (n, F).
+      known: float (R, F).
+      k: at most as many as are known.
+      groups: (R,), where what is asked is what is known: recordings of one group are not near each other.
+    """
+    unit, others = _directions(asked, known), _directions(known, known)
+    nearest = np.empty((len(asked), k), np.intp)
+    rows = max(1, _SIMILARITIES // len(known))
+    for part in (slice(start, start + rows) for start in range(0, len(asked), rows)):
+        similarity = unit[part] @ others.T
+        if groups is not None:
+            similarity[groups[part, None] == groups[None, :]] = -np.inf
+        nearest[part] = np.argsort(-similarity, axis=1, kind="stable")[:, :k]
+    return nearest
+
+
+def _mean_label(labels: np.ndarray, nearest: np.ndarray) -> np.ndarray:
+    """The mean label bool (R, C) over the recordings of each row (n, k); float (n, C).
+
+    One neighbour after the other: all of them side by side would be `k` times what comes back.
+    """
+    votes = np.zeros((len(nearest), labels.shape[1]))
+    for of_each in nearest.T:
+        votes += labels[of_each]
+    return votes / nearest.shape[1]
 
 
 def _directions(features: np.ndarray, known: np.ndarray) -> np.ndarray:
     """Unit vectors of features, standardised by what is known."""
     standard = (features - known.mean(0)) / (known.std(0) + 1e-6)
     return standard / np.maximum(np.linalg.norm(standard, axis=1, keepdims=True), 1e-12)
-
-
-def _of_nearest(similarity: np.ndarray, labels: np.ndarray, k: int) -> np.ndarray:
-    nearest = np.argsort(-similarity, axis=1, kind="stable")[:, :k]
-    return labels[nearest].mean(1)
 
 
 def _most_neighbours(groups: np.ndarray) -> int:

@@ -5,7 +5,6 @@ import pytest
 from sklearn.metrics import log_loss
 
 from coreecg_jax.downstream.choosing import Standing, best_setting, choosing_auroc, standing
-from coreecg_jax.downstream.neighbours import fit_neighbours
 from coreecg_jax.downstream.probes import fit_probe, fit_validated_probe
 from coreecg_jax.downstream.scores import TooFewRecordings, class_aurocs, macro_auroc
 
@@ -92,16 +91,3 @@ def test_of_strengths_that_rank_alike_the_probe_takes_the_one_that_says_most():
         assert probe.strength > min(STRENGTHS)
         assert probe.standings[probe.strength].log_loss == min(f.log_loss for f in probe.standings.values())
         assert probe.standings[min(STRENGTHS)].log_loss > 0.3  # all about the prevalence
-
-
-def test_of_numbers_that_rank_alike_nearest_neighbours_take_the_one_that_says_most():
-    features, labels, groups = _told_apart(60, seed=0)
-    by = _told_apart(40, seed=1)
-
-    def found(k):
-        return standing(fit_neighbours(features, labels, groups, by, tried=(k,)).judged.probabilities, by[1])
-
-    tried = {k: found(k) for k in (2, 6, 12, 40)}
-    assert {tried[k].auroc for k in (2, 6, 12)} == {1.0}
-    assert fit_neighbours(features, labels, groups, by, tried=(12, 6, 40)).neighbours == 6
-    assert tried[6].log_loss < tried[12].log_loss

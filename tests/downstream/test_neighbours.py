@@ -1,9 +1,12 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from made_cohorts import PREPROCESSING, made_recordings
 from made_parameters import made_parameters
 
 from coreecg_jax.downstream import neighbours
+from coreecg_jax.downstream.choosing import Standing
 from coreecg_jax.downstream.cohorts import labelled
 from coreecg_jax.downstream.neighbours import fit_neighbours, leave_group_out, neighbour_score
 from coreecg_jax.downstream.tasks import Task
@@ -64,6 +67,48 @@ def test_their_number_is_chosen_by_validation():
         np.testing.assert_allclose(validated.judged.probabilities[row - 80], labels[nearest].mean(0))
     with pytest.raises(ValueError, match="neighbours: expected 1 to 79"):
         fit_neighbours(features[:80], labels[:80], groups[:80], tried=(200,))
+
+
+@pytest.mark.parametrize("rows", [1, 7, 40])
+def test_similarities_are_computed_in_parts_with_the_same_result(monkeypatch, rows):
+    rng = np.random.default_rng(4)
+    features, labels = rng.normal(size=(90, 6)), rng.random((90, 3)) < 0.4
+    known, asked, groups = features[:60], features[60:], np.arange(60) // 2
+    unit = (features - known.mean(0)) / (known.std(0) + 1e-6)
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+    similarity = unit @ unit[:60].T
+    similarity[:60][groups[:, None] == groups[None]] = -np.inf
+    nearest = np.argsort(-similarity, axis=1, kind="stable")
+    monkeypatch.setattr(neighbours, "_SIMILARITIES", rows * 60)
+    alone = leave_group_out(known, labels[:60], groups, 5)
+    np.testing.assert_array_equal(alone, labels[nearest[:60, :5]].mean(1))
+    for validation in (None, (asked, labels[60:], np.arange(30))):
+        probe = fit_neighbours(known, labels[:60], groups, validation, tried=(3, 10))
+        of = nearest[:, : probe.neighbours]
+        np.testing.assert_array_equal(probe.predict(asked), labels[of[60:]].mean(1))
+        chosen_by = of[:60] if validation is None else of[60:]
+        np.testing.assert_array_equal(probe.judged.probabilities, labels[chosen_by].mean(1))
+
+
+def test_memory_does_not_grow_with_the_number_of_pairs(monkeypatch):
+    rng = np.random.default_rng(5)
+    features, labels = rng.normal(size=(1500, 3)).astype(np.float32), rng.random((1500, 2)) < 0.4
+    monkeypatch.setattr(neighbours, "_SIMILARITIES", 1500 * 8)
+    tracemalloc.start()
+    leave_group_out(features, labels, np.arange(1500), 5)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1500 * 1500  # bytes: a quarter of the similarities of all pairs
+
+
+def test_of_numbers_that_rank_alike_the_one_that_says_most_is_taken(monkeypatch):
+    rng = np.random.default_rng(6)
+    features, labels = rng.normal(size=(40, 3)), rng.random((40, 2)) < 0.4
+    told = {3: Standing(0.8, 0.6), 6: Standing(0.8, 0.4), 9: Standing(0.8, 0.4), 12: Standing(0.7, 0.1)}
+    of_each = iter(told.values())
+    monkeypatch.setattr(neighbours, "standing", lambda *_: next(of_each))
+    probe = fit_neighbours(features, labels, np.arange(40), tried=tuple(told))
+    assert probe.neighbours == 6
 
 
 @pytest.mark.parametrize("k", [0, 5])
