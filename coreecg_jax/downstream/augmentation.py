@@ -17,6 +17,7 @@ class Crops(NamedTuple):
     available_BL: jax.Array  # bool
     length_B: jax.Array  # int32, valid samples
     labels_BC: jax.Array  # float32, in [0, 1]
+    known_BC: jax.Array  # bool, whether a label says something
 
 
 def augment(key: jax.Array, crops: Crops, strength: float) -> Crops:
@@ -39,7 +40,7 @@ def mixup(key: jax.Array, crops: Crops, alpha: float) -> Crops:
     """Each crop mixed with its neighbour in the batch, and their labels alike (Zhang et al. 2018).
 
     The share of a crop is drawn from Beta(alpha, alpha). A mixed lead is available where both are, and valid
-    where both are. Two crops without a lead in common are not mixed.
+    where both are, and a label is known where both are. Two crops without a lead in common are not mixed.
     """
     partner = Crops(*(jnp.roll(each, 1, axis=0) for each in crops))
     both_BL = crops.available_BL & partner.available_BL
@@ -54,4 +55,5 @@ def mixup(key: jax.Array, crops: Crops, alpha: float) -> Crops:
     available_BL = jnp.where(mixed_B[:, None], both_BL, crops.available_BL)
     ecg_BLT = jnp.where(available_BL[:, :, None], mix(crops.ecg_BLT, partner.ecg_BLT), 0.0)
     length_B = jnp.where(mixed_B, jnp.minimum(crops.length_B, partner.length_B), crops.length_B)
-    return Crops(ecg_BLT, available_BL, length_B, mix(crops.labels_BC, partner.labels_BC))
+    known_BC = jnp.where(mixed_B[:, None], crops.known_BC & partner.known_BC, crops.known_BC)
+    return Crops(ecg_BLT, available_BL, length_B, mix(crops.labels_BC, partner.labels_BC), known_BC)

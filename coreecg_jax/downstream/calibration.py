@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import expit, logit
 
-from coreecg_jax.downstream.scores import require_probabilities
+from coreecg_jax.downstream.scores import known_columns, require_probabilities
 
 # Probabilities are kept this far from 0 and 1, where the logit is infinite: logits within about 16.
 FLOOR = 1e-7
@@ -39,7 +39,7 @@ class Platt(NamedTuple):
         return expit(self.slope[None] * _logits(probabilities) + self.intercept[None])
 
 
-def fit_platt(probabilities: np.ndarray, labels: np.ndarray) -> Platt:
+def fit_platt(probabilities: np.ndarray, labels: np.ndarray, known: np.ndarray | None = None) -> Platt:
     """Platt scaling (Platt 1999): the maximum likelihood of smoothed labels, for each class alone.
 
     A positive counts as (P + 1) / (P + 2) of one among P, a negative as 1 / (N + 2) among N. So the fit stays
@@ -49,20 +49,25 @@ def fit_platt(probabilities: np.ndarray, labels: np.ndarray) -> Platt:
     Args:
       probabilities: float (n, C), of recordings that no result is reported on.
       labels: bool (n, C).
+      known: bool (n, C), where a label says something; None: everywhere.
 
     Raises:
       ValueError: when shapes disagree, probabilities are not, or the fit does not converge.
     """
     require_probabilities(probabilities, labels)
     logits = _logits(probabilities)
+    columns = known_columns(labels, known)
+    fitted = np.array([_fit(logits[at, c], labels[at, c]) for c, at in enumerate(columns)])
+    return Platt(fitted[:, 0], fitted[:, 1])
+
+
+def _fit(logits: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
+    """Slope and intercept of one class, from (n,)."""
     # Standardised, Newton's two equations are well conditioned; a constant logit keeps the slope 0.
-    centre, spread = logits.mean(axis=0), logits.std(axis=0)
-    spread = np.where(spread > 1e-9, spread, 1.0)
-    standard = (logits - centre[None]) / spread[None]
-    targets = _targets(labels)
-    fitted = np.array([_newton(standard[:, c], targets[:, c]) for c in range(labels.shape[1])])
-    slope = fitted[:, 0] / spread
-    return Platt(slope, fitted[:, 1] - slope * centre)
+    centre, spread = logits.mean(), logits.std()
+    spread = spread if spread > 1e-9 else 1.0
+    slope, intercept = _newton((logits - centre) / spread, _targets(labels))
+    return slope / spread, intercept - slope / spread * centre
 
 
 def _logits(probabilities: np.ndarray) -> np.ndarray:
@@ -70,9 +75,9 @@ def _logits(probabilities: np.ndarray) -> np.ndarray:
 
 
 def _targets(labels: np.ndarray) -> np.ndarray:
-    positives = labels.sum(axis=0)
+    positives = labels.sum()
     negatives = len(labels) - positives
-    return np.where(labels, ((positives + 1) / (positives + 2))[None], (1 / (negatives + 2))[None])
+    return np.where(labels, (positives + 1) / (positives + 2), 1 / (negatives + 2))
 
 
 def _newton(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:

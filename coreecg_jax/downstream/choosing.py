@@ -15,6 +15,7 @@ from coreecg_jax.downstream.scores import (
     TooFewRecordings,
     class_aurocs,
     mean_of_known,
+    patients_of_either,
     require_probabilities,
     scored_classes,
 )
@@ -45,19 +46,28 @@ class Standing(NamedTuple):
         return self.log_loss < other.log_loss
 
 
-def standing(probabilities: np.ndarray, labels: np.ndarray, *, strata: np.ndarray | None = None) -> Standing:
+def standing(
+    probabilities: np.ndarray,
+    labels: np.ndarray,
+    *,
+    strata: np.ndarray | None = None,
+    known: np.ndarray | None = None,
+) -> Standing:
     """Of probabilities (n, C) for labels bool (n, C), by the classes that can be ranked (`choosing_auroc`).
+
+    A label that is not `known`, bool (n, C), counts in neither number; None: all are.
 
     Raises:
       TooFewRecordings: when no class has both labels, or none within a stratum.
       ValueError: when probabilities are not.
     """
     require_probabilities(probabilities, labels)
-    each = _ranked_aurocs(probabilities, labels, strata)
+    each = _ranked_aurocs(probabilities, labels, strata, known)
     ranked = ~np.isnan(each)
     expected = np.clip(probabilities[:, ranked].astype(np.float64), _CERTAIN, 1.0 - _CERTAIN)
     losses = -np.log(np.where(labels[:, ranked], expected, 1.0 - expected))
-    return Standing(_mean(each, labels), float(losses.mean()))
+    counted = losses if known is None else losses[known[:, ranked]]
+    return Standing(_mean(each, labels), float(counted.mean()))
 
 
 def best_setting(standings: Iterable[tuple[Setting, Standing]]) -> Setting:
@@ -73,7 +83,13 @@ def best_setting(standings: Iterable[tuple[Setting, Standing]]) -> Setting:
     return best
 
 
-def choosing_auroc(scores: np.ndarray, labels: np.ndarray, *, strata: np.ndarray | None = None) -> float:
+def choosing_auroc(
+    scores: np.ndarray,
+    labels: np.ndarray,
+    *,
+    strata: np.ndarray | None = None,
+    known: np.ndarray | None = None,
+) -> float:
     """`macro_auroc`, or, of few recordings, the mean of all classes that can be ranked.
 
     A share of the labels may leave no class the positives that a score must have to be reported. Settings
@@ -82,26 +98,29 @@ def choosing_auroc(scores: np.ndarray, labels: np.ndarray, *, strata: np.ndarray
     Raises:
       TooFewRecordings: when no class has both labels, or none within a stratum.
     """
-    return _mean(_ranked_aurocs(scores, labels, strata), labels)
+    return _mean(_ranked_aurocs(scores, labels, strata, known), labels)
 
 
-def positives_to_choose_by(labels: np.ndarray) -> int:
+def positives_to_choose_by(labels: np.ndarray, known: np.ndarray | None = None) -> int:
     """`MIN_POSITIVES` where a class has as many of either label, else 1.
 
     Raises:
       TooFewRecordings: when no class has both labels.
     """
-    of_either = np.minimum(labels.sum(axis=0), (~labels).sum(axis=0))
+    of_either = np.minimum(*patients_of_either(labels, None, known))
     needed = MIN_POSITIVES if of_either.max(initial=0) >= MIN_POSITIVES else 1
-    scored_classes(labels, min_positives=needed)
+    scored_classes(labels, min_positives=needed, known=known)
     return needed
 
 
-def _ranked_aurocs(scores: np.ndarray, labels: np.ndarray, strata: np.ndarray | None) -> np.ndarray:
+def _ranked_aurocs(
+    scores: np.ndarray, labels: np.ndarray, strata: np.ndarray | None, known: np.ndarray | None
+) -> np.ndarray:
     """The AUROC of each class that counts; NaN of the others; float (C,)."""
-    counted = scored_classes(labels, min_positives=positives_to_choose_by(labels))
+    counted = scored_classes(labels, min_positives=positives_to_choose_by(labels, known), known=known)
     each = np.full(labels.shape[1], np.nan)
-    each[counted] = class_aurocs(scores[:, counted], labels[:, counted], strata)
+    known = known if known is None else known[:, counted]
+    each[counted] = class_aurocs(scores[:, counted], labels[:, counted], strata, known=known)
     return each
 
 

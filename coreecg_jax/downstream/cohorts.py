@@ -40,6 +40,7 @@ class Cohort:
     shared: int = 0  # recordings dropped as some of their group are in the test set, or chosen by
     leadless: int = 0  # recordings dropped because none of the leads that are used carries signal
     drawn_from: tuple[int, ...] = ()  # positives of each class before a fraction was drawn; empty: none was
+    annotated: np.ndarray | None = None  # bool (R, C), whether the source names the class; None: all do
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -63,6 +64,7 @@ class Cohort:
             patients=self.patients[keep],
             signal_hashes=self.signal_hashes[keep],
             recording_ids=self.recording_ids[keep],
+            annotated=None if self.annotated is None else self.annotated[keep],
         )
 
 

@@ -9,6 +9,7 @@ from coreecg_jax.downstream.provenance import require_no_recording_twice
 from coreecg_jax.downstream.scores import TooFewRecordings
 from coreecg_jax.downstream.subsets import has_signal, nested_fractions, only_leads
 from coreecg_jax.downstream.tasks import Task
+from coreecg_jax.downstream.vocabularies import with_vocabularies
 from coreecg_jax.inputs.reader import Recordings
 from coreecg_jax.records.leads import LEADS
 
@@ -45,7 +46,7 @@ def divided(
         for name, cohort in (("train", train), ("validation", validation)):
             if cohort is not None:
                 require_no_recording_twice(cohort.recordings, asked, name, "test")
-    train, validation = apart(train, validation, asked)
+    train, validation = with_vocabularies(*apart(train, validation, asked))
     return part(train, subset), validation and part(validation, subset)
 
 

@@ -50,6 +50,8 @@ def fine_tune(
     *,
     crop_seconds: float,
     seed: int,
+    known: np.ndarray | None = None,
+    validation_known: np.ndarray | None = None,
 ) -> Tuned:
     """Trains a head, and the encoder unless it is frozen, and stops by validation.
 
@@ -69,23 +71,27 @@ def fine_tune(
       settings: of the training.
       crop_seconds: of a crop, a whole number of patches.
       seed: of the head, the order, crops and all that is drawn.
+      known: bool (R, C), where a training label says something, and is learned from (`vocabularies`); None:
+        everywhere. validation_known: the same of the validation's.
 
     Raises:
       ValueError: when labels, recordings and crops do not fit, no class of the validation has both labels, or
         the loss is not finite.
     """
     _require_labels("validation", validation_recordings, validation_labels, train_labels)
-    positives_to_choose_by(validation_labels)  # raises before anything is trained
+    positives_to_choose_by(validation_labels, validation_known)  # raises before anything is trained
     epochs = _epochs(
         *(network, parameters, train_recordings, train_labels, settings),
         crop_seconds=crop_seconds,
         seed=seed,
+        known=known,
     )
     history: list[Epoch] = []
     best = None
     for now, loss in epochs:
         predicted = predict(network, now, validation_recordings, crop_seconds=crop_seconds, settings=settings)
-        history.append(Epoch(now.best_epoch, loss, standing(predicted, validation_labels)))
+        found = standing(predicted, validation_labels, known=validation_known)
+        history.append(Epoch(now.best_epoch, loss, found))
         if best is None or history[-1].validation.better_than(history[best.best_epoch - 1].validation):
             best = jax.tree.map(np.array, now)._replace(best_epoch=now.best_epoch)  # memory is used again
         elif now.best_epoch >= settings.min_epochs and now.best_epoch - best.best_epoch >= settings.patience:
@@ -104,6 +110,7 @@ def refit(
     epochs: int,
     crop_seconds: float,
     seed: int,
+    known: np.ndarray | None = None,
 ) -> Tuned:
     """Trains as `fine_tune` does, for so many epochs and without a validation set.
 
@@ -117,7 +124,8 @@ def refit(
     """
     if not 1 <= epochs <= settings.epochs:
         raise ValueError(f"epochs: expected 1 to {settings.epochs}, those of the settings, got {epochs}")
-    each = _epochs(network, parameters, recordings, labels, settings, crop_seconds=crop_seconds, seed=seed)
+    of = network, parameters, recordings, labels, settings
+    each = _epochs(*of, crop_seconds=crop_seconds, seed=seed, known=known)
     *_, (last, _) = itertools.islice(each, epochs)
     return jax.tree.map(np.array, last)._replace(best_epoch=epochs)
 
@@ -131,6 +139,7 @@ def _epochs(
     *,
     crop_seconds: float,
     seed: int,
+    known: np.ndarray | None,
 ) -> Iterator[tuple[Tuned, float]]:
     """What there is after each epoch, in memory that the next one uses again, and the loss."""
     samples = crop_samples(network, recordings, crop_seconds)
@@ -138,12 +147,13 @@ def _epochs(
     places, classes = leads_in_use(recordings), labels.shape[1]
     functions = compiled(network, settings, classes=classes, places=places, samples=samples)
     head_key = jax.random.fold_in(jax.random.key(seed), 2**31)  # steps are folded in from 0 on
-    trained = {"head": init_head(functions.head, head_key, network.width, len(places), labels)}
+    trained = {"head": init_head(functions.head, head_key, network.width, len(places), labels, known)}
     fixed = {name: each for name, each in parameters.items() if settings.frozen or name not in ENCODER}
     if not settings.frozen:
         trained["encoder"] = {name: each for name, each in parameters.items() if name in ENCODER}
     fixed = jax.device_put(fixed)
-    run_epoch = functools.partial(_run_epoch, functions.step, fixed, recordings, labels)
+    about = labels, np.ones_like(labels) if known is None else known
+    run_epoch = functools.partial(_run_epoch, functions.step, fixed, recordings, about)
     state = functions.start(trained)
     for number, rates in enumerate(_rates(settings, epoch_steps(len(labels), settings)), 1):
         state, loss = run_epoch(state, rates, settings, seed, number)
@@ -235,7 +245,7 @@ def _run_epoch(
     step: Any,
     fixed: Parameters,
     recordings: Recordings,
-    labels: np.ndarray,
+    labels_and_known: tuple[np.ndarray, np.ndarray],
     state: TuneState,
     rates: np.ndarray,
     settings: Settings,
@@ -248,8 +258,8 @@ def _run_epoch(
     losses = []
     for rows, rate in zip(rows_of_steps, rates, strict=True):
         ecg_BLW, length_B, available_BL, _ = recordings.batch(rows)
-        labels_BC = labels[owner[rows]]
-        windows = Windows(*map(jnp.asarray, (ecg_BLW, length_B, available_BL, labels_BC)))
+        labels_BC, known_BC = (each[owner[rows]] for each in labels_and_known)
+        windows = Windows(*map(jnp.asarray, (ecg_BLW, length_B, available_BL, labels_BC, known_BC)))
         state, loss = step(state, fixed, windows, unit, rate, np.uint32(seed))
         losses.append(loss)
     return state, float(np.mean(jax.device_get(losses)))

@@ -39,6 +39,7 @@ class Windows(NamedTuple):
     length_B: jax.Array  # int32, samples
     available_BL: jax.Array  # bool
     labels_BC: jax.Array  # bool
+    known_BC: jax.Array  # bool, whether a label says something (`vocabularies`)
 
 
 class Compiled(NamedTuple):
@@ -92,7 +93,9 @@ def _compiled(
         def loss_of(trained: Parameters) -> jax.Array:
             parameters = {**fixed, **trained.get("encoder", {})}
             logits_BC = logits(parameters, trained["head"], crops, keep_XB)
-            return optax.sigmoid_binary_cross_entropy(logits_BC, crops.labels_BC).mean()
+            each_BC = optax.sigmoid_binary_cross_entropy(logits_BC, crops.labels_BC)
+            known = jnp.maximum(crops.known_BC.sum(), 1)  # none where a batch is of classes nobody looked for
+            return jnp.where(crops.known_BC, each_BC, 0.0).sum() / known
 
         loss, gradient = jax.value_and_grad(loss_of)(state.trained)
         updates, optimizer_state = optimizer.update(gradient, state.optimizer, state.trained)
@@ -107,7 +110,8 @@ def _compiled(
         available_BL: jax.Array,
         length_B: jax.Array,
     ) -> jax.Array:
-        crops = Crops(ecg_BLT, available_BL, length_B, jnp.zeros((len(ecg_BLT), classes)))
+        none_BC = jnp.zeros((len(ecg_BLT), classes))
+        crops = Crops(ecg_BLT, available_BL, length_B, none_BC, none_BC.astype(bool))
         return jax.nn.sigmoid(logits(parameters, head_parameters, crops, None))
 
     return Compiled(head, jax.jit(start), jax.jit(step, donate_argnums=0), jax.jit(probabilities))
@@ -122,7 +126,8 @@ def training_crops(
     ecg_BLT = crop(windows.ecg_BLW, start_B, samples).astype(jnp.float32) * unit
     length_B = jnp.minimum(windows.length_B - start_B, samples)
     ecg_BLT, available_BL = derive_limb_leads(ecg_BLT, windows.available_BL)
-    crops = Crops(ecg_BLT, available_BL, length_B, windows.labels_BC.astype(jnp.float32))
+    labels_BC = windows.labels_BC.astype(jnp.float32)
+    crops = Crops(ecg_BLT, available_BL, length_B, labels_BC, windows.known_BC)
     crops = augment(augment_key, crops, settings.augment) if settings.augment else crops
     return mixup(mix_key, crops, settings.mixup) if settings.mixup else crops
 

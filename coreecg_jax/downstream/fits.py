@@ -43,11 +43,13 @@ def linear(blocks: Sequence[Extract]) -> Fit:
     def fit(train: Cohort, validation: Cohort | None) -> Fitted:
         features = [extract(train.recordings) for extract in blocks]
         if validation is None:
-            probe = fit_probe(features, train.labels, train.groups)
+            probe = fit_probe(features, train.labels, train.groups, known=train.annotated)
         else:
             held_out = [extract(validation.recordings) for extract in blocks]
             probe = fit_validated_probe(
-                features, train.labels, held_out, validation.labels, validation.groups
+                *(features, train.labels, held_out, validation.labels, validation.groups),
+                known=train.annotated,
+                validation_known=validation.annotated,
             )
 
         def probabilities(recordings: Recordings) -> np.ndarray:
@@ -62,10 +64,16 @@ def neighbours(extract: Extract, tried: Sequence[int] = NEIGHBOURS) -> Fit:
     """Mean label of the nearest recordings (`neighbours`)."""
 
     def fit(train: Cohort, validation: Cohort | None) -> Fitted:
-        by = None
+        by = validation_known = None
         if validation is not None:
             by = extract(validation.recordings), validation.labels, validation.groups
-        probe = fit_neighbours(extract(train.recordings), train.labels, train.groups, by, tried=tried)
+            validation_known = validation.annotated
+        probe = fit_neighbours(
+            *(extract(train.recordings), train.labels, train.groups, by),
+            known=train.annotated,
+            validation_known=validation_known,
+            tried=tried,
+        )
 
         def probabilities(recordings: Recordings) -> np.ndarray:
             return probe.predict(extract(recordings))
@@ -95,13 +103,16 @@ def tuned(
             *(network, parameters, part.recordings, part.labels),
             *(by.recordings, by.labels, settings),
             **about,
+            known=part.annotated,
+            validation_known=by.annotated,
         )
         asked = functools.partial(predict, network, settings=settings, crop_seconds=crop_seconds)
-        judged = Judged(asked(found, by.recordings), by.labels, by.groups, None)
+        judged = Judged(asked(found, by.recordings), by.labels, by.groups, None, by.annotated)
         epoch = found.best_epoch
         if validation is None:
             everything = train.recordings, train.labels
-            found = refit(network, parameters, *everything, settings, epochs=epoch, **about)
+            known = train.annotated
+            found = refit(network, parameters, *everything, settings, epochs=epoch, known=known, **about)
         return Fitted(functools.partial(asked, found), {"epoch": epoch}, judged)
 
     return fit

@@ -77,7 +77,14 @@ def make_head(kind: str, classes: int, *, heads: int, places: tuple[int, ...]) -
     return AttentionHead(classes, heads) if kind == "attention" else LinearHead(classes, places)
 
 
-def init_head(head: nn.Module, key: jax.Array, width: int, leads: int, labels: np.ndarray) -> dict[str, Any]:
+def init_head(
+    head: nn.Module,
+    key: jax.Array,
+    width: int,
+    leads: int,
+    labels: np.ndarray,
+    known: np.ndarray | None = None,
+) -> dict[str, Any]:
     """Its parameters, with which it gives each class the log odds of its prevalence, whatever the tokens.
 
     Args:
@@ -86,12 +93,14 @@ def init_head(head: nn.Module, key: jax.Array, width: int, leads: int, labels: n
       width: of a token.
       leads: number of those in use.
       labels: bool (n, C), of the recordings that will be fitted; one half is added to either count.
+      known: bool (n, C), which of them say something; None: all.
     """
     none_BUND, seen_BUN = jnp.zeros((1, leads, 1, width)), jnp.ones((1, leads, 1), bool)
     tokens = Tokens(jnp.zeros((1, width)), none_BUND, seen_BUN, none_BUND)
     parameters: dict[str, Any] = jax.jit(head.init)(key, tokens)["params"]
-    positives_C = labels.sum(axis=0) + 0.5
-    parameters["output"]["bias"] = jnp.log(positives_C / (len(labels) + 1.0 - positives_C))
+    known_C = len(labels) if known is None else known.sum(axis=0)
+    positives_C = (labels if known is None else labels & known).sum(axis=0) + 0.5
+    parameters["output"]["bias"] = jnp.log(positives_C / (known_C + 1.0 - positives_C))
     return parameters
 
 

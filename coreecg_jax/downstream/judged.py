@@ -12,3 +12,4 @@ class Judged(NamedTuple):
     labels: np.ndarray  # bool (n, C)
     groups: np.ndarray  # int (n,), equal for recordings of one patient
     fold: np.ndarray | None  # int (n,), the fit that each prediction comes from; None: one fit
+    known: np.ndarray | None = None  # bool (n, C), where a label says something (`vocabularies`); None: all

@@ -63,6 +63,8 @@ def fit_neighbours(
     groups: np.ndarray,
     validation: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None,
     *,
+    known: np.ndarray | None = None,
+    validation_known: np.ndarray | None = None,
     tried: Sequence[int] = NEIGHBOURS,
 ) -> NeighbourProbe:
     """Chooses the number of neighbours by macro AUROC, of equals by log loss, then the smallest.
@@ -73,6 +75,9 @@ def fit_neighbours(
       groups: int (R,), equal for recordings of one patient.
       validation: features, labels and groups of the recordings to choose by; None: each recording by its
         neighbours of other patients.
+      known: bool (R, C), where a label says something (`vocabularies`): of the nearest recordings those are
+        heard; where none of them knows, the share of positives is given. None: everywhere.
+      validation_known: of the recordings to choose by.
       tried: numbers; those for which there are too few recordings are left out.
 
     Raises:
@@ -85,13 +90,14 @@ def fit_neighbours(
     asked, true, of = validation or (features, labels, groups)
     apart = groups if validation is None else None
     nearest = _nearest(asked, features, max(possible), apart)
-    predicted = {k: _mean_label(labels, nearest[:, :k]) for k in possible}
-    best = best_setting((k, standing(each, true)) for k, each in predicted.items())
+    chosen_by = known if validation is None else validation_known
+    predicted = {k: _mean_label(labels, nearest[:, :k], known) for k in possible}
+    best = best_setting((k, standing(each, true, known=chosen_by)) for k, each in predicted.items())
 
     def predict(features_of_others: np.ndarray) -> np.ndarray:
-        return _mean_label(labels, _nearest(features_of_others, features, best))
+        return _mean_label(labels, _nearest(features_of_others, features, best), known)
 
-    return NeighbourProbe(predict, best, Judged(predicted[best], true, of, None))
+    return NeighbourProbe(predict, best, Judged(predicted[best], true, of, None, chosen_by))
 
 
 def leave_group_out(features: np.ndarray, labels: np.ndarray, groups: np.ndarray, k: int) -> np.ndarray:
@@ -132,15 +138,24 @@ def _nearest(asked: np.ndarray, known: np.ndarray, k: int, groups: np.ndarray | 
     return nearest
 
 
-def _mean_label(labels: np.ndarray, nearest: np.ndarray) -> np.ndarray:
-    """The mean label bool (R, C) over the recordings of each row (n, k); float (n, C).
+def _mean_label(labels: np.ndarray, nearest: np.ndarray, known: np.ndarray | None = None) -> np.ndarray:
+    """The mean label bool (R, C) over the recordings of each row (n, k) that know it; float (n, C).
 
     One neighbour after the other: all of them side by side would be `k` times what comes back.
     """
-    votes = np.zeros((len(nearest), labels.shape[1]))
+    if known is None:
+        return _votes(labels, nearest) / nearest.shape[1]
+    heard = _votes(known, nearest)
+    share = (labels & known).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    return np.where(heard > 0, _votes(labels & known, nearest) / np.maximum(heard, 1), share[None])
+
+
+def _votes(flags: np.ndarray, nearest: np.ndarray) -> np.ndarray:
+    """How many of the recordings of each row (n, k) have each flag, bool (R, C); float (n, C)."""
+    votes = np.zeros((len(nearest), flags.shape[1]))
     for of_each in nearest.T:
-        votes += labels[of_each]
-    return votes / nearest.shape[1]
+        votes += flags[of_each]
+    return votes
 
 
 def _directions(features: np.ndarray, known: np.ndarray) -> np.ndarray:

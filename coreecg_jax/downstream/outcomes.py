@@ -93,7 +93,7 @@ def _nested_outcome(
 def outcome(name: str, fitted: Fitted, asked: Judged) -> Outcome:
     """Of a fit that was asked once, with the thresholds of its validation."""
     judged = fitted.judged
-    score = choosing_auroc(judged.probabilities, judged.labels, strata=judged.fold)
+    score = choosing_auroc(judged.probabilities, judged.labels, strata=judged.fold, known=judged.known)
     thresholds = np.repeat(_thresholds(fitted)[None], len(asked.labels), axis=0)
     return Outcome(name, (fitted.chosen,), score, asked, thresholds, judged)
 
@@ -107,4 +107,5 @@ def _thresholds_of_other_folds(asked: Judged, fold: np.ndarray) -> np.ndarray:
 
 
 def _thresholds(fitted: Fitted) -> np.ndarray:
-    return best_f1_thresholds(fitted.judged.probabilities, fitted.judged.labels)
+    judged = fitted.judged
+    return best_f1_thresholds(judged.probabilities, judged.labels, judged.known)

@@ -42,6 +42,7 @@ def fit_probe(
     labels: np.ndarray,
     groups: np.ndarray,
     *,
+    known: np.ndarray | None = None,
     strengths: Sequence[float] = STRENGTHS,
     folds: int = FOLDS,
 ) -> Probe:
@@ -55,6 +56,8 @@ def fit_probe(
       blocks: float (n, F_i) each.
       labels: bool (n, C).
       groups: (n,), equal for recordings of one patient.
+      known: bool (n, C), where a label says something: a class is fitted and chosen by those recordings alone
+        (`vocabularies`); None: everywhere.
 
     Raises:
       ValueError: when the blocks and labels differ in length, features are not finite, no class has enough of
@@ -64,11 +67,15 @@ def fit_probe(
     fold = patient_folds(groups, labels, folds=folds)
     # One thread: on a few hundred recordings, waiting for others takes several times longer than the sums.
     with threadpool_limits(1, user_api="blas"):
-        out_of_fold = _out_of_fold(blocks, labels, fold, strengths)
-        standings = {strength: standing(each, labels, strata=fold) for strength, each in out_of_fold.items()}
+        signs = _signs(labels, known)
+        out_of_fold = _out_of_fold(blocks, signs, fold, strengths)
+        standings = {
+            strength: standing(each, labels, strata=fold, known=known)
+            for strength, each in out_of_fold.items()
+        }
         best = best_setting(standings.items())
-        (predict,) = _fit_path(blocks, labels, [best])
-    return Probe(predict, best, standings, Judged(out_of_fold[best], labels, groups, fold))
+        (predict,) = _fit_path(blocks, signs, [best])
+    return Probe(predict, best, standings, Judged(out_of_fold[best], labels, groups, fold, known))
 
 
 def fit_validated_probe(
@@ -78,6 +85,8 @@ def fit_validated_probe(
     validation_labels: np.ndarray,
     validation_groups: np.ndarray,
     *,
+    known: np.ndarray | None = None,
+    validation_known: np.ndarray | None = None,
     strengths: Sequence[float] = STRENGTHS,
 ) -> Probe:
     """As `fit_probe`, the strength chosen in the same way on validation recordings, which are not fitted.
@@ -88,11 +97,14 @@ def fit_validated_probe(
     _check(blocks, labels)
     _check(validation_blocks, validation_labels)
     with threadpool_limits(1, user_api="blas"):
-        path = dict(zip(strengths, _fit_path(blocks, labels, strengths), strict=True))
+        path = dict(zip(strengths, _fit_path(blocks, _signs(labels, known), strengths), strict=True))
         predicted = {strength: predict(validation_blocks) for strength, predict in path.items()}
-        standings = {strength: standing(each, validation_labels) for strength, each in predicted.items()}
+        standings = {
+            strength: standing(each, validation_labels, known=validation_known)
+            for strength, each in predicted.items()
+        }
     best = best_setting(standings.items())
-    judged = Judged(predicted[best], validation_labels, validation_groups, None)
+    judged = Judged(predicted[best], validation_labels, validation_groups, None, validation_known)
     return Probe(path[best], best, standings, judged)
 
 
@@ -106,26 +118,32 @@ def _check(blocks: Blocks, labels: np.ndarray) -> None:
         raise ValueError("probe: expected finite features, got NaN or infinity; check the signals")
 
 
+def _signs(labels: np.ndarray, known: np.ndarray | None) -> np.ndarray:
+    """1 of a positive, -1 of a negative, 0 where the label says nothing; float (n, C)."""
+    signs = np.where(labels, 1.0, -1.0)
+    return signs if known is None else np.where(known, signs, 0.0)
+
+
 def _rows(blocks: Blocks, rows: np.ndarray) -> list[np.ndarray]:
     return [block[rows] for block in blocks]
 
 
 def _out_of_fold(
-    blocks: Blocks, labels: np.ndarray, fold: np.ndarray, strengths: Sequence[float]
+    blocks: Blocks, signs: np.ndarray, fold: np.ndarray, strengths: Sequence[float]
 ) -> dict[float, np.ndarray]:
     """For each strength the predictions (n, C), each by a probe fitted on the other folds."""
-    predictions = {strength: np.empty(labels.shape) for strength in strengths}
+    predictions = {strength: np.empty(signs.shape) for strength in strengths}
     for held_out in (fold == number for number in np.unique(fold)):
-        path = _fit_path(_rows(blocks, ~held_out), labels[~held_out], strengths)
+        path = _fit_path(_rows(blocks, ~held_out), signs[~held_out], strengths)
         for strength, predict in zip(strengths, path, strict=True):
             predictions[strength][held_out] = predict(_rows(blocks, held_out))
     return predictions
 
 
 def _fit_path(
-    blocks: Blocks, labels: np.ndarray, strengths: Sequence[float]
+    blocks: Blocks, signs: np.ndarray, strengths: Sequence[float]
 ) -> Iterator[Callable[[Blocks], np.ndarray]]:
-    """A predictor for each strength, in their order."""
+    """A predictor for each strength, in their order, from `_signs`."""
     scalers = [StandardScaler().fit(block.astype(np.float64)) for block in blocks]
     features = _joined(scalers, blocks)
     # The penalty is the same in any orthonormal basis and the solution lies in the span of the recordings:
@@ -134,12 +152,13 @@ def _fit_path(
     if len(features) < features.shape[1]:
         basis = np.linalg.svd(features, full_matrices=False)[2].T
     coordinates = features @ basis
-    certain = np.where(labels.all(axis=0), np.inf, -np.inf)  # the intercept of a class with a single label
-    both = labels.any(axis=0) & ~labels.all(axis=0)
-    weights = np.zeros((features.shape[1], labels.shape[1]))
+    positive, negative = (signs > 0).any(axis=0), (signs < 0).any(axis=0)
+    # The intercept of a class with a single label, or with none.
+    certain, both = np.where(positive, np.inf, -np.inf), positive & negative
+    weights = np.zeros((features.shape[1], signs.shape[1]))
     fitted = np.zeros((coordinates.shape[1] + 1, int(both.sum())))
     for strength in strengths:
-        fitted = _minimise(coordinates, labels[:, both], strength, start=fitted)
+        fitted = _minimise(coordinates, signs[:, both], strength, start=fitted)
         weights[:, both] = basis @ fitted[:-1]
         certain[both] = fitted[-1]
         yield _predictor(scalers, weights.copy(), certain.copy())
@@ -163,7 +182,7 @@ def _joined(scalers: list[StandardScaler], blocks: Blocks) -> np.ndarray:
     return np.concatenate(scaled, axis=1)
 
 
-def _minimise(features: np.ndarray, labels: np.ndarray, strength: float, *, start: np.ndarray) -> np.ndarray:
+def _minimise(features: np.ndarray, signs: np.ndarray, strength: float, *, start: np.ndarray) -> np.ndarray:
     """Logistic regressions of all classes at once, L2 on all but the intercepts; weights (F + 1, C).
 
     The classes share nothing but the loop: side by side they take a twentieth of the time of as many single
@@ -172,13 +191,12 @@ def _minimise(features: np.ndarray, labels: np.ndarray, strength: float, *, star
     ones = np.concatenate([features, np.ones((len(features), 1))], axis=1)
     decay = np.full((ones.shape[1], 1), 1.0 / (strength * len(features)))
     decay[-1] = 0.0
-    sign = np.where(labels, 1.0, -1.0)
 
     def loss_and_gradient(flat: np.ndarray) -> tuple[float, np.ndarray]:
         weights = flat.reshape(start.shape)
-        margin = sign * (ones @ weights)
+        margin = signs * (ones @ weights)  # 0 of no label: a constant loss, without gradient
         loss = np.logaddexp(0.0, -margin).sum() / len(features) + 0.5 * (decay * weights**2).sum()
-        gradient = -(ones.T @ (sign * expit(-margin))) / len(features) + decay * weights
+        gradient = -(ones.T @ (signs * expit(-margin))) / len(features) + decay * weights
         return loss, gradient.ravel()
 
     options = {"maxiter": MAX_ITERATIONS, "maxfun": 2 * MAX_ITERATIONS, "gtol": TOLERANCE, "ftol": 0.0}

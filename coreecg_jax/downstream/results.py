@@ -33,7 +33,7 @@ from coreecg_jax.downstream.scores import MIN_POSITIVES
 from coreecg_jax.downstream.shared_patient_ids import shared_patient_ids
 from coreecg_jax.downstream.subsets import has_signal
 from coreecg_jax.downstream.transfer import transfer
-from coreecg_jax.downstream.vocabularies import never_named
+from coreecg_jax.downstream.vocabularies import unannotated
 from coreecg_jax.records.label_sets import CODES
 
 RESAMPLES = 1000
@@ -73,7 +73,7 @@ def report(
             for name, found in evaluation.pretrained_on.items()
         },
         "patient_ids_in_both": _patient_ids_in_both(evaluation),
-        "never_named": never_named(evaluation.train, scored),
+        "unannotated": unannotated(evaluation.train, scored),
         "methods": {
             name: [_fitted(run, scored) for run in runs] for name, runs in evaluation.methods.items()
         },

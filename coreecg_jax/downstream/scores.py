@@ -95,9 +95,25 @@ def require_probabilities(probabilities: np.ndarray, labels: np.ndarray) -> None
         )
 
 
-def class_aurocs(scores: np.ndarray, labels: np.ndarray, strata: np.ndarray | None = None) -> np.ndarray:
-    """The AUROC of each class, from scores and labels (n, C); float (C,)."""
-    return np.array([auroc(scores[:, c], labels[:, c], strata) for c in range(labels.shape[1])])
+def class_aurocs(
+    scores: np.ndarray,
+    labels: np.ndarray,
+    strata: np.ndarray | None = None,
+    *,
+    known: np.ndarray | None = None,
+) -> np.ndarray:
+    """The AUROC of each class, from scores and labels (n, C); float (C,).
+
+    Of the recordings that are `known`, bool (n, C), for a class (`vocabularies.annotated`); None: all are.
+    """
+    strata = np.zeros(len(labels)) if strata is None else strata
+    columns = known_columns(labels, known)
+    return np.array([auroc(scores[at, c], labels[at, c], strata[at]) for c, at in enumerate(columns)])
+
+
+def known_columns(labels: np.ndarray, known: np.ndarray | None) -> list[np.ndarray]:
+    """For each class the recordings whose label is known, bool (n,) each; all, where `known` is None."""
+    return list((np.ones_like(labels) if known is None else known).T)
 
 
 def class_average_precisions(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -184,7 +200,11 @@ def bin_of(probabilities: np.ndarray, bins: int = BINS) -> np.ndarray:
 
 
 def scored_classes(
-    labels: np.ndarray, patients: np.ndarray | None = None, min_positives: int = MIN_POSITIVES
+    labels: np.ndarray,
+    patients: np.ndarray | None = None,
+    min_positives: int = MIN_POSITIVES,
+    *,
+    known: np.ndarray | None = None,
 ) -> np.ndarray:
     """The classes that enter a macro mean: at least `min_positives` patients with either label; bool (C,).
 
@@ -195,11 +215,12 @@ def scored_classes(
       labels: bool (n, C).
       patients: (n,), equal for recordings of one patient; None: each is of another.
       min_positives: of either label.
+      known: bool (n, C), whether a recording without the label is one that lacks it; None: each is.
 
     Raises:
       TooFewRecordings: when none does.
     """
-    with_label, without = patients_of_either(labels, patients)
+    with_label, without = patients_of_either(labels, patients, known)
     scored = np.minimum(with_label, without) >= min_positives
     if not scored.any():
         raise TooFewRecordings(
@@ -210,14 +231,16 @@ def scored_classes(
     return scored
 
 
-def patients_of_either(labels: np.ndarray, patients: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+def patients_of_either(
+    labels: np.ndarray, patients: np.ndarray | None, known: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Patients with a positive, and with a negative, of each class; int (C,) each, arguments as above."""
+    negatives = ~labels if known is None else ~labels & known
     if patients is None:
-        positives = labels.sum(axis=0)
-        return positives, len(labels) - positives
+        return labels.sum(axis=0), negatives.sum(axis=0)
     unique, patient_of = np.unique(patients, return_inverse=True)
     found = []
-    for of in (labels, ~labels):
+    for of in (labels, negatives):
         has = np.zeros((len(unique), labels.shape[1]), bool)
         np.logical_or.at(has, patient_of, of)
         found.append(has.sum(axis=0))

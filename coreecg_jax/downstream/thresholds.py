@@ -2,10 +2,12 @@
 
 import numpy as np
 
-from coreecg_jax.downstream.scores import require_probabilities
+from coreecg_jax.downstream.scores import known_columns, require_probabilities
 
 
-def best_f1_thresholds(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def best_f1_thresholds(
+    probabilities: np.ndarray, labels: np.ndarray, known: np.ndarray | None = None
+) -> np.ndarray:
     """For each class the threshold with the best F1; float64 (C,).
 
     A recording is positive where its probability is at least the threshold. Only probabilities that occur are
@@ -14,12 +16,14 @@ def best_f1_thresholds(probabilities: np.ndarray, labels: np.ndarray) -> np.ndar
     Args:
       probabilities: float (n, C), of recordings that no result is reported on.
       labels: bool (n, C).
+      known: bool (n, C), where a label says something; None: everywhere.
 
     Raises:
       ValueError: when shapes disagree or probabilities are not.
     """
     require_probabilities(probabilities, labels)
-    return np.array([_best(probabilities[:, c], labels[:, c]) for c in range(labels.shape[1])])
+    columns = known_columns(labels, known)
+    return np.array([_best(probabilities[at, c], labels[at, c]) for c, at in enumerate(columns)])
 
 
 def _best(probabilities: np.ndarray, labels: np.ndarray) -> float:

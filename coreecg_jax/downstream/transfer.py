@@ -29,6 +29,8 @@ def transfer(outcome: Outcome, scored: np.ndarray) -> Transfer | None:
         return None
     asked, validation = outcome.asked, outcome.validation
 
+    calibrated = fit_platt(validation.probabilities, validation.labels, validation.known)
+
     def macro(values: np.ndarray) -> float:
         return float(np.mean(values[scored]))
 
@@ -42,6 +44,6 @@ def transfer(outcome: Outcome, scored: np.ndarray) -> Transfer | None:
         f1=f1(outcome.thresholds),
         f1_own=f1(best_f1_thresholds(asked.probabilities, asked.labels)),
         ece=ece(asked.probabilities),
-        ece_calibrated=ece(fit_platt(validation.probabilities, validation.labels)(asked.probabilities)),
+        ece_calibrated=ece(calibrated(asked.probabilities)),
         ece_own=ece(fit_platt(asked.probabilities, asked.labels)(asked.probabilities)),
     )

@@ -101,7 +101,7 @@ def test_stops_early_and_returns_the_best_epoch(unplanted):
 def test_of_epochs_that_rank_alike_the_one_that_says_most_is_returned(monkeypatch):
     told = [(0.9, 0.1), (1.0, 0.6), (1.0, 0.3), (1.0, 0.3), (1.0, 0.4), (0.9, 0.0)]
     standings = iter([Standing(*each) for each in told])
-    monkeypatch.setattr(finetuning, "standing", lambda *_: next(standings))
+    monkeypatch.setattr(finetuning, "standing", lambda *_, **__: next(standings))
     settings = dataclasses.replace(FULL, patience=2)
     tuned = tuned_on(planted_labels(TRAIN), planted_labels(VALIDATION), settings)
     assert tuned.best_epoch == 3
@@ -122,6 +122,24 @@ def test_a_refit_on_the_same_recordings_is_the_epoch_that_was_chosen(unplanted):
         again(epochs=13)
 
 
+def test_what_is_not_known_is_neither_learned_from_nor_chosen_by():
+    labels, validation = planted_labels(TRAIN), planted_labels(VALIDATION)
+    rng = np.random.default_rng(2)
+    known, validation_known = (rng.random(each.shape) < 0.7 for each in (labels, validation))
+    short = dataclasses.replace(FULL, epochs=2, warmup_epochs=1.0)
+
+    def tuned(labels, validation, **masks):
+        data = TRAIN, labels, VALIDATION, validation, short
+        return fine_tune(NETWORK, fresh_parameters(), *data, crop_seconds=CROP_SECONDS, seed=0, **masks)
+
+    masks = {"known": known, "validation_known": validation_known}
+    one = tuned(labels, validation, **masks)
+    two = tuned(labels ^ ~known, validation ^ ~validation_known, **masks)
+    assert same(one[:2], two[:2])
+    assert one.history == two.history
+    assert not same(one.head, tuned(labels, validation).head)
+
+
 @pytest.mark.slow
 def test_a_seed_decides_everything_and_nothing_compiles_twice(planted):
     before = _compiled.cache_info().misses
@@ -136,7 +154,8 @@ def test_a_seed_decides_everything_and_nothing_compiles_twice(planted):
 
 def windows_of(recordings):
     ecg, length, available, _ = recordings.batch(slice(None))
-    return Windows(*map(jnp.asarray, (ecg, length, available, planted_labels(recordings))))
+    labels = planted_labels(recordings)
+    return Windows(*map(jnp.asarray, (ecg, length, available, labels, np.ones_like(labels))))
 
 
 def test_without_changes_a_crop_is_a_part_of_its_window():

@@ -17,6 +17,7 @@ def made_crops(batch=4, samples=8):
         np.ones((batch, 12), bool),
         length.astype(np.int32),
         labels.astype(np.float32),
+        np.arange(20).reshape(4, 5) != 10,
     )
     return Crops(*map(jnp.asarray, arrays))
 
@@ -41,6 +42,8 @@ def test_mixup_mixes_signals_and_labels_alike():
         expected = share[b] * crops.ecg_BLT[b] + (1 - share[b]) * crops.ecg_BLT[other]
         np.testing.assert_allclose(mixed.ecg_BLT[b], np.where(both[:, None], expected, 0), atol=1e-6)
         np.testing.assert_allclose(mixed.labels_BC[b, other], 1 - share[b], atol=1e-6)
+    known = np.asarray(crops.known_BC)
+    assert np.asarray(mixed.known_BC)[:3].tolist() == (known & np.roll(known, 1, axis=0))[:3].tolist()
     for one, other in zip(mixed, crops, strict=True):
         np.testing.assert_array_equal(one[3], other[3])
 

@@ -40,6 +40,25 @@ def test_it_is_the_mean_label_of_the_nearest_of_other_groups():
     )
 
 
+def test_of_the_nearest_those_are_heard_that_know():
+    rng = np.random.default_rng(4)
+    features, labels, groups = rng.normal(size=(60, 4)), rng.random((60, 3)) < 0.4, np.arange(60)
+    known = rng.random((60, 3)) < 0.6
+    known[:, 2] = False  # of whom nobody near knows: the share of positives, here of nobody
+    probe = fit_neighbours(features, labels, groups, known=known, tried=(3,))
+    standard = (features - features.mean(0)) / (features.std(0) + 1e-6)
+    unit = standard / np.linalg.norm(standard, axis=1, keepdims=True)
+    for row, found in enumerate(probe.judged.probabilities):
+        near = [j for j in np.argsort(-unit[row] @ unit.T, kind="stable") if j != row][:3]
+        for c in range(2):
+            heard = [labels[j, c] for j in near if known[j, c]]
+            share = labels[known[:, c], c].mean()
+            assert found[c] == pytest.approx(np.mean(heard) if heard else share)
+        assert found[2] == 0
+    changed = fit_neighbours(features, labels ^ ~known, groups, known=known, tried=(3,))
+    np.testing.assert_array_equal(changed.judged.probabilities, probe.judged.probabilities)
+
+
 def test_what_a_group_says_of_itself_is_not_heard():
     rng = np.random.default_rng(1)
     groups = np.repeat(np.arange(8), 4)
@@ -106,7 +125,7 @@ def test_of_numbers_that_rank_alike_the_one_that_says_most_is_taken(monkeypatch)
     features, labels = rng.normal(size=(40, 3)), rng.random((40, 2)) < 0.4
     told = {3: Standing(0.8, 0.6), 6: Standing(0.8, 0.4), 9: Standing(0.8, 0.4), 12: Standing(0.7, 0.1)}
     of_each = iter(told.values())
-    monkeypatch.setattr(neighbours, "standing", lambda *_: next(of_each))
+    monkeypatch.setattr(neighbours, "standing", lambda *_, **__: next(of_each))
     probe = fit_neighbours(features, labels, np.arange(40), tried=tuple(told))
     assert probe.neighbours == 6
 

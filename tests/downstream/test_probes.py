@@ -128,3 +128,29 @@ def test_refuses_what_it_cannot_fit(monkeypatch):
     monkeypatch.setattr(probes, "MAX_ITERATIONS", 1)
     with pytest.raises(ValueError, match="no convergence at strength"):
         fit_probe([np.nan_to_num(features)], labels, patients)
+
+
+def test_what_is_not_known_is_not_fitted(monkeypatch):
+    features, labels, patients = _planted(signal=1.0)
+    known = np.ones_like(labels)
+    known[::3, 0] = labels[::3, 0]  # a third names the first class where it is, and never denies it
+    unknown = ~known[:, 0]
+    monkeypatch.setattr(probes, "patient_folds", lambda *_, folds: np.arange(160) % 5)
+    probe = fit_probe([features], labels, patients, known=known, strengths=[1.0])
+    scaler = StandardScaler().fit(features)
+    model = LogisticRegression(C=1.0 / 30, max_iter=10_000, tol=1e-9)
+    expected = model.fit(scaler.transform(features)[~unknown], labels[~unknown, 0])
+    expected = expected.predict_proba(scaler.transform(features))[:, 1]
+    np.testing.assert_allclose(probe.predict([features])[:, 0], expected, atol=1e-4)
+    other = labels.copy()
+    other[unknown, 0] = True  # whatever stands there
+    again = fit_probe([features], other, patients, known=known, strengths=[1.0])
+    np.testing.assert_array_equal(again.predict([features]), probe.predict([features]))
+    assert again.standings == probe.standings
+    half = np.arange(160) < 80
+    parts = [features[half]], labels[half], [features[~half]], labels[~half], patients[~half]
+    changed = [features[half]], other[half], [features[~half]], other[~half], patients[~half]
+    masks = {"known": known[half], "validation_known": known[~half]}
+    one, two = (fit_validated_probe(*each, **masks, strengths=(0.1, 10.0)) for each in (parts, changed))
+    assert one.standings == two.standings
+    assert one.strength == two.strength
