@@ -274,6 +274,17 @@ def test_a_first_process_that_comes_late_is_waited_for(monkeypatch):
     assert joined == [(address, 2, 1)]
 
 
+def test_where_not_all_come_jax_aborts_those_that_are_there():
+    """As the docstring says; when jax raises there instead, `join` has a sentence for it."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        address = f"localhost:{free.getsockname()[1]}"
+    given = f"coordinator_address={address!r}, process_id=0, num_processes=2, start_seconds=1"
+    (ended,) = run_together(f"processes.join({given})", 1)
+    assert ended.status == -signal.SIGABRT
+    assert "DEADLINE_EXCEEDED" in ended.stderr
+
+
 def test_without_a_cluster_it_says_what_to_give():
     (ended,) = run_together("processes.join()", 1)
     assert ended.status == 1
