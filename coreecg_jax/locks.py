@@ -110,7 +110,7 @@ def machine() -> str:
 
 
 def _is_elsewhere(said: str) -> bool:
-    """Whether the line 'machine …' names another; where there is none nothing is known, and it is held here."""
+    """Whether the line 'machine …' names another; where there is none it may as well be this one."""
     word, _, named = said.strip().partition(" ")
     return word == "machine" and named not in ("", machine())
 

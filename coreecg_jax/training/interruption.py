@@ -13,7 +13,6 @@ from typing import Any, Self
 import jax
 from jax.experimental import multihost_utils
 
-
 # Of this process, counted by all alike: jax keeps one count, and after a higher number does not hear of lower
 # ones, so that what looks later in the same process counts on.
 _LOOKS = itertools.count(1)

@@ -11,7 +11,7 @@ from coreecg_jax.training.processes import is_first, sharing, tell
 
 LOCK = "lock"
 # The lock of a host that was lost stays on a network file system until its server lets go of it, which takes
-# a minute or two as servers are set by default; a scheduler that starts the run again elsewhere is there before.
+# a minute or two as servers are set by default; a scheduler that starts the run again is there before.
 _WAIT_SECONDS = 300.0
 _ASKED_AGAIN_SECONDS = 2.0
 

@@ -204,7 +204,8 @@ def test_a_run_that_another_sweep_trains_is_left_and_the_others_are_made(sweep, 
     monkeypatch.setattr(sweeping, "train", train)
     with locked(run / LOCK, str):
         text = run_sweep(sweep, seeds=[0])
-    assert "| 0 of 2 | missing |" in text and "| 1 of 2 |" in text
+    assert "| 0 of 2 | missing |" in text
+    assert "| 1 of 2 |" in text
     assert "held their runs**: full, seed 0. The same command again" in text
     assert text + "\n" == (sweep.workdir / "ablation.md").read_text()
     told = capsys.readouterr().err

@@ -14,9 +14,7 @@ from coreecg_jax.locks import locked
 from coreecg_jax.training.interruption import Stopped
 from coreecg_jax.training.only_run import LOCK, only_run
 
-HERE, ELSEWHERE = "process 7 on a\nmachine {machine}\n".format(machine=locks.machine()), (
-    "process 7 on a\nmachine another\n"
-)
+HERE, ELSEWHERE = (f"process 7 on a\nmachine {machine}\n" for machine in (locks.machine(), "another"))
 TOLD = "is locked by process 7 on a, another machine: waiting up to 5 minutes"
 
 
@@ -50,7 +48,8 @@ def test_another_machine_is_waited_for_until_it_lets_go(tmp_path: Path, capsys) 
             assert 90 <= time.now - 1000 < 95
             assert locks.machine() in (tmp_path / "run" / LOCK).read_text()
     told = capsys.readouterr().err
-    assert told.count("\n") == 1 and f"{tmp_path / 'run'} {TOLD}" in told  # once
+    assert told.count("\n") == 1
+    assert f"{tmp_path / 'run'} {TOLD}" in told
 
 
 def test_after_some_minutes_it_is_refused_all_the_same(tmp_path: Path) -> None:
