@@ -66,6 +66,11 @@ def _source() -> Path | None:
     """The folder of the recordings, where there is one; workers of Beam may have another current folder."""
     if not _SOURCE.value:
         return None
+    if "://" in _SOURCE.value:  # else it would be looked for below this folder
+        raise ValueError(
+            f"--source: expected a path of a file system, got {_SOURCE.value}: mount the bucket, or copy it "
+            "to a disk"
+        )
     return Path(_SOURCE.value).absolute() if _RUNNER.value else Path(_SOURCE.value)
 
 

@@ -1,6 +1,7 @@
 """A sweep: pretrained once a row and seed, asked once a question, and shown as a table."""
 
 import os
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from coreecg_jax.downstream.scores import TooFewRecordings
 from coreecg_jax.downstream.sweeps import Cell, Pretraining, as_csv, lines, markdown, notes
 from coreecg_jax.figures.intervals import draw_intervals
 from coreecg_jax.inputs.selection import select
+from coreecg_jax.locks import Held
 from coreecg_jax.records.spelling import with_guess
 from coreecg_jax.training.experiment import build, resolved
 from coreecg_jax.training.loop import train
@@ -51,10 +53,17 @@ def run_sweep(sweep: Sweep, *, only: Sequence[str] = (), seeds: Sequence[int] = 
             raise ValueError(f"--{flag}: expected some of {', '.join(there)}, got {', '.join(unknown)}")
     require_same_settings(sweep)
     text = _write_table(sweep)
+    left: list[tuple[str, int]] = []
     for seed in seeds or sweep.table["seeds"]:
         for row in only or sweep.table["rows"]:
-            if _run_row(sweep, row, seed):
-                text = _write_table(sweep)
+            try:
+                ran = _run_row(sweep, row, seed)
+            except Held as error:  # another sweep trains it now: the others are trained all the same
+                sys.stderr.write(f"warning: {row}, seed {seed} is left: {error}\n")
+                left.append((row, seed))
+                ran = True
+            if ran:
+                text = _write_table(sweep, left)
     return text
 
 
@@ -101,8 +110,8 @@ def _is_left(sweep: Sweep, cell: Cell, asked: Asked) -> bool:
     return not (closed or file.is_file())
 
 
-def _write_table(sweep: Sweep) -> str:
-    """Markdown, CSV and a picture of what is there."""
+def _write_table(sweep: Sweep, left: Sequence[tuple[str, int]] = ()) -> str:
+    """Markdown, CSV and a picture of what is there; `left` are rows and seeds that another sweep trains."""
     reference, files = sweep.table["reference"], sweep.files()
     table = lines(
         files,
@@ -111,7 +120,7 @@ def _write_table(sweep: Sweep) -> str:
         beside=[BESIDE[name] for name in sweep.table["beside"]],
     )
     spent = {row: _spent(sweep.config(row, 0)) for row in sweep.table["rows"]}
-    text = markdown(table, spent, reference, notes(files))
+    text = markdown(table, spent, reference, [*notes(files), *_told_of_left(sweep, left)])
     names = [f"{line.row}: {line.question}" for line in table]
     figure = draw_intervals(names, [line.auroc for line in table], label="macro AUROC, 95 %")
     sweep.workdir.mkdir(parents=True, exist_ok=True)
@@ -124,6 +133,18 @@ def _write_table(sweep: Sweep) -> str:
         for file in sorted(new.iterdir()):
             os.replace(file, sweep.workdir / file.name)
     return text
+
+
+def _told_of_left(sweep: Sweep, left: Sequence[tuple[str, int]]) -> list[str]:
+    """A sentence below the table, where cells of them are still not there."""
+    lacking = {(cell.row, cell.seed) for cell, file in sweep.files().items() if not file.is_file()}
+    names = [f"{row}, seed {seed}" for row, seed in left if (row, seed) in lacking]
+    if not names:
+        return []
+    return [
+        f"**Left to another sweep, which held their runs**: {'; '.join(names)}. The same command again, when "
+        "that one has ended, runs what is missing then."
+    ]
 
 
 def _spent(config: ml_collections.ConfigDict) -> Pretraining:

@@ -28,8 +28,14 @@ class Best:
     def start(self, step: float) -> None:
         """Looks for what is there; what is of a later step than this is ahead.
 
-        Those that do not say their loss are set aside.
+        Those that do not say their loss are set aside. One that was about to take the place of another when
+        the run was killed is put there.
         """
+        if exchanged := self._stored.finish_replacing():
+            tell(
+                f"the best checkpoint of step {exchanged} was not in its place, as the run ended while it "
+                "was replaced; it is now"
+            )
         self._loss, self._ahead = float("inf"), {}
         for number in self._stored.steps():
             try:

@@ -136,6 +136,19 @@ class Checkpoints:
             self._best.require_written()
             self._last.save(int(state.step), state, self._about)
 
+    def save_before_error(self, state: TrainState) -> None:
+        """Saves a state before an error goes out, and says so; on disk when this returns. What fails here is
+        told and not raised, and where the arrays are no longer there nothing is done."""
+        if any(leaf.is_deleted() for leaf in jax.tree.leaves(state)):
+            return  # given to a step that failed
+        with contextlib.suppress(Exception):
+            if step := int(state.step):
+                self.save_last(state)
+                self._wait()
+                tell(
+                    f"step {step} is saved: when what follows is mended, the same command goes on from there"
+                )
+
     def save_if_best(self, state: TrainState, validation_loss: float) -> bool:
         """Saves the state when its validation loss is lower than any before; says whether it was.
 

@@ -2,6 +2,7 @@
 
 import atexit
 import contextlib
+import itertools
 import os
 import signal
 import sys
@@ -11,6 +12,11 @@ from typing import Any, Self
 
 import jax
 from jax.experimental import multihost_utils
+
+# Of this process, counted by all alike: jax keeps one count, and after a higher number does not hear of lower
+# ones, so that what looks later in the same process counts on.
+_LOOKS = itertools.count(1)
+_TOLD = "stopping after the step in hand; the same signal again stops without saving"
 
 
 class Stopped(InterruptedError):
@@ -50,11 +56,14 @@ class Interruption:
 
     Where `jax.distributed` runs, SIGTERM belongs to it: it passes the notice on to all processes, which then
     stop at the same step, found by `look`; Ctrl-C is not held back, as each process would stop at its own.
+
+    Args:
+      told: what is said at the first signal.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, told: str = _TOLD) -> None:
         self.signal = 0  # that asked
-        self._looks = 0
+        self._told = told
         self._before: dict[int, Any] = {}
 
     @property
@@ -79,8 +88,8 @@ class Interruption:
         All must look equally often: after each dispatch, and between the batches of a validation.
         """
         # Counted by looks: the point to stop at is the number after the highest that any process has seen.
-        self._looks += 1
-        if jax.distributed.is_initialized() and multihost_utils.reached_preemption_sync_point(self._looks):
+        looks = next(_LOOKS)
+        if jax.distributed.is_initialized() and multihost_utils.reached_preemption_sync_point(looks):
             self.signal = signal.SIGTERM
         return self.asked
 
@@ -88,5 +97,5 @@ class Interruption:
         del frame
         self.signal = number
         # At once, and by the system's own call, as this is a handler: compiling may take minutes more.
-        os.write(2, b"\nstopping after the step in hand; the same signal again stops without saving\n")
+        os.write(2, f"\n{self._told}\n".encode())
         signal.signal(number, self._before[number])

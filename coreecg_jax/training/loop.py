@@ -1,7 +1,7 @@
 """Pretraining, told in order. Here the config ends: all that is called below takes keywords."""
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,8 @@ def train(
       Stopped: when it was asked to stop (Ctrl-C, SIGTERM, a preemption notice); the state is saved.
       DeviceFull: when the memory of a device does not hold the run.
       NotFinite: when `run.max_skipped_in_a_row` losses or gradients in a row were not finite.
-      OSError and others: when a checkpoint cannot be written; the one before is kept.
+      OSError and others: when a checkpoint cannot be written, and the one before is kept; or data cannot be
+        read any more, and of one process the steps before are saved.
     """
     config = resolved(config)
     require_same_everywhere(program(config))
@@ -113,7 +114,8 @@ def _train(
                     raise Stopped(_goes_on(number, run.steps), interruption.signal)
             while number < run.steps:
                 count = _steps_to_go(number, run, feed.most)
-                state, metrics = feed(state, number, count)
+                with _kept(state, checkpoints, patience):
+                    state, metrics = feed(state, number, count)
                 number += count
                 patience.look(range(number - count + 1, number + 1), metrics)
                 interruption.look()
@@ -150,6 +152,20 @@ def _feed_from(
     return make_device_feed(
         *built, **common, steps_per_dispatch=config.run.steps_per_dispatch, packed=config.data.packed
     )
+
+
+@contextlib.contextmanager
+def _kept(state: TrainState, checkpoints: Checkpoints, patience: Patience) -> Generator[None]:
+    """Around what takes the state on: where no batch comes, as a shard is damaged since, the steps before are
+    not lost. Of several processes one alone meets that, and would wait in the save for the others."""
+    try:
+        yield
+    except Exception:
+        if jax.process_count() == 1:
+            with contextlib.suppress(Exception):  # NotFinite above all: such a state is never saved
+                patience.finish()
+                checkpoints.save_before_error(state)
+        raise
 
 
 def _progress(number: int, config: ml_collections.ConfigDict) -> Progress:

@@ -50,9 +50,12 @@ def join(
       num_processes: in all.
       start_seconds: how long to wait for process 0 to listen, and then for all to be there.
 
+    Where process 0 is found and not all processes come within the time, or two have one number, jax does not
+    raise: it aborts each that is there (status 134), with 'DEADLINE_EXCEEDED' and a stack of C++.
+
     Raises:
-      ValueError: when only some are given, or no cluster is recognised, or the processes do not find one
-        another.
+      ValueError: when only some are given, no cluster is recognised, process 0 cannot listen on its port, or
+        nobody listens at `coordinator_address`.
     """
     given = {
         "--coordinator_address": coordinator_address,

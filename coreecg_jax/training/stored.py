@@ -5,9 +5,6 @@ in a thread of its own. It does not notice flipped bits, so each array carries a
 """
 
 import contextlib
-import os
-import shutil
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,14 +15,14 @@ import orbax.checkpoint as ocp
 from coreecg_jax.training import processes
 from coreecg_jax.training.array_paths import path_of
 from coreecg_jax.training.checksum import checksums, on_host
+from coreecg_jax.training.exchange import exchange, finish, forget, place_beside
+from coreecg_jax.training.seen import is_seen
 from coreecg_jax.training.verdict import told_by_all
 
 Read = TypeVar("Read")
 
 KEPT = 2  # where the newer is damaged, the older is used
 SET_ASIDE = "set_aside"
-# NFS clients remember that a name was not there, for up to a minute as they are mounted by default.
-_SEEN_SECONDS = 60.0
 # For a write in the background: twice what Orbax has, as two are written at once.
 _WRITE_SECONDS = 2400
 
@@ -125,22 +122,25 @@ class Stored:
     def replace(self, step: int, state: Any, about: dict[str, Any]) -> None:
         """Saves a checkpoint in place of the one of its step, which stands until the new one is whole."""
         self.wait()
-        beside, old = (self._folder.with_name(f"{self._folder.name}_{which}") for which in ("new", "old"))
-        if processes.is_first():  # what a run left behind that was killed here
-            for folder in (beside, old):
-                shutil.rmtree(folder, ignore_errors=True)
+        if processes.is_first():
+            forget(self._folder)
+        beside = place_beside(self._folder)
         processes.wait(f"{beside.name} is free")
         with contextlib.closing(Stored(beside, writes=True)) as new:
             new.save(step, state, about)
             new.wait()
         processes.wait(f"{beside.name} is written")
         if processes.is_first():
-            self.path(step).rename(old)
-            new.path(step).rename(self.path(step))
-            for folder in (beside, old):
-                shutil.rmtree(folder)
+            exchange(self._folder, step)
         processes.wait(f"{beside.name} is in its place")
         self._manager.reload()
+
+    def finish_replacing(self) -> str:
+        """Ends what `replace` was killed in; the step that is in its place again, '' where none was away."""
+        step = processes.sharing().told(lambda: finish(self._folder) if processes.is_first() else "")[0]
+        if step:
+            self._manager.reload()
+        return step
 
     def remove(self, step: int) -> None:
         """Deletes a checkpoint."""
@@ -239,29 +239,6 @@ class Stored:
     def _damaged(self, step: int, what: str, so: str) -> Damaged:
         advice = f"{so}; copy the run again, or train in another --workdir"
         return Damaged(f"{self.path(step)} {what}", advice)
-
-
-def is_seen(
-    folder: Path,
-    *,
-    seconds: float = _SEEN_SECONDS,
-    clock: Callable[[], float] = time.monotonic,
-    sleep: Callable[[float], None] = time.sleep,
-) -> bool:
-    """Whether a folder is there; where not yet, looked for again for `seconds`.
-
-    On a network file system what another process has made may be missing here for a while: listing the folder
-    above asks the server, where looking for the name alone is answered from memory.
-    """
-    until = clock() + seconds
-    while not folder.is_dir():
-        if clock() >= until:
-            return False
-        above = next(parent for parent in folder.parents if parent.is_dir())
-        with contextlib.suppress(OSError):  # that cannot be listed
-            os.listdir(above)
-        sleep(1)
-    return True
 
 
 def _meeting(name: str, *, alone: bool) -> ocp.options.MultiprocessingOptions:

@@ -110,6 +110,14 @@ def test_a_published_database_is_divided_unless_told_otherwise(tmp_path: Path) -
         ),
         (["--database=ptbxl", "--source=.", "stray"], "unexpected argument 'stray'"),
         (["--database=mitdb", "--source=."], "error: --database: expected one of ptbxl, "),
+        (
+            ["--database=simulated", "--out=gs://bucket/data", "--beam_runner=DataflowRunner"],
+            "error: --out: expected a path of a file system, got gs://bucket/data: mount the bucket,",
+        ),
+        (
+            ["--database=ptbxl", "--source=gs://bucket/ptbxl", "--beam_runner=DataflowRunner"],
+            "error: --source: expected a path of a file system, got gs://bucket/ptbxl: mount the bucket, or",
+        ),
     ],
 )
 def test_mistakes_are_one_sentence(flags: list[str], message: str) -> None:

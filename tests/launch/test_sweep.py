@@ -13,6 +13,8 @@ from coreecg_jax.downstream.methods import PRETRAINED, RIVAL
 from coreecg_jax.downstream.predictions import read_predictions, write_predictions
 from coreecg_jax.downstream.refusals import AlreadyOpened, NotFitted
 from coreecg_jax.downstream.scores import TooFewRecordings
+from coreecg_jax.locks import locked
+from coreecg_jax.training.only_run import LOCK, only_run
 from coreecg_jax.training.skipping import NotFinite
 from launch import sweeping
 from launch.sweeping import run_sweep
@@ -189,6 +191,29 @@ def test_a_training_that_is_not_finite_leaves_its_cells_missing(sweep, monkeypat
     assert [what for what, *_ in done] == ["train", "ask"]  # of the other row
     (why,) = sweep.workdir.glob("cells/full*.missing.json")
     assert json.loads(why.read_text()) == {"missing": "step 7: expected a finite loss", "opened": False}
+
+
+def test_a_run_that_another_sweep_trains_is_left_and_the_others_are_made(sweep, monkeypatch, capsys):
+    sweep, done = sweep
+    run, trained = sweep.workdir / "runs" / "full_0", sweeping.train
+
+    def train(config, run):
+        with only_run(run):
+            trained(config, run)
+
+    monkeypatch.setattr(sweeping, "train", train)
+    with locked(run / LOCK, str):
+        text = run_sweep(sweep, seeds=[0])
+    assert "| 0 of 2 | missing |" in text
+    assert "| 1 of 2 |" in text
+    assert "held their runs**: full, seed 0. The same command again" in text
+    assert text + "\n" == (sweep.workdir / "ablation.md").read_text()
+    told = capsys.readouterr().err
+    assert told.startswith(f"warning: full, seed 0 is left: {run} is locked: expected no other run there")
+    assert [row for _, row, *_ in done] == ["fda_off_0", "fda_off"]
+    assert not list(sweep.workdir.glob("cells/*.missing.json"))  # the other makes them
+    assert "held their runs" not in run_sweep(sweep, seeds=[0])
+    assert done[-1] == ("ask", "full", 0)
 
 
 def test_a_test_that_could_not_be_scored_is_not_opened_again(sweep, monkeypatch, tmp_path):

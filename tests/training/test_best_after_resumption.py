@@ -1,5 +1,8 @@
 """A run that was killed ahead of its last checkpoint goes that way again, to the same bits or to others."""
 
+import contextlib
+from pathlib import Path
+
 import pytest
 from made_runs import PREPROCESSING, assert_same
 from made_states import CONFIG, at_step
@@ -110,6 +113,40 @@ def test_what_is_replaced_stands_until_the_new_one_is_whole(killed, fresh, monke
         resumed(run, fresh, {6: 1.0}, other=100)
     assert seen
     assert_same(seen[0], at_step(fresh, 6).parameters)
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("renames", [0, 1, 2])
+def test_killed_between_the_renames_of_a_replacement_there_is_a_best_at_the_next_start(
+    killed, fresh, monkeypatch, capsys, renames
+):
+    run, done, rename = killed({4: float("nan"), 6: 2.0}), [], Path.rename
+
+    def until(path, target):
+        if "best" in str(path.parent) and "orbax" not in path.name:
+            if len(done) == renames:
+                raise Killed
+            done.append(path)
+        return rename(path, target)
+
+    # After the second rename there is none to be killed in.
+    end = contextlib.nullcontext() if renames == 2 else pytest.raises(Killed)
+    with monkeypatch.context() as patch, end:
+        patch.setattr(Path, "rename", until)
+        resumed(run, fresh, {6: 1.0}, other=100)
+    capsys.readouterr()
+    beside = {path.name for path in (run / "checkpoints").iterdir()} - {"best", "last"}
+    assert beside == ({"best_new", "best_old"} if renames < 2 else set())
+    assert (run / "checkpoints" / "best" / "6").is_dir() == (renames != 1)
+    resumed(run, fresh, {})
+    assert best_of(run) == (6, 2.0 if renames == 0 else 1.0)
+    assert_same(load_parameters(run, "best").parameters, at_step(fresh, 106 if renames else 6).parameters)
+    assert {path.name for path in (run / "checkpoints").iterdir()} == {"best", "last"}
+    told = "warning: the best checkpoint of step 6 was not in its place"
+    assert (told in capsys.readouterr().err) == (renames == 1)
 
 
 def test_what_a_kill_left_of_a_replacement_is_not_taken_for_the_new_one(killed, fresh):

@@ -25,13 +25,13 @@ from coreecg_jax.training.wholeness import first_whole, set_aside
 
 def refusal(call):
     try:
-        call()
+        return call()
     except (ValueError, OSError) as error:
         return str(error)
 
-def hold():
-    with only_run(Path(given["folder"]).parent):
-        pass
+def hold(sleep=None):
+    with only_run(Path(given["folder"]).parent, sleep=sleep):
+        return "held"
 
 placement = place()
 state = {"kernel": np.random.default_rng(0).normal(size=(2, 1000)).astype(np.float32), "step": np.int32(7)}
@@ -64,6 +64,14 @@ with locked(Path(given["folder"]).with_name(LOCK), str) if number == 0 else cont
     told["locked"] = refusal(hold)
     wait("the other run ends")
 told["free"] = refusal(hold)
+# The first sees that another machine holds it, which lets go at the third turn.
+holding, turns = contextlib.ExitStack(), []
+if number == 0:
+    file = Path(given["folder"]).with_name(LOCK)
+    holding.enter_context(locked(file, str))
+    file.write_text("process 7 on a\\nmachine another\\n")
+told["waited"] = refusal(lambda: hold(lambda seconds: turns.append(len(turns) == 2 and holding.close())))
+told["turns"] = len(turns)
 # Two folders at once, as of the last and the best.
 barriers = set()
 multihost._unique_barrier_key = lambda key: barriers.add(key) or key
@@ -144,7 +152,12 @@ def test_a_folder_in_which_another_run_goes_on_is_refused_by_both(both):
         f"{folder.parent} is locked: expected no other run there, got one that "
     )
     assert first["locked"] == second["locked"]
-    assert (first["free"], second["free"]) == (None, None)
+    assert (first["free"], second["free"]) == ("held", "held")
+
+
+def test_another_machine_that_holds_the_folder_is_waited_for_by_both(both):
+    for said in both[1]:
+        assert (said["waited"], said["turns"]) == ("held", 3)
 
 
 def test_a_state_divided_between_them_is_saved_once_and_comes_back_to_the_bit(both):
@@ -259,6 +272,17 @@ def test_a_first_process_that_comes_late_is_waited_for(monkeypatch):
         join(coordinator_address=address, process_id=1, num_processes=2, start_seconds=30)
         timer.join()
     assert joined == [(address, 2, 1)]
+
+
+def test_where_not_all_come_jax_aborts_those_that_are_there():
+    """As the docstring says; when jax raises there instead, `join` has a sentence for it."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        address = f"localhost:{free.getsockname()[1]}"
+    given = f"coordinator_address={address!r}, process_id=0, num_processes=2, start_seconds=1"
+    (ended,) = run_together(f"processes.join({given})", 1)
+    assert ended.status == -signal.SIGABRT
+    assert "DEADLINE_EXCEEDED" in ended.stderr
 
 
 def test_without_a_cluster_it_says_what_to_give():

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from coreecg_jax.training import seen as seen_module
 from coreecg_jax.training import stored
-from coreecg_jax.training.stored import Stored, is_seen
+from coreecg_jax.training.seen import is_seen
+from coreecg_jax.training.stored import Stored
 
 
 class Clock:
@@ -37,7 +39,7 @@ def test_a_folder_that_appears_late_is_waited_for(tmp_path):
 def test_each_time_the_nearest_folder_above_is_listed(tmp_path, monkeypatch):
     """Looking for the name alone is answered from the client's memory."""
     listed = []
-    monkeypatch.setattr(stored.os, "listdir", listed.append)
+    monkeypatch.setattr(seen_module.os, "listdir", listed.append)
     checkpoints = tmp_path / "checkpoints"
     clock = Clock(30, lambda: checkpoints.mkdir(exist_ok=True))
     assert not seen(checkpoints / "last", clock)
