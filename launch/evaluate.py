@@ -10,7 +10,7 @@ told on standard error.
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from absl import flags
@@ -22,7 +22,7 @@ from coreecg_jax.downstream.openings import FILE
 from coreecg_jax.downstream.tasks import named_task, tasks_of
 from coreecg_jax.method.representation import POOLINGS
 from launch.config_files import define_config_file
-from launch.evaluating import Asked, evaluated, leads_of, require_result_file
+from launch.evaluating import Asked, Done, evaluated, finished, leads_of, require_result_file
 from launch.protocol_settings import protocols_of
 from launch.restored import encoder_of
 from launch.shell import run_main
@@ -33,7 +33,7 @@ _CHECKPOINT = flags.DEFINE_multi_string(
     [],
     "Folder of a run or of a bundle, hf://ORGANISATION/NAME, or 'released'; once for each seed.",
 )
-_DATA_ROOT = flags.DEFINE_string("data_root", None, "Folder of data sets.", required=True)
+_DATA_ROOT = flags.DEFINE_string("data_root", None, "Folder of data sets.")
 _TASK = flags.DEFINE_string("task", "ptbxl_superclass", "What is predicted: an entry of --tasks.")
 _TASKS = define_config_file("tasks", tasks.__file__, "The list of tasks.", any_groups=True)
 _PROTOCOLS = define_config_file("protocols", protocols.__file__, "Settings of the protocols.")
@@ -59,29 +59,45 @@ _ALLOW_RETEST = flags.DEFINE_bool("allow_retest", False, "Open a test set again;
 _ALLOW_OVERLAP = flags.DEFINE_bool(
     "allow_overlap", False, "Ask about recordings seen, unlabelled, in pretraining; the result says so."
 )
+_FINISH = flags.DEFINE_string(
+    "finish", None, "Report a test that was opened and whose report failed: the file that was told then."
+)
+
+
+@flags.multi_flags_validator(
+    ["data_root", "finish"], message="Flag --data_root must have a value other than None."
+)
+def _has_data(given: Mapping[str, str | None]) -> bool:
+    return bool(given["data_root"] or given["finish"])
 
 
 def main(argv: Sequence[str]) -> None:
     """Loads the runs, evaluates, prints the tables and says where the numbers are."""
     del argv
+    done = finished(Path(_FINISH.value), tell=on_stderr) if _FINISH.value else _evaluated()
+    print(f"{done.text}\n\nresult: {done.file}\npredictions: {done.predictions}")
+
+
+def _evaluated() -> Done:
+    """Of the flags."""
+    root = Path(_DATA_ROOT.value or "")  # which is given, where there is nothing to finish
     if _OUT.value:  # before an encoder is restored
         require_result_file(_OUT.value)
     asked = Asked(
         task=named_task(tasks_of(_TASKS.value.to_dict()), _TASK.value),
-        root=Path(_DATA_ROOT.value),
+        root=root,
         protocol=_PROTOCOL.value,
         settings=protocols_of(_PROTOCOLS.value),
         beside=tuple(_BESIDE.value),
         subset=Subset(leads_of(_LEADS.value), _FRACTION.value, _REPEAT.value),
-        openings=Path(_OPENINGS.value or Path(_DATA_ROOT.value) / FILE),
+        openings=Path(_OPENINGS.value or root / FILE),
         development=_DEVELOPMENT.value,
         allow_retest=_ALLOW_RETEST.value,
         allow_overlap=_ALLOW_OVERLAP.value,
     )
     restore = functools.partial(encoder_of, pooling=_POOLING.value)
     encoders = [restore(workdir) for workdir in _CHECKPOINT.value]
-    done = evaluated(asked, encoders, out=_OUT.value, tell=on_stderr)
-    print(f"{done.text}\n\nresult: {done.file}\npredictions: {done.predictions}")
+    return evaluated(asked, encoders, out=_OUT.value, tell=on_stderr)
 
 
 if __name__ == "__main__":

@@ -42,6 +42,7 @@ from launch.asked_before import still_answered, told_of_sources
 from launch.protocol_settings import default_protocols
 from launch.same_question import require_same_question, told
 from launch.telling_fits import Embedded, Tell, silent, told_methods, told_sources
+from launch.unreported import kept_unless_reported, read_unreported, require_reported
 from launch.writable import require_writable
 
 PTBXL, SIMULATED = "ptbxl_superclass_two_folds", "simulated_conditions"  # tasks of the demo
@@ -172,6 +173,7 @@ def evaluated(
     name = asked.name(encoders[0].pooling if encoders else Encoder.pooling)
     file = Path(out) if out else folder / f"{name}.json"
     require_result_file(file)
+    require_reported(file)
     embedded = Embedded()
     methods = functools.partial(
         compared_methods,
@@ -205,6 +207,23 @@ def evaluated(
     return _sources_written(told_sources(held_out, left, tell), there, encoders, asked, file, tell)
 
 
+def finished(kept: Path, *, tell: Tell = silent) -> Done:
+    """Reports a test that was opened and not reported (`unreported`), which is then there no longer.
+
+    Raises:
+      FileNotFoundError: when nothing was kept there.
+      ValueError: when it is something else.
+    """
+    found, encoders, asked, file = read_unreported(kept)
+    done = _written(found, encoders, asked, file, tell)
+    if asked.task.sources:
+        together = file.parent.with_name(f"{file.parent.name}.json")
+        reports = (read_reports(together) if together.is_file() else {}) | {file.stem: done.numbers}
+        write_report({name: reports[name] for name in asked.task.sources if name in reports}, together)
+    kept.unlink()
+    return done
+
+
 def require_result_file(file: str | Path) -> None:
     """Raises ValueError unless it is named as JSON, OSError where it cannot be written."""
     if Path(file).suffix != ".json":  # else `share_0.5` and `share_0.25` had one table, `share_0.parquet`
@@ -224,10 +243,11 @@ def _folder(asked: Asked, encoders: Sequence[Encoder]) -> Path:
 def _written(found: Evaluation, encoders: Sequence[Encoder], asked: Asked, file: Path, tell: Tell) -> Done:
     tell("scores: intervals by resamples of patients")
     predictions = file.with_suffix(".parquet")
-    write_predictions(predictions_of(found), predictions)  # first: a test may have been opened for them
-    about = asked.about() | {"predictions": digest_of_file(predictions)}
-    numbers = report(found, encoders, probe=asked.protocol) | about
-    write_report(numbers, file)
+    with kept_unless_reported(found, encoders, asked, file):
+        write_predictions(predictions_of(found), predictions)  # first: a test may have been opened for them
+        about = asked.about() | {"predictions": digest_of_file(predictions)}
+        numbers = report(found, encoders, probe=asked.protocol) | about
+        write_report(numbers, file)
     for sentence in development_marks(numbers):  # whoever tells nothing else, as a sweep
         print(f"warning: {sentence.replace('**', '')}", file=sys.stderr, flush=True)
     return Done(file, predictions, markdown(numbers), numbers)

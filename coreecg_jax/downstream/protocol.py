@@ -34,7 +34,7 @@ from coreecg_jax.records.label_sets import LabelSet
 from coreecg_jax.records.schema import Preprocessing
 
 MakeMethods = Callable[[Preprocessing], Methods]
-_Predicted = dict[str, list[tuple[str, Fitted, np.ndarray]]]  # method -> (run, fit, its test predictions)
+_Predicted = dict[str, tuple[Outcome, ...]]  # method -> its runs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -177,8 +177,8 @@ def _sealed(
     predicted: _Predicted = {}
     for name, runs in make_methods(preprocessing).items():
         fits = [(run.name, run.fit(train, validation)) for run in runs]
-        predicted[name] = [(run, fitted, fitted.predict(asked)) for run, fitted in fits]
-    final = [probabilities for runs in predicted.values() for _, _, probabilities in runs]
+        predicted[name] = tuple(_unopened(run, fitted, fitted.predict(asked)) for run, fitted in fits)
+    final = [run.asked.probabilities for runs in predicted.values() for run in runs]
     opening = _open(seal, root, admitted.sealed, final)
     test, outcomes = _read_test(root, task, subset, asked, train.label_set, predicted)
     return Evaluation(task, subset, preprocessing, train, validation, test, outcomes, opening, admitted.seen)
@@ -246,6 +246,15 @@ def _others(task: Task, source: str) -> tuple[str, ...]:
     return tuple(other for other in task.sources if other != source)
 
 
+def _unopened(run: str, fitted: Fitted, probabilities: np.ndarray) -> Outcome:
+    """What became of a fit, while nobody knows the labels of what it was asked.
+
+    Thresholds and the score of validation too: what they need may fail, which must not cost an opening.
+    """
+    unknown = np.zeros(probabilities.shape, bool)
+    return outcome(run, fitted, Judged(probabilities, unknown, np.arange(len(unknown)), None))
+
+
 def _open(seal: Seal, root: Path | str, sealed: Sealed, predictions: Sequence[np.ndarray]) -> Opening:
     return open_once(
         seal.log,
@@ -273,8 +282,11 @@ def _read_test(
     test = dataclasses.replace(test, recordings=only_leads(test.recordings, subset.leads))
     outcomes = {
         name: tuple(
-            outcome(run, fitted, Judged(probabilities[labelled], test.labels, test.groups, None))
-            for run, fitted, probabilities in runs
+            run._replace(
+                asked=Judged(run.asked.probabilities[labelled], test.labels, test.groups, None),
+                thresholds=run.thresholds[labelled],
+            )
+            for run in runs
         )
         for name, runs in predicted.items()
     }

@@ -15,6 +15,7 @@ from coreecg_jax.downstream.division import Subset
 from coreecg_jax.downstream.fits import Fitted, linear, neighbours
 from coreecg_jax.downstream.folds import patient_folds
 from coreecg_jax.downstream.judged import Judged
+from coreecg_jax.downstream.log_of_openings import OPENING
 from coreecg_jax.downstream.methods import PRETRAINED, RIVAL, SCRATCH, UNTRAINED, Run
 from coreecg_jax.downstream.openings import FILE
 from coreecg_jax.downstream.pretrained_on import Exposure
@@ -53,6 +54,18 @@ def test_a_planted_leak_is_refused(data, ask):
     sets["validation"] = joined(sets["validation"], sets["train"].take([7]))
     with pytest.raises(ValueError, match="train and validation share 1 of 61 recordings"):
         ask(VALIDATED)
+
+
+@pytest.mark.usefixtures("data")
+@pytest.mark.parametrize("task", [TASK, VALIDATED, NESTED])
+def test_what_thresholds_need_fails_before_the_test_is_opened(ask, seal, monkeypatch, task):
+    def fails(*_):
+        raise RuntimeError("thresholds")
+
+    monkeypatch.setattr(outcomes, "best_f1_thresholds", fails)
+    with pytest.raises(RuntimeError, match="thresholds"):
+        ask(task)
+    assert not seal.log.is_file() or OPENING not in seal.log.read_text()
 
 
 @pytest.mark.parametrize("task", [TASK, VALIDATED])
