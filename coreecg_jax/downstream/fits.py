@@ -90,7 +90,9 @@ def tuned(
 
     Without a validation set, the patients of one fold in five of the training set are held out for it, and
     the training is run again on all recordings, for as many epochs: like a probe, which is fitted again with
-    the strength that was chosen, it learns from every label that it was given.
+    the strength that was chosen, it learns from every label that it was given. F1 thresholds and Platt
+    scaling come of what it was judged by: predictions of the fit before that, which those recordings were
+    held out of. Of the last fit there are no such predictions.
     """
     about: _About = {"crop_seconds": crop_seconds, "seed": seed}
 

@@ -23,7 +23,7 @@ from coreecg_jax.downstream.predictions import Predictions, read_predictions
 from coreecg_jax.downstream.result_files import Report
 from coreecg_jax.downstream.scatter import Drawn
 from coreecg_jax.downstream.scores import TooFewRecordings
-from coreecg_jax.downstream.table_notes import about_intervals, about_table
+from coreecg_jax.downstream.table_notes import about_intervals, about_table, about_what_stands_beside
 
 RESAMPLES = 1000
 
@@ -60,6 +60,7 @@ class Line(NamedTuple):
     wanted: int
     auroc: Interval | None  # mean over the cells that are there; None where none is, or no class is scored
     difference: Interval | None  # from the reference, over the cells that both have; None where there is none
+    kernels: int = 0  # sets of them, over which the rival is averaged; 0 of what has none
     marks: tuple[str, ...] = ()  # what must be known of some of its cells, without full stops
 
 
@@ -194,7 +195,11 @@ def _line(
             scored=scored,
             drawn=(ours.drawn, theirs.drawn),
         )
-    return Line(name, question, len(own), len(wanted), mean.intervals()[0].within_bounds(), difference)
+    auroc, kernels = (
+        mean.intervals()[0].within_bounds(),
+        {each.get("kernels") for each in side.drawn} - {None},
+    )
+    return Line(name, question, len(own), len(wanted), auroc, difference, len(kernels))
 
 
 class _Side(NamedTuple):
@@ -239,9 +244,12 @@ def markdown(
     ]
     for line in table:
         figures = [f"{number:,}" for number in spent[line.row]] if line.row in spent else ["–"] * 3
-        about = line.row, line.question, *figures, f"{line.cells} of {line.wanted}"
+        kernels = f" ({line.kernels} kernels)" if line.kernels else ""
+        about = line.row, line.question, *figures, f"{line.cells} of {line.wanted}{kernels}"
         numbers = _text(line.auroc, ".3f"), _text(line.difference, "+.3f")
         text.append(f"| {' | '.join((*about, *numbers))} |")
+    beside = list(dict.fromkeys(line.row for line in table if line.row not in spent))
+    told = [*told, *about_what_stands_beside(beside, reference, any(line.kernels for line in table))]
     return "\n".join(text) + ("\n\n" + "  \n".join(told) if told else "")
 
 

@@ -9,6 +9,7 @@ from coreecg_jax.downstream.drawn_runs import told_of_scatter, trainings
 from coreecg_jax.downstream.marks import marks
 from coreecg_jax.downstream.origins import Origin, differing_origins
 from coreecg_jax.downstream.result_files import Report
+from coreecg_jax.downstream.table_notes import OUT_OF_FOLD
 
 _CODES_SHOWN = 10
 _COLUMNS = (("auroc", "AUROC"), ("auprc", "AUPRC"), ("f1", "F1"), ("brier", "Brier"), ("ece", "ECE"))
@@ -187,7 +188,7 @@ def _footnote(numbers: Report) -> str:
         f"Macro over the classes with at least {numbers['min_positives']} patients with and without, "
         f"the others in brackets. F1 at thresholds chosen {_chosen_on(numbers)}. "
         f"Intervals: {numbers['bootstrap']['resamples']} resamples of patients, {_of_scatter(numbers)}."
-    )
+    ) + (f" {OUT_OF_FOLD}" if _is_out_of_fold(numbers) else "")
 
 
 def _of_scatter(numbers: Report) -> str:
@@ -196,13 +197,17 @@ def _of_scatter(numbers: Report) -> str:
     return told_of_scatter({name: trainings(name, names, encoders) for name, names in runs.items()})
 
 
+def _is_out_of_fold(numbers: Report) -> bool:
+    """Nested, or development where there is no validation set."""
+    return not numbers["validation"] and not (numbers["test"] and numbers["task"]["test"])
+
+
 def _chosen_on(numbers: Report) -> str:
     if numbers["test"] is None and numbers["validation"]:
         return "on the recordings that are scored, so too high"
     if numbers["validation"]:
         return "on validation"
-    is_split = numbers["test"] and numbers["task"]["test"]
-    return "on what was held out in the training set" if is_split else "in the other folds"
+    return "in the other folds" if _is_out_of_fold(numbers) else "on what was held out in the training set"
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -20,6 +20,7 @@ from coreecg_jax.downstream.methods import PRETRAINED, RIVAL, SCRATCH, UNTRAINED
 from coreecg_jax.downstream.openings import FILE
 from coreecg_jax.downstream.pretrained_on import Exposure
 from coreecg_jax.downstream.protocol import develop, evaluate, other_sources
+from coreecg_jax.downstream.table_notes import OUT_OF_FOLD
 from coreecg_jax.downstream.tasks import Task
 from coreecg_jax.downstream.thresholds import best_f1_thresholds
 from coreecg_jax.records.label_sets import CODES
@@ -151,6 +152,7 @@ def test_development_never_opens_the_test(data, seal):
     numbers = results.report(evaluation, [])
     assert numbers["f1_thresholds"] == "best F1 of the predictions of the other folds"
     text = tables.markdown(numbers)
+    assert text.endswith(OUT_OF_FOLD)
     assert "test not read" in text
     assert "thresholds chosen in the other folds." in text
     assert "What the encoders saw of these recordings in pretraining was not looked at." in text
@@ -161,6 +163,7 @@ def test_development_never_opens_the_test(data, seal):
     assert validated["f1_thresholds"] == "best F1 on validation"
     said = "thresholds chosen on the recordings that are scored, so too high"
     assert said in tables.markdown(validated)
+    assert OUT_OF_FOLD not in tables.markdown(validated)
     assert sum(validated["validation"]["positives"].values()) == 60
     with pytest.raises(ValueError, match="all of it is test"):
         develop(NESTED, "root", two_methods, Subset(), seal)
@@ -238,6 +241,7 @@ def test_a_fraction_of_the_labels_leaves_what_is_asked_about_as_it_is(ask):
         numbers, sizes = results.report(evaluation, []), [len(each) for each in fitted]
         assert (numbers["train"]["recordings"], numbers["train"]["fitted"]) == (120, sizes)
         assert f"fitted in each outer fold: {', '.join(map(str, sizes))}." in tables.markdown(numbers)
+        assert tables.markdown(numbers).endswith(OUT_OF_FOLD)
         return evaluation.methods[PRETRAINED][0].asked.fold, [set(each.recording_ids) for each in fitted]
 
     fold, whole = asked_with(1.0)

@@ -1,6 +1,6 @@
 """What is said below a table as a whole."""
 
-from coreecg_jax.downstream.table_notes import about_intervals, about_table
+from coreecg_jax.downstream.table_notes import about_intervals, about_table, about_what_stands_beside
 
 
 def test_what_no_result_has_beside_it_is_missed():
@@ -16,6 +16,14 @@ def test_what_no_result_has_beside_it_is_missed():
         "What the encoders saw of these recordings in pretraining was not looked at."
     ]
     assert about_table([]) == about_table([{}]) == []
+
+
+def test_the_sign_of_what_stands_beside_is_said():
+    assert about_what_stands_beside([], "full", False) == []
+    (sign,) = about_what_stands_beside(["untrained encoder"], "full", False)
+    assert sign.startswith(
+        "− full is the row minus full in every row: of what stands beside (untrained encoder)"
+    )
 
 
 def test_intervals_of_one_seed_say_nothing_of_training():

@@ -66,7 +66,12 @@ def test_what_stands_beside_is_asked_once_and_has_rows(sweep):
     assert difference.value < 0
     (row,) = [line for line in text.splitlines() if line.startswith(f"| {RIVAL} |")]
     shown = f"{auroc.value:.3f} [{auroc.low:.3f}, {auroc.high:.3f}] | {difference.value:+.3f} ["
-    assert f"| – | – | – | 1 of 1 | {shown}" in row
+    assert f"| – | – | – | 1 of 1 (2 kernels) | {shown}" in row
+    (own,) = [line for line in text.splitlines() if line.startswith("| fda_off |")]
+    assert "kernels" not in own
+    said = f"of what stands beside ({RIVAL}) it is minus the advantage of full, whose sign is the other one"
+    assert said in text
+    assert "its mean is over the kernels named." in text
 
 
 def test_cells_of_other_settings_are_refused(sweep):
@@ -138,7 +143,7 @@ def test_what_must_be_known_of_rows_is_told_below_the_table_and_in_its_lines(swe
         "The encoder saw 3 recordings of the test in pretraining, unlabelled",
     )
     text = run_sweep(sweep, only=["full"])
-    assert text.split("\n\n")[1].split("  \n") == [
+    assert text.split("\n\n")[1].split("  \n")[:-2] == [
         f"**{again}**: full (1 of 2).",
         f"**{saw}**: full, fda_off.",
         "Intervals hold patients and the scatter of seeds and of draws of labels; of one seed alone, of "
