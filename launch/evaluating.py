@@ -95,6 +95,8 @@ class Asked:
         """What a result answers, whoever is asked and whatever data there are by then; as JSON has it."""
         fields = "task", "subset", "protocol", "settings", "beside", "rival_seeds", "development"
         everything = dataclasses.asdict(self) | {"settings": dataclasses.asdict(_settled(self.settings))}
+        if not self.task.by_vocabulary:  # results of before the field were asked so
+            del everything["task"]["by_vocabulary"]
         return json.loads(json.dumps({name: everything[name] for name in fields}))
 
     def about(self) -> dict[str, Any]:

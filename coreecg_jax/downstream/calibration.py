@@ -62,7 +62,9 @@ def fit_platt(probabilities: np.ndarray, labels: np.ndarray, known: np.ndarray |
 
 
 def _fit(logits: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
-    """Slope and intercept of one class, from (n,)."""
+    """Slope and intercept of one class, from (n,); of none, what changes nothing."""
+    if not len(labels):
+        return 1.0, 0.0
     # Standardised, Newton's two equations are well conditioned; a constant logit keeps the slope 0.
     centre, spread = logits.mean(), logits.std()
     spread = spread if spread > 1e-9 else 1.0

@@ -23,6 +23,7 @@ from coreecg_jax.downstream.drawn_runs import drawn_of, told_of_scatter, trainin
 from coreecg_jax.downstream.macro_classes import common_macro_classes
 from coreecg_jax.downstream.marks import marks
 from coreecg_jax.downstream.methods import PRETRAINED
+from coreecg_jax.downstream.origins import Origin, several_codes
 from coreecg_jax.downstream.predictions import Predictions, read_predictions
 from coreecg_jax.downstream.result_files import Report, read_report
 from coreecg_jax.downstream.results import RESAMPLES
@@ -256,6 +257,9 @@ def markdown(comparison: Comparison) -> str:
         note += " The folds of the two are not the same: that is in the differences, too."
     if comparison.other_data:
         note += f" {comparison.other_data}"
+    origins = [Origin(name, "", 0, name, result.numbers) for name, result in zip("AB", comparison.results)]
+    if codes := several_codes(origins):
+        note += f" {codes}"
     return "\n\n".join(["  \n".join([*about, size]), "\n".join(macro), "\n".join(classes), note])
 
 

@@ -46,7 +46,9 @@ def divided(
         for name, cohort in (("train", train), ("validation", validation)):
             if cohort is not None:
                 require_no_recording_twice(cohort.recordings, asked, name, "test")
-    train, validation = with_vocabularies(*apart(train, validation, asked))
+    train, validation = apart(train, validation, asked)
+    if task.by_vocabulary:
+        train, validation = with_vocabularies(train, validation)
     return part(train, subset), validation and part(validation, subset)
 
 

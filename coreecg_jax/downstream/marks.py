@@ -9,7 +9,7 @@ from coreecg_jax.downstream.result_files import Report
 from coreecg_jax.downstream.seal_marks import seal_marks, seal_marks_of_row
 from coreecg_jax.downstream.shared_patient_ids import SharedIds, shared_ids_text
 from coreecg_jax.downstream.shared_splits import as_specification
-from coreecg_jax.downstream.vocabularies import unannotated_text
+from coreecg_jax.downstream.vocabularies import never_named_text, unannotated_text
 
 _ANY_ENCODER = "The encoder"
 
@@ -27,6 +27,7 @@ def marks(numbers: Report) -> list[str]:
     lines += [f"{text}." for text in _ids_in_both(numbers)]
     lines += [f"{text}." for text in (*_never_fitted(numbers), *_left_out(numbers))]
     lines += [f"{text}." for text in unannotated_text(numbers.get("unannotated", {}))]
+    lines += [f"{text}." for text in never_named_text(numbers.get("never_named", {}))]
     lines += [f"{name}{text}." for name, text in _exposures(numbers)]
     if chosen := chosen_by_what_is_scored(numbers):
         lines.append(

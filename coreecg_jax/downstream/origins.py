@@ -98,7 +98,7 @@ def differing_origins(results: Sequence[Origin]) -> list[str]:
     And one where scores are too high, as `marks.marks` has it, whether all are or some.
     """
     told = [
-        _told("These results are not of one version of the code", results, _named_codes(results)),
+        several_codes(results),
         _told(
             "Whether all are of the same data cannot be told, as digests are not of the same", results, _rule
         ),
@@ -111,6 +111,11 @@ def differing_origins(results: Sequence[Origin]) -> list[str]:
         told.append(_told("F1 thresholds were not chosen by one rule", asked, _f1_rule, of))
         told.append(_too_high(asked, of))
     return [sentence for sentence in told if sentence]
+
+
+def several_codes(results: Sequence[Origin]) -> str:
+    """A sentence where results are not of one version of the code, which may have chosen otherwise."""
+    return _told("These results are not of one version of the code", results, _named_codes(results))
 
 
 def other_code(results: Sequence[Origin], now: str) -> str:

@@ -12,6 +12,7 @@ from coreecg_jax.downstream.folds import patient_folds
 from coreecg_jax.downstream.judged import Judged
 from coreecg_jax.downstream.methods import Methods, Run
 from coreecg_jax.downstream.thresholds import best_f1_thresholds
+from coreecg_jax.downstream.vocabularies import with_vocabularies
 
 OUTER_SEED = 1  # of the outer folds where nested: others than those inside
 
@@ -52,7 +53,7 @@ def developed(
         return outcome(run.name, fitted, fitted.judged)
     fold = patient_folds(train.groups, train.labels)
     found = _nested_outcome(run, train, fold, part)
-    return found._replace(thresholds=_thresholds_of_other_folds(found.asked, fold))
+    return found._replace(thresholds=_thresholds_of_other_folds(found.asked, fold, train.annotated))
 
 
 def nested(
@@ -80,7 +81,10 @@ def _nested_outcome(
     thresholds = np.empty(cohort.labels.shape)
     chosen, sizes = [], []
     for held_out in (fold == number for number in np.unique(fold)):
-        known = part(cohort.take(~held_out))
+        known = cohort.take(~held_out)
+        if known.annotated is not None:  # what the other folds alone say of their sources
+            known, _ = with_vocabularies(known, None)
+        known = part(known)
         fitted = run.fit(known, None)
         probabilities[held_out] = fitted.predict(cohort.take(held_out).recordings)
         thresholds[held_out] = _thresholds(fitted)[None]
@@ -98,11 +102,12 @@ def outcome(name: str, fitted: Fitted, asked: Judged) -> Outcome:
     return Outcome(name, (fitted.chosen,), score, asked, thresholds, judged)
 
 
-def _thresholds_of_other_folds(asked: Judged, fold: np.ndarray) -> np.ndarray:
+def _thresholds_of_other_folds(asked: Judged, fold: np.ndarray, known: np.ndarray | None) -> np.ndarray:
     """Float (n, C)."""
     thresholds = np.empty(asked.labels.shape)
     for held_out in (fold == number for number in np.unique(fold)):
-        thresholds[held_out] = best_f1_thresholds(asked.probabilities[~held_out], asked.labels[~held_out])
+        others = asked.probabilities[~held_out], asked.labels[~held_out]
+        thresholds[held_out] = best_f1_thresholds(*others, None if known is None else known[~held_out])
     return thresholds
 
 

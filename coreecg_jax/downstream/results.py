@@ -33,7 +33,7 @@ from coreecg_jax.downstream.scores import MIN_POSITIVES
 from coreecg_jax.downstream.shared_patient_ids import shared_patient_ids
 from coreecg_jax.downstream.subsets import has_signal
 from coreecg_jax.downstream.transfer import transfer
-from coreecg_jax.downstream.vocabularies import unannotated
+from coreecg_jax.downstream.vocabularies import never_named, unannotated
 from coreecg_jax.records.label_sets import CODES
 
 RESAMPLES = 1000
@@ -74,6 +74,7 @@ def report(
         },
         "patient_ids_in_both": _patient_ids_in_both(evaluation),
         "unannotated": unannotated(evaluation.train, scored),
+        "never_named": never_named(evaluation.train, scored),
         "methods": {
             name: [_fitted(run, scored) for run in runs] for name, runs in evaluation.methods.items()
         },
@@ -122,6 +123,11 @@ def _protocol(evaluation: Evaluation) -> str:
 
 def _thresholds(evaluation: Evaluation) -> str:
     """How F1 thresholds were chosen; another rule needs other words, as only equal words are paired."""
+    rule = _threshold_rule(evaluation)
+    return rule if evaluation.train.annotated is None else f"{rule}, by the sources that have the class"
+
+
+def _threshold_rule(evaluation: Evaluation) -> str:
     if evaluation.validation is not None:
         return "best F1 on validation"
     if evaluation.test is None:

@@ -108,7 +108,12 @@ def class_aurocs(
     """
     strata = np.zeros(len(labels)) if strata is None else strata
     columns = known_columns(labels, known)
-    return np.array([auroc(scores[at, c], labels[at, c], strata[at]) for c, at in enumerate(columns)])
+    return np.array(
+        [
+            auroc(scores[at, c], labels[at, c], strata[at]) if at.any() else np.nan
+            for c, at in enumerate(columns)
+        ]
+    )
 
 
 def known_columns(labels: np.ndarray, known: np.ndarray | None) -> list[np.ndarray]:

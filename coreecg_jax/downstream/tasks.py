@@ -19,7 +19,9 @@ class Task:
       name: for tables and files. label_set: a name of `records.label_sets`. train: data that are fitted.
       validation: data by which settings and thresholds are chosen; None: by cross-validation in `train`.
       test: data that are asked about, once. sources: data specifications, one a hospital. min_likelihood: per
-      cent; codes below it do not count. 0, as in the published benchmark of PTB-XL: all do.
+      cent; codes below it do not count. 0, as in the published benchmark of PTB-XL: all do. by_vocabulary:
+      of several data sets that are fitted together, each class is by those that have it (`vocabularies`);
+      always so with `sources`.
     """
 
     name: str
@@ -29,6 +31,7 @@ class Task:
     test: str | None = None
     sources: tuple[str, ...] = ()
     min_likelihood: float = 0.0
+    by_vocabulary: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.min_likelihood <= 100:
@@ -47,6 +50,8 @@ class Task:
                 f"task {self.name}: expected two or more sources, and no test or validation beside them "
                 f"(each source is a test in turn), got {self}"
             )
+        if self.sources:  # frozen, but not before it is made
+            object.__setattr__(self, "by_vocabulary", True)
 
 
 def tasks_of(config: Mapping[str, Any]) -> dict[str, Task]:
@@ -65,6 +70,11 @@ def tasks_of(config: Mapping[str, Any]) -> dict[str, Task]:
             )
         settings: dict[str, Any] = {**about, "sources": tuple(about.get("sources", ()))}
         tasks[name] = task = Task(name, **settings)
+        if task.by_vocabulary and not (task.test or task.sources):
+            raise ValueError(
+                f"task {name}: expected by_vocabulary with a test split or sources, got neither: out of "
+                "fold, what a data set never names would still count as absent where it is scored"
+            )
         if task.validation and not task.test:
             raise ValueError(
                 f"task {name}: expected test beside validation {task.validation!r}, got none: without a test "

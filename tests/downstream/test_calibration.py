@@ -51,6 +51,17 @@ def test_fit_stays_finite_where_the_labels_are_parted():
     assert 0.6 < calibrated[labels].mean() < 0.8  # (2 + 1) / (2 + 2)
 
 
+def test_a_class_of_which_nothing_is_known_is_left_as_it_is():
+    probabilities, labels = _cohort()
+    known = np.ones_like(labels)
+    known[:, 1], known[:100, 2] = False, False
+    platt = fit_platt(probabilities, labels, known)
+    assert (platt.slope[1], platt.intercept[1]) == (1, 0)
+    alone = fit_platt(probabilities[100:], labels[100:])
+    assert platt.slope[2] == alone.slope[2]
+    assert platt.intercept[2] == alone.intercept[2]
+
+
 def test_fit_of_one_recording_far_from_all_others_is_found():
     # Newton's whole steps leave the minimum here: the far recording is predicted with certainty at once.
     labels = (np.arange(244) < 4)[:, None]

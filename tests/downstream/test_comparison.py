@@ -146,6 +146,16 @@ def test_f1_is_compared_by_one_rule_of_thresholds_alone(result, first, second, s
     assert "| Brier |" in text
 
 
+def test_that_another_version_of_the_code_chose_is_said(result):
+    def of(digest):
+        return {"code": {"digest": digest * 64, "commit": digest * 40}}
+
+    one, same, other = (result(name, digests=of(code)) for name, code in ("aa", "ba", "cc"))
+    said = "**These results are not of one version of the code**: code aaaaaaaa, commit aaaaaaaa: A; code ccc"
+    assert said in comparison.markdown(compare(one, other))
+    assert "one version of the code" not in comparison.markdown(compare(one, same))
+
+
 def test_folds_that_were_dealt_otherwise_are_said(result):
     def folded(fold, predictions):
         return predictions._replace(folds=predictions.folds | {PRETRAINED: {"run 0": fold}})

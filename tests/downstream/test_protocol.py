@@ -270,32 +270,6 @@ def test_the_classes_of_codes_are_those_that_were_fitted(data, seal):
     assert not evaluation.test.labels[:, evaluation.test.classes.index(first)].any()
 
 
-def test_a_class_is_fitted_and_chosen_by_the_sources_that_name_it(data, seal):
-    sets, _ = data
-    name, other = made_cohorts.CODES[:2]
-    train = sets["train"]
-    second = np.arange(120) >= 60
-    labels = [
-        tuple(other if code == name and is_second else code for code in codes)
-        for codes, is_second in zip(train.labels, second)
-    ]
-    source = np.where(second, "hospital", "ptbxl")
-    sets["train"] = dataclasses.replace(train, source=source, labels=tuple(labels))
-    evaluation = evaluate(TASK, "root", two_methods, Subset(fraction=0.5), seal)
-    known = {
-        each.partition("/")[0]: row
-        for each, row in zip(evaluation.train.recording_ids.tolist(), evaluation.train.annotated, strict=True)
-    }
-    (lost,) = np.flatnonzero(~known["hospital"] & known["ptbxl"])
-    for runs in evaluation.methods.values():
-        for run in runs:
-            assert run.validation.known is evaluation.train.annotated
-    numbers = results.report(evaluation, [])
-    count = int((~evaluation.train.annotated[:, lost]).sum())
-    assert numbers["unannotated"] == {"hospital": (count, [evaluation.train.classes[lost]])}
-    assert f"its {count} recordings were left out where these classes were" in tables.markdown(numbers)
-
-
 def test_no_source_is_opened_where_one_of_them_may_not_be(data, seal, monkeypatch):
     del data
     task = Task("made", "ptbxl_superclass", sources=("train", "validation", "test"))

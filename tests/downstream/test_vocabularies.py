@@ -8,6 +8,8 @@ from made_cohorts import made_recordings
 from coreecg_jax.downstream.cohorts import labelled
 from coreecg_jax.downstream.vocabularies import (
     annotated,
+    never_named,
+    never_named_text,
     unannotated,
     unannotated_text,
     with_vocabularies,
@@ -26,10 +28,10 @@ def cohort_of(**of_source):
 
 
 def test_what_no_recording_of_a_source_has_is_not_known_in_it():
-    labels = np.array([[1, 0, 0], [0, 1, 0], [1, 0, 0], [1, 0, 0]], bool)
+    labels = np.array([[1, 0, 0, 0], [0, 1, 0, 0], [1, 0, 0, 1], [1, 0, 0, 1]], bool)
     known = annotated(np.array(["a", "a", "b", "b"]), labels)
-    # The third class is in nobody's vocabulary, and left as it is.
-    assert known.tolist() == [[True] * 3] * 2 + [[True, False, True]] * 2
+    # The third class is in nobody's vocabulary. All of b have the fourth: a alone has negatives of it.
+    assert known.tolist() == [[True] * 4] * 2 + [[True, False, True, True]] * 2
 
 
 def test_what_a_source_never_names_is_told():
@@ -40,6 +42,24 @@ def test_what_a_source_never_names_is_told():
     (said,) = unannotated_text(found)
     assert said.startswith("No recording of other has MI: its 2 recordings were left out where these classes")
     assert unannotated_text({"x": (3, list("abcdefg"))})[0].count("a, b, c, d, e and 2 more classes") == 1
+
+
+def test_what_was_fitted_as_negatives_is_told():
+    cohort = cohort_of(one=["NORM", "IMI", "LVH"], other=["NORM", "NORM"])
+    found = never_named(cohort, np.array([True] * 4 + [False]))  # HYP is not scored
+    assert found == {"other": (2, ["MI"])}
+    (said,) = never_named_text(found)
+    assert said.startswith("None of the 2 recordings of other that were fitted has MI: where it does not ")
+    assert never_named(dataclasses.replace(cohort, drawn_from=(9, 9, 0, 0, 9)), ALL) == {}
+    assert never_named(with_vocabularies(cohort, None)[0], ALL) == {}
+    assert never_named(cohort_of(one=["NORM", "IMI"]), ALL) == {}
+
+
+def test_a_complete_set_is_taken_at_its_word():
+    cohort = cohort_of(one=["NORM", "IMI"], other=["NORM"])
+    complete = dataclasses.replace(cohort, label_set=dataclasses.replace(cohort.label_set, complete=True))
+    assert with_vocabularies(complete, None)[0].annotated is None
+    assert with_vocabularies(cohort, None)[0].annotated is not None
 
 
 def test_one_source_is_taken_at_its_word():
