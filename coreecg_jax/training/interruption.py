@@ -13,8 +13,8 @@ from typing import Any, Self
 import jax
 from jax.experimental import multihost_utils
 
-# Of this process, counted by all alike: jax keeps one count, and after a higher number does not hear of lower
-# ones, so that what looks later in the same process counts on.
+# Of this process, counted by all alike: jax keeps one count, the point to stop at is after its highest, and
+# what looks later in the same process has to count on.
 _LOOKS = itertools.count(1)
 _TOLD = "stopping after the step in hand; the same signal again stops without saving"
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
+from made_processes import run_together
 
 from coreecg_jax import locks
 from coreecg_jax.locks import locked
@@ -111,3 +112,59 @@ def test_a_program_that_waits_ends_with_the_status_of_its_signal(
         rest = waiting.communicate(timeout=60)[1]
     assert (waiting.returncode, "Traceback" in rest) == (status, False)
     assert rest.endswith(f"stopped while it waited for {tmp_path}; nothing was begun\n")
+
+
+# Two processes; the lock of another machine is let go of at the fifth turn, or never.
+TOGETHER = """
+import contextlib, os, signal, time
+from pathlib import Path
+from coreecg_jax.locks import locked
+from coreecg_jax.training.interruption import Interruption, Stopped
+from coreecg_jax.training.only_run import LOCK, only_run
+
+def terminate():
+    if number == 1:
+        os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(2.5)  # until the notice has gone round
+
+folder, holding, turns = Path(given["folder"]), contextlib.ExitStack(), []
+if number == 0:
+    holding.enter_context(locked(folder / LOCK, str))
+    (folder / LOCK).write_text("process 7 on a\\nmachine another\\n")
+
+def sleep(seconds):
+    turns.append(seconds)
+    if len(turns) == 2 and given["waits"]:
+        terminate()
+    if len(turns) == 5 and not given["waits"]:
+        holding.close()
+    time.sleep(0.05)
+
+told = {}
+try:
+    with only_run(folder, sleep=sleep), Interruption() as interruption:
+        terminate()
+        for step in range(1, 100):
+            if interruption.look():
+                told = {"signal": interruption.signal, "step": step}
+                break
+            time.sleep(0.05)
+except Stopped as stopped:
+    told = {"signal": stopped.signal, "said": str(stopped)}
+print(json.dumps(told | {"turns": len(turns)}))
+"""
+
+
+@pytest.mark.parametrize("waits", [True, False], ids=["while they wait", "after they waited"])
+def test_a_notice_to_one_process_stops_both_at_one_place(tmp_path: Path, waits: bool) -> None:
+    """Soon afterwards too: jax keeps one count of looks, and the place to stop at is after the highest."""
+    ended = run_together(TOGETHER, 2, {"folder": str(tmp_path), "waits": waits}, timeout=120)
+    assert [process.status for process in ended] == [0, 0], ended
+    first, second = (process.said for process in ended)
+    assert first == second
+    assert first["signal"] == signal.SIGTERM
+    if waits:
+        assert first["said"] == f"stopped while it waited for {tmp_path}; nothing was begun"
+    else:
+        assert first["turns"] == 5
+        assert first["step"] < 5
