@@ -7,24 +7,34 @@ two divided batches). What is said here keeps each recording on one device and s
 
 import contextlib
 import contextvars
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax.sharding import NamedSharding, PartitionSpec
 
+# How the kernel of a linear layer, of shape [K, N], is divided where batches are so: along one axis, or not.
+OfKernel = Callable[[Sequence[int], NamedSharding], PartitionSpec]
+
 _DIVIDED: contextvars.ContextVar[NamedSharding | None] = contextvars.ContextVar("divided", default=None)
+_OF_KERNEL: contextvars.ContextVar[OfKernel | None] = contextvars.ContextVar("of_kernel", default=None)
 
 
 @contextlib.contextmanager
-def dividing(batches: NamedSharding) -> Generator[None]:
-    """What is traced inside has its batches divided so, along their first axis."""
-    token = _DIVIDED.set(batches if batches.mesh.size > 1 else None)
+def dividing(batches: NamedSharding, of_kernel: OfKernel | None = None) -> Generator[None]:
+    """What is traced inside has its batches divided so, along their first axis.
+
+    Args:
+      of_kernel: how kernels are divided, and with them their gradients; None: they are not.
+    """
+    divided = _DIVIDED.set(batches if batches.mesh.size > 1 else None)
+    kernels = _OF_KERNEL.set(of_kernel)
     try:
         yield
     finally:
-        _DIVIDED.reset(token)
+        _OF_KERNEL.reset(kernels)
+        _DIVIDED.reset(divided)
 
 
 def by_rows(x: jax.Array) -> jax.Array:
@@ -39,6 +49,31 @@ def whole(x: jax.Array) -> jax.Array:
     if divided is None:
         return x
     return jax.lax.with_sharding_constraint(x, NamedSharding(divided.mesh, PartitionSpec()))
+
+
+def summed_over_rows(
+    products: Callable[[jax.Array, jax.Array], jax.Array], x_MK: jax.Array, y_MN: jax.Array
+) -> jax.Array:
+    """`products(x, y)`, [K, N], which is a sum over rows; divided as the kernel of that shape is.
+
+    Of a divided kernel each device is sent the sum of its part alone. That is written out: where jit is only
+    told how the result is divided it sums all of it and cuts then. XLA mends that for a TPU, not for a CPU.
+    """
+    divided, of_kernel = _DIVIDED.get(), _OF_KERNEL.get()
+    # Rows that do not go up in the devices are not of a batch, and few.
+    if divided is None or of_kernel is None or len(x_MK) % divided.mesh.size:
+        return whole(products(x_MK, y_MN))
+    kept, rows = of_kernel((x_MK.shape[1], y_MN.shape[1]), divided), divided.spec
+    if not any(kept):
+        return whole(products(x_MK, y_MN))
+    ((axis, parts),) = [(axis, name) for axis, name in enumerate(kept) if name is not None]
+    others = tuple(name for name in divided.mesh.axis_names if name != parts)
+
+    def local(x_MK: jax.Array, y_MN: jax.Array) -> jax.Array:
+        part = jax.lax.psum_scatter(products(x_MK, y_MN), parts, scatter_dimension=axis, tiled=True)
+        return jax.lax.psum(part, others)  # last, as a part is less to send than the whole
+
+    return jax.shard_map(local, mesh=divided.mesh, in_specs=(rows, rows), out_specs=kept)(x_MK, y_MN)
 
 
 def each_its_own(function: Callable[..., jax.Array]) -> Callable[..., jax.Array]:

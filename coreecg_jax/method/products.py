@@ -5,7 +5,7 @@ import functools
 import jax
 import jax.numpy as jnp
 
-from coreecg_jax.method.division import by_rows, whole
+from coreecg_jax.method.division import by_rows, summed_over_rows, whole
 from coreecg_jax.method.machine import traced_for_cpu
 
 
@@ -27,10 +27,10 @@ def _forward(x_MK: jax.Array, w_KN: jax.Array) -> tuple[jax.Array, tuple[jax.Arr
 
 def _backward(saved: tuple[jax.Array, jax.Array], gradient_MN: jax.Array) -> tuple[jax.Array, jax.Array]:
     x_MK, w_KN = saved
-    weights = _by_transposed if traced_for_cpu() else _plain
+    of_weights = functools.partial(_by_transposed if traced_for_cpu() else _plain, dtype=w_KN.dtype)
     gradient_MN = by_rows(gradient_MN)
-    gradient_KN = weights(x_MK, gradient_MN, w_KN.dtype)
-    return by_rows(gradient_MN @ whole(w_KN.astype(x_MK.dtype)).T), whole(gradient_KN)
+    gradient_KN = summed_over_rows(of_weights, x_MK, gradient_MN)
+    return by_rows(gradient_MN @ whole(w_KN.astype(x_MK.dtype)).T), gradient_KN
 
 
 product.defvjp(_forward, _backward)

@@ -15,7 +15,8 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from coreecg_jax.training.array_paths import path_of
 
 AXES = ("data", "fsdp")
-# Numbers below which an array is not worth dividing: its parts would be sent more often than computed with.
+# Numbers below which a kernel is not worth dividing: its parts would be sent more often than computed with.
+# Of one layer: layers are sent one by one, and none knows how many it is stacked with.
 _SMALLEST = 2**12
 
 
@@ -78,13 +79,18 @@ def partition(path: str, shape: Sequence[int], fsdp: int) -> PartitionSpec:
       fsdp: devices along the axis.
     """
     *_, name = path.split("/")
-    if fsdp == 1 or name != "kernel" or len(shape) < 2 or np.prod(shape) < _SMALLEST:
+    if fsdp == 1 or name != "kernel" or len(shape) < 2 or np.prod(shape[-2:]) < _SMALLEST:
         return PartitionSpec()
     can_be = [axis for axis in (len(shape) - 1, len(shape) - 2) if shape[axis] % fsdp == 0]
     if not can_be:
         return PartitionSpec()
     longest = max(can_be, key=lambda axis: shape[axis])
     return PartitionSpec(*("fsdp" if axis == longest else None for axis in range(len(shape))))
+
+
+def of_kernel(shape: Sequence[int], batches: NamedSharding) -> PartitionSpec:
+    """How the kernel of one linear layer is divided: as `partition` divides those of its stack."""
+    return partition("kernel", shape, batches.mesh.shape["fsdp"])
 
 
 def require_divisible(field: str, batch_size: int, placement: Placement) -> None:

@@ -15,7 +15,7 @@ from coreecg_jax.inputs.batch import Batch
 from coreecg_jax.inputs.corpus import make_draw
 from coreecg_jax.method.division import dividing
 from coreecg_jax.method.objective import Metrics, Objective
-from coreecg_jax.training.mesh import Placement
+from coreecg_jax.training.mesh import Placement, of_kernel
 from coreecg_jax.training.state import Parameters, TrainState
 
 TrainStep = Callable[[TrainState, Batch], tuple[TrainState, Metrics]]
@@ -134,7 +134,7 @@ def _train_step(
     def train_step(seed: jax.Array, state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
         key = jax.random.fold_in(jax.random.key(seed), state.step)
         gradient_of = jax.value_and_grad(objective, has_aux=True)
-        with dividing(divided):
+        with dividing(divided, of_kernel):
             (loss, metrics), gradient = gradient_of(state.parameters, key, **batch._asdict())
         updates, optimizer_state = optimizer.update(gradient, state.optimizer, state.parameters)
         parameters: Any = optax.apply_updates(state.parameters, updates)

@@ -1,3 +1,6 @@
+import contextlib
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -6,6 +9,9 @@ from made_runs import placement_of
 
 from coreecg_jax.method.attention import MANY_TOKENS, attend
 from coreecg_jax.method.division import dividing, each_its_own, joined
+from coreecg_jax.method.machine import portable
+from coreecg_jax.method.products import product
+from coreecg_jax.training.mesh import of_kernel
 
 
 def assert_joined(devices, fsdp=1):
@@ -78,3 +84,64 @@ def test_long_attention_is_the_same_divided(biases):
     gradient = jax.jit(jax.grad(divided_squares), in_shardings=divided)((q, k, v))
     for one, other in zip(gradient, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+
+
+def squares_of_layers(kernels, x):
+    """Of layers one after the other, as a stack has them: three kernels each."""
+
+    def layer(x, kernels):
+        for one in kernels:
+            x = product(x, one["kernel"])
+        return x, None
+
+    return (jax.lax.scan(layer, x, kernels)[0].astype(jnp.float32) ** 2).sum()
+
+
+def divided_gradient_of(placement):
+    """The gradient of squares_of_layers for kernels and rows as a run divides them."""
+
+    def gradient(kernels, x):
+        with dividing(placement.divided, of_kernel):
+            return jax.grad(squares_of_layers)(kernels, x)
+
+    return gradient
+
+
+def sums(program, kind):
+    """Type and size of the arrays that such collectives result in."""
+    results = "".join(re.findall(rf" = (.*) {kind}(?:-start)?\(", program.as_text()))
+    arrays = re.findall(r"(\w+)\[([\d,]+)\]", results)
+    return {(of, np.prod([int(size) for size in shape.split(",")])) for of, shape in arrays}
+
+
+@pytest.mark.parametrize(
+    ("fsdp", "traced_for", "dtype", "rounding"),
+    [
+        (4, contextlib.nullcontext, "float32", 1e-4),
+        (8, portable, "float32", 1e-4),
+        (4, portable, "bfloat16", 1e-2),
+    ],
+)
+def test_a_device_is_sent_its_part_of_a_kernels_gradient(fsdp, traced_for, dtype, rounding):
+    placement, rng = placement_of(8, fsdp), np.random.default_rng(0)
+    shapes = ((64, 128), (128, 72), (72, 64))
+    kernels = [{"kernel": rng.normal(0, 0.1, (2, *shape)).astype(np.float32)} for shape in shapes]
+    x = rng.normal(size=(16, 64)).astype(dtype)
+    of_kernels = placement.of_state(kernels)
+    shardings = {"in_shardings": (of_kernels, placement.divided), "out_shardings": of_kernels}
+    with traced_for():
+        program = jax.jit(divided_gradient_of(placement), **shardings).lower(kernels, x).compile()
+        expected = jax.jit(jax.grad(squares_of_layers))(kernels, x)
+    for one, other in zip(jax.tree.leaves(program(kernels, x)), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(one, other, rtol=rounding, atol=rounding * np.abs(other).max())
+    parts = {("f32", np.prod(shape) // fsdp) for shape in shapes}
+    assert sums(program, "reduce-scatter") == parts
+    assert sums(program, "all-reduce") == parts  # among devices that hold the same part, be it one
+
+
+def test_rows_that_are_not_of_a_batch_need_not_go_up_in_the_devices():
+    kernels = [{"kernel": np.full((2, 64, 64), 0.1, np.float32)}]
+    x = np.ones((3, 64), np.float32)
+    (divided,) = jax.jit(divided_gradient_of(placement_of(8, 4)))(kernels, x)
+    (expected,) = jax.grad(squares_of_layers)(kernels, x)
+    np.testing.assert_allclose(divided["kernel"], expected["kernel"], rtol=1e-5)

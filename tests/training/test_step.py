@@ -1,3 +1,4 @@
+import collections
 import re
 
 import jax
@@ -59,18 +60,30 @@ def test_one_device_and_eight_agree(experiment, on_eight):
 
 
 def sent(step, state, placement):
-    """How many numbers each array has that devices gather or reduce in a compiled step."""
+    """By kind, how many numbers each array has that devices gather or reduce in a compiled step."""
     program = step.lower(state, on_devices(made_batch(0), placement)).compile().as_text()
-    results = re.findall(r" = (.*) (?:all-gather|all-reduce|reduce-scatter|all-to-all)(?:-start)?\(", program)
-    shapes = [shape for result in results for shape in re.findall(r"\w+\[([\d,]*)\]", result)]
-    return [np.prod([int(size) for size in shape.split(",") if size]) for shape in shapes]
+    pattern = r" = (.*) (all-gather|all-reduce|reduce-scatter|all-to-all)(?:-start)?\("
+    sizes = collections.defaultdict(list)
+    for results, kind in re.findall(pattern, program):
+        for shape in re.findall(r"\w+\[([\d,]*)\]", results):
+            sizes[kind].append(np.prod([int(size) for size in shape.split(",") if size]))
+    return sizes
 
 
 def assert_parameters_at_most(sizes, state):
     """A recording stays on its device: what depends on the batch is sent as vectors and scalars alone."""
     largest = max(leaf.size for leaf in jax.tree.leaves(state.parameters))
     assert sizes
-    assert max(sizes) <= largest
+    assert max(max(of_kind) for of_kind in sizes.values()) <= largest
+
+
+def assert_summed_in_parts(sizes, state, fsdp):
+    """Of a kernel that is divided each device is sent the gradient's part; no device gets all of it."""
+    leaves = [leaf for leaf in jax.tree.leaves(state.parameters) if leaf.ndim > 1]
+    kernels = {np.prod(leaf.shape[-2:]) for leaf in leaves if not leaf.sharding.is_fully_replicated}
+    assert kernels
+    assert {size // fsdp for size in kernels} <= set(sizes["reduce-scatter"])
+    assert kernels.isdisjoint(sizes["all-reduce"])
 
 
 @pytest.mark.slow
@@ -84,7 +97,10 @@ def test_twenty_steps_agree_on_one_two_and_eight_devices_and_divided():
         losses[devices, fsdp] = [(row["loss"], row["contrastive"]) for row in rows]
         assert step.program._cache_size() == 1
         if devices == 8:
-            assert_parameters_at_most(sent(step, state, placement), state)
+            sizes = sent(step, state, placement)
+            assert_parameters_at_most(sizes, state)
+        if fsdp > 1:
+            assert_summed_in_parts(sizes, state, fsdp)
         kernel = state.parameters["network"]["encoder_stack"]["layers"]["mlp_in"]["kernel"]
         assert kernel.addressable_shards[0].data.size == kernel.size // fsdp
     for one in losses.values():
