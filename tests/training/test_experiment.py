@@ -16,6 +16,7 @@ from made_runs import (
     trained,
 )
 
+from configs import real_2core, real_2core_augmented
 from configs.ablation import pretraining
 from coreecg_jax.method.augmentation import USUAL, Augmentation
 from coreecg_jax.records.schema import Preprocessing
@@ -163,6 +164,13 @@ def test_the_ablation_lists_its_rows_in_order_and_each_is_another_experiment():
         config = table.base.copy_and_resolve_references()
         config.update_from_flattened_dict(changes)
         assert config.to_json_best_effort() != base, name
+
+
+def test_the_augmented_config_is_the_row_of_the_ablation_trained_for_longer():
+    plain, longer = real_2core.get_config(), real_2core_augmented.get_config()
+    assert longer.run.steps > plain.run.steps
+    plain.update_from_flattened_dict({**pretraining.ROWS["augmented"], "run.steps": longer.run.steps})
+    assert plain.to_json_best_effort() == longer.to_json_best_effort()
 
 
 @pytest.mark.parametrize(("method", "expected"), [("coreecg", Augmentation()), ("simclr", USUAL)])
