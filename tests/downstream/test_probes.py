@@ -48,7 +48,29 @@ def test_equals_scikit_learn(width):
     for c in range(2):
         model = LogisticRegression(C=probe.strength / width, max_iter=10_000, tol=1e-9)
         expected = model.fit(scaler.transform(features), labels[:, c]).predict_proba(scaler.transform(fresh))
-        np.testing.assert_allclose(probe.predict([fresh])[:, c], expected[:, 1], atol=1e-4)
+        np.testing.assert_allclose(probe.predict([fresh])[:, c], expected[:, 1], atol=1e-5)
+
+
+def test_features_of_very_different_spread_take_few_steps(monkeypatch):
+    """Without the curvature along each axis the last strength takes several times as many."""
+    features, labels, patients = _planted(width=60, signal=1.0)
+    mixed = features @ np.random.default_rng(1).normal(size=(60, 60)) @ np.diag(np.logspace(0, -3, 60))
+    steps, minimize = [], probes.minimize
+
+    def counted(*args, **kwargs):
+        found = minimize(*args, **kwargs)
+        steps.append(found.nfev)
+        return found
+
+    monkeypatch.setattr(probes, "minimize", counted)
+    fit_probe([mixed], labels, patients, strengths=(1.0, 1e3))
+    assert max(steps) < 100
+    monkeypatch.setattr(
+        probes, "_principal_axes", lambda features: (np.eye(features.shape[1]), np.ones(features.shape[1]))
+    )
+    steps.clear()
+    fit_probe([mixed], labels, patients, strengths=(1.0, 1e3))
+    assert max(steps) > 300
 
 
 def test_out_of_fold_predictions_do_not_see_their_fold(monkeypatch):
