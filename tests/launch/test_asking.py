@@ -21,14 +21,15 @@ from launch.restored import encoder_of
 
 def test_training_from_scratch_is_set_as_fine_tuning_is_unless_told():
     config = protocols.get_config()
-    config.finetune.epochs, config.finetune.learning_rate = 30, 3e-3
+    config.finetune.patience, config.finetune.learning_rate = 30, 3e-3
     found = protocols_of(config)
-    assert (found.finetune.epochs, found.scratch.epochs) == (30, 30)
+    assert (found.finetune.patience, found.scratch.patience) == (30, 30)
     assert found.scratch.learning_rate == 3e-3
+    assert found.scratch.epochs > found.finetune.epochs  # it starts from nothing
     assert (found.finetune.layer_decay, found.scratch.layer_decay) == (0.75, 1.0)
-    config.scratch.epochs = 50
+    config.scratch.patience = 50
     found = protocols_of(config)
-    assert (found.finetune.epochs, found.scratch.epochs) == (30, 50)
+    assert (found.finetune.patience, found.scratch.patience) == (30, 50)
 
 
 def settings_with(**fields):
@@ -42,9 +43,9 @@ def test_names_say_what_is_not_the_default(tmp_path):
     assert asked_by(tmp_path, task).name("rhythm") == "made_linear"
     asked = asked_by(tmp_path, task, beside=("rival",), development=True, subset=Subset(("I", "II"), 0.1, 2))
     assert asked.name("lead") == "made_linear_leads-I-II_0.1-2_pooling-lead_beside-rival_development"
-    changed = settings_with(**{"finetune.epochs": 30, "knn.neighbours": (5, 10)})
+    changed = settings_with(**{"finetune.patience": 30, "knn.neighbours": (5, 10)})
     asked = asked_by(tmp_path, task, settings=changed, beside=tuple(reversed(BESIDE)))
-    assert asked.name("rhythm") == "made_linear_finetune.epochs-30_neighbours-5-10_scratch.epochs-30"
+    assert asked.name("rhythm") == "made_linear_finetune.patience-30_neighbours-5-10_scratch.patience-30"
     many = settings_with(
         **{f"{name}.learning_rate": 0.123456789 for name in ("attention", "finetune", "scratch")}
     )
@@ -60,7 +61,7 @@ def test_a_result_is_not_written_over_by_another_question(tmp_path):
     out.write_text(json.dumps(REPORT | {"asked": before.question(), "encoders": []}))
     other = dataclasses.replace(before, settings=settings_with(**{"scratch.epochs": 30}), development=True)
     said = (
-        r"development False there, True asked; settings\.scratch\.epochs 10 there, 30 asked\): name another"
+        r"development False there, True asked; settings\.scratch\.epochs 40 there, 30 asked\): name another"
     )
     with pytest.raises(ValueError, match=said):
         evaluated(other, [], out=out)
