@@ -22,7 +22,8 @@ from coreecg_jax.downstream.openings import FILE
 from coreecg_jax.downstream.tasks import named_task, tasks_of
 from coreecg_jax.method.representation import POOLINGS
 from launch.config_files import define_config_file
-from launch.evaluating import Asked, Done, evaluated, finished, leads_of, require_result_file
+from launch.evaluating import Asked, Done, evaluated, leads_of, require_result_file
+from launch.finishing import finished
 from launch.protocol_settings import protocols_of
 from launch.restored import encoder_of
 from launch.shell import run_main
@@ -71,10 +72,24 @@ def _has_data(given: Mapping[str, str | None]) -> bool:
     return bool(given["data_root"] or given["finish"])
 
 
+def _require_alone() -> None:
+    """What is finished was asked by other flags, and they stand in the file."""
+    others = [flag.name for flag in (_CHECKPOINT, _DATA_ROOT, _TASK, _OUT) if flag.present]
+    if others:
+        raise ValueError(
+            "--finish: expected no other flag, as the file says all, got "
+            f"--{', --'.join(others)}: leave it out"
+        )
+
+
 def main(argv: Sequence[str]) -> None:
     """Loads the runs, evaluates, prints the tables and says where the numbers are."""
     del argv
-    done = finished(Path(_FINISH.value), tell=on_stderr) if _FINISH.value else _evaluated()
+    if _FINISH.value:
+        _require_alone()
+        done = finished(Path(_FINISH.value), tell=on_stderr)
+    else:
+        done = _evaluated()
     print(f"{done.text}\n\nresult: {done.file}\npredictions: {done.predictions}")
 
 

@@ -42,7 +42,7 @@ from launch.asked_before import still_answered, told_of_sources
 from launch.protocol_settings import default_protocols
 from launch.same_question import require_same_question, told
 from launch.telling_fits import Embedded, Tell, silent, told_methods, told_sources
-from launch.unreported import kept_unless_reported, read_unreported, require_reported
+from launch.unreported import kept_unless_reported, require_reported
 from launch.writable import require_writable
 
 PTBXL, SIMULATED = "ptbxl_superclass_two_folds", "simulated_conditions"  # tasks of the demo
@@ -199,31 +199,14 @@ def evaluated(
     seal = Seal(asked.openings, identity, asked.allow_retest, asked.allow_overlap)
     if asked.development:
         found = develop(asked.task, asked.root, methods, asked.subset, seal)
-        return _written(found, encoders, asked, file, tell)
+        return written(found, encoders, asked, file, tell)
     if not asked.task.sources:
         found = evaluate(asked.task, asked.root, methods, asked.subset, seal, encoders)
-        return _written(found, encoders, asked, file, tell)
+        return written(found, encoders, asked, file, tell)
     there = _sources_there(file, encoders, asked)
     left = [source for source in asked.task.sources if source not in there]
     held_out = other_sources(asked.task, asked.root, methods, asked.subset, seal, encoders, sources=left)
     return _sources_written(told_sources(held_out, left, tell), there, encoders, asked, file, tell)
-
-
-def finished(kept: Path, *, tell: Tell = silent) -> Done:
-    """Reports a test that was opened and not reported (`unreported`), which is then there no longer.
-
-    Raises:
-      FileNotFoundError: when nothing was kept there.
-      ValueError: when it is something else.
-    """
-    found, encoders, asked, file = read_unreported(kept)
-    done = _written(found, encoders, asked, file, tell)
-    if asked.task.sources:
-        together = file.parent.with_name(f"{file.parent.name}.json")
-        reports = (read_reports(together) if together.is_file() else {}) | {file.stem: done.numbers}
-        write_report({name: reports[name] for name in asked.task.sources if name in reports}, together)
-    kept.unlink()
-    return done
 
 
 def require_result_file(file: str | Path) -> None:
@@ -242,13 +225,24 @@ def _folder(asked: Asked, encoders: Sequence[Encoder]) -> Path:
     return Path(encoders[0].name) / EVALUATIONS
 
 
-def _written(found: Evaluation, encoders: Sequence[Encoder], asked: Asked, file: Path, tell: Tell) -> Done:
+def written(
+    found: Evaluation,
+    encoders: Sequence[Encoder],
+    asked: Asked,
+    file: Path,
+    tell: Tell,
+    fitted_by: Report | None = None,
+) -> Done:
+    """Scores what was predicted, and writes all of it; `fitted_by` is the code, where that was another."""
     tell("scores: intervals by resamples of patients")
     predictions = file.with_suffix(".parquet")
     with kept_unless_reported(found, encoders, asked, file):
         write_predictions(predictions_of(found), predictions)  # first: a test may have been opened for them
         about = asked.about() | {"predictions": digest_of_file(predictions)}
-        numbers = report(found, encoders, probe=asked.protocol) | about
+        numbers: Report = report(found, encoders, probe=asked.protocol) | about
+        if fitted_by is not None:
+            digests = numbers.get("digests", {})
+            numbers["digests"] = digests | {"code": fitted_by, "reported_by": digests.get("code")}
         write_report(numbers, file)
     for sentence in development_marks(numbers):  # whoever tells nothing else, as a sweep
         print(f"warning: {sentence.replace('**', '')}", file=sys.stderr, flush=True)
@@ -287,7 +281,7 @@ def _sources_written(
         try:
             if isinstance(found, TooFewRecordings):
                 raise found
-            reports[source] = _written(found, encoders, asked, folder / f"{source}.json", tell).numbers
+            reports[source] = written(found, encoders, asked, folder / f"{source}.json", tell).numbers
         except TooFewRecordings as error:  # said, not hidden; its test may have been opened, so it is done
             print(f"{source}: no scores: {error}", flush=True)
             reports[source] = unscored(error, encoders) | asked.about()

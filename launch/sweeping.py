@@ -10,7 +10,7 @@ import ml_collections
 
 from coreecg_jax.downstream.log_of_openings import count_openings
 from coreecg_jax.downstream.methods import BESIDE, PRETRAINED
-from coreecg_jax.downstream.refusals import AlreadyOpened, NotFitted
+from coreecg_jax.downstream.refusals import AlreadyOpened, NotFitted, Unfinished
 from coreecg_jax.downstream.result_files import write_report
 from coreecg_jax.downstream.scores import TooFewRecordings
 from coreecg_jax.downstream.sweeps import Cell, Pretraining, as_csv, lines, markdown, notes
@@ -88,6 +88,8 @@ def _run_row(sweep: Sweep, row: str, seed: int) -> bool:
         file, before = cell_file(sweep.folder, cell, asked), count_openings(sweep.openings)
         try:
             evaluated(asked, [encoder], out=file)
+        except Unfinished as error:
+            _leave_missing(cell, file, error, opened=False)  # asked about again when that is done
         except (TooFewRecordings, NotFitted, AlreadyOpened) as error:
             # Two processes may share a folder: a test that the other opened counts as opened, for caution.
             opened = isinstance(error, AlreadyOpened) or count_openings(sweep.openings) > before

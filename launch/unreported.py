@@ -16,9 +16,13 @@ from typing import Any, NamedTuple
 
 from coreecg_jax.downstream.methods import Encoder
 from coreecg_jax.downstream.protocol import Evaluation
+from coreecg_jax.downstream.provenance import code
+from coreecg_jax.downstream.refusals import Unfinished
+from coreecg_jax.downstream.result_files import Report
 from coreecg_jax.downstream.scores import TooFewRecordings
 
 SUFFIX = ".unreported"
+_OF_ANOTHER_VERSION = (TypeError, ValueError, KeyError, IndexError)  # of tuples that have got another field
 
 
 class Unreported(NamedTuple):
@@ -28,6 +32,7 @@ class Unreported(NamedTuple):
     encoders: tuple[Encoder, ...]  # without parameters
     asked: Any  # `evaluating.Asked`
     file: Path  # JSON
+    code: Report  # that fitted and predicted, as of `provenance.code`
 
 
 @contextlib.contextmanager
@@ -46,16 +51,16 @@ def kept_unless_reported(
     except BaseException:
         if found.opening is not None:
             bare = tuple(dataclasses.replace(each, pretrained={}, untrained={}) for each in encoders)
-            _keep(Unreported(found, bare, asked, file.resolve()))
+            _keep(Unreported(found, bare, asked, file.resolve(), code()))
         raise
 
 
 def require_reported(file: Path) -> None:
-    """Raises ValueError where a test was opened for this result, or a source of it, and was not reported."""
+    """Raises Unfinished where a test was opened for this result, or a source of it, and was not reported."""
     waiting = [_beside(file), *sorted(file.with_suffix("").glob(f"*{SUFFIX}"))]
     for kept in waiting:
         if kept.is_file():
-            raise ValueError(
+            raise Unfinished(
                 f"{file}: expected a test that was opened for it to be reported, got {kept}: {_how(kept)}; "
                 "or move that file away, to ask anew"
             )
@@ -71,7 +76,7 @@ def read_unreported(kept: Path) -> Unreported:
     with kept.open("rb") as file:
         try:
             there = pickle.load(file)
-        except (pickle.UnpicklingError, EOFError, AttributeError, ImportError) as error:
+        except (pickle.UnpicklingError, EOFError, AttributeError, ImportError, *_OF_ANOTHER_VERSION) as error:
             raise _other(kept) from error
     if not isinstance(there, Unreported):
         raise _other(kept)
@@ -80,11 +85,12 @@ def read_unreported(kept: Path) -> Unreported:
 
 def _keep(unreported: Unreported) -> None:
     why = []
-    for kept in (_beside(unreported.file), _elsewhere(unreported.file)):
-        try:
+    for place in (_beside, _elsewhere):
+        try:  # the second is not even made where the first will do
+            kept = place(unreported.file)
             _write(unreported, kept)
         except (OSError, pickle.PicklingError, TypeError, AttributeError) as error:
-            why.append(f"{kept}: {error}")
+            why.append(str(error))
             continue
         print(
             f"The test was opened and its report was not made; all predictions are kept: {_how(kept)}.",

@@ -7,3 +7,7 @@ class NotFitted(ValueError):
 
 class AlreadyOpened(ValueError):
     """The run opened this test before."""
+
+
+class Unfinished(ValueError):
+    """The run opened this test, and its report, which was cut off, is to be made first."""

@@ -67,8 +67,12 @@ def only_run(
                 )
                 while sharing().told(waited_for)[0]:
                     sleep(_ASKED_AGAIN_SECONDS)
-                    if interruption.look():
-                        raise Stopped(
-                            f"stopped while it waited for {workdir}; nothing was begun", interruption.signal
-                        )
+                    _stop_if_asked(interruption, workdir)
+                _stop_if_asked(interruption, workdir)  # since the last look, while it was taken
         yield
+
+
+def _stop_if_asked(interruption: Interruption, workdir: Path | str) -> None:
+    """Raises Stopped where it was asked to; all processes look equally often."""
+    if interruption.look():
+        raise Stopped(f"stopped while it waited for {workdir}; nothing was begun", interruption.signal)

@@ -11,7 +11,7 @@ from made_sweeps import FOLD, GROUPS, LABELS, predicted, sealed
 from coreecg_jax.downstream.bootstrap import bootstrap_macro, paired_difference, patient_resamples
 from coreecg_jax.downstream.methods import PRETRAINED, RIVAL
 from coreecg_jax.downstream.predictions import read_predictions, write_predictions
-from coreecg_jax.downstream.refusals import AlreadyOpened, NotFitted
+from coreecg_jax.downstream.refusals import AlreadyOpened, NotFitted, Unfinished
 from coreecg_jax.downstream.scores import TooFewRecordings
 from coreecg_jax.locks import locked
 from coreecg_jax.training.only_run import LOCK, only_run
@@ -163,7 +163,9 @@ def test_a_mistake_ends_the_sweep(sweep, monkeypatch):
         run_sweep(sweep[0])
 
 
-@pytest.mark.parametrize("error", [NotFitted("loss is nan"), AlreadyOpened("once before")])
+@pytest.mark.parametrize(
+    "error", [NotFitted("loss is nan"), AlreadyOpened("once before"), Unfinished("not reported yet")]
+)
 def test_what_fails_of_one_cell_leaves_it_missing_and_the_others_are_asked(sweep, monkeypatch, error):
     sweep, _ = sweep
     asked_of = sweeping.evaluated

@@ -15,7 +15,8 @@ from made_launches import launched
 from coreecg_jax.downstream.predictions import read_predictions
 from coreecg_jax.downstream.result_files import read_report, read_reports
 from launch import evaluating, unreported
-from launch.evaluating import Asked, evaluated, finished
+from launch.evaluating import Asked, evaluated
+from launch.finishing import finished
 from launch.known_tasks import known_tasks
 from launch.restored import encoder_of
 from launch.unreported import kept_unless_reported, read_unreported
@@ -64,7 +65,9 @@ def test_the_report_is_made_later_without_another_opening(
     assert asked.openings.read_text() == opened
     assert not kept.exists()
     again = evaluated(dataclasses.replace(asked, allow_retest=True), [], out=tmp_path / "y.json")
-    for name in ("scores", "train", "test", "digests", "methods", "asked"):
+    digests = again.numbers["digests"]
+    assert done.numbers["digests"] == digests | {"reported_by": digests["code"]}
+    for name in ("scores", "train", "test", "methods", "asked"):
         assert done.numbers[name] == again.numbers[name]
     assert read_predictions(done.predictions).recordings.size == numbers["test"]["recordings"]
 
@@ -99,11 +102,53 @@ def test_where_it_cannot_be_kept_beside_the_result_it_is_kept_elsewhere(
     (tmp_path / "file").write_text("")
     monkeypatch.setattr(unreported.tempfile, "tempdir", str(tmp_path))
     found: Any = SimpleNamespace(opening=1)
+    with pytest.raises(Full), kept_unless_reported(found, [], None, tmp_path / "x.json"):
+        fails()
+    assert [each.name for each in tmp_path.iterdir() if each.is_dir()] == []  # nothing there for nothing
     with pytest.raises(Full), kept_unless_reported(found, [], None, tmp_path / "file" / "x.json"):
         fails()
     told = re.search(r"--finish=(\S+)\.\n", capfd.readouterr().err)
     assert told
     assert read_unreported(Path(told[1])).found == found
+
+
+def test_a_full_folder_for_temporary_files_costs_nothing_and_hides_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(unreported.tempfile, "mkdtemp", fails)
+    monkeypatch.setattr(unreported, "_write", lambda each, kept: kept.write_text("kept"))
+    found: Any = SimpleNamespace(opening=1)
+    with pytest.raises(KeyError), kept_unless_reported(found, [], None, tmp_path / "x.json"):
+        raise KeyError
+    assert (tmp_path / "x.unreported").read_text() == "kept"
+    monkeypatch.setattr(unreported, "_write", fails)
+    with pytest.raises(KeyError), kept_unless_reported(found, [], None, tmp_path / "x.json"):
+        raise KeyError
+    assert "nothing could be kept (no space left; no space left)" in capfd.readouterr().err
+
+
+def test_the_code_that_fitted_is_told_and_too_few_recordings_are_an_answer(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, out = rival_alone(data, tmp_path), tmp_path / "x.json"
+    with monkeypatch.context() as broken:
+        broken.setattr(evaluating, "report", fails)
+        broken.setattr(unreported, "code", lambda: {"digest": "a" * 64})
+        with pytest.raises(Full):
+            evaluated(asked, [], out=out)
+    kept = tmp_path / "x.unreported"
+    copy = tmp_path / "y.unreported"
+    copy.write_bytes(kept.read_bytes())
+    assert finished(kept).numbers["digests"]["code"] == {"digest": "a" * 64}
+    with monkeypatch.context() as broken:
+        broken.setattr(evaluating, "report", too_few)
+        with pytest.raises(evaluating.TooFewRecordings):
+            finished(copy)
+    assert not copy.exists()
+
+
+def too_few(*_: Any, **__: Any) -> None:
+    raise evaluating.TooFewRecordings("no class has 5 positives")
 
 
 def test_a_source_that_is_finished_later_is_among_those_that_are_done(
@@ -146,6 +191,9 @@ def test_the_flag_finishes_and_refuses_what_it_is_not(
     assert done.returncode == 0, done.stderr
     assert f"result: {tmp_path / 'x.json'}" in done.stdout
     assert json.loads((tmp_path / "x.json").read_text())["protocol"] == "sealed test"
+    both = launched("launch.evaluate", f"--finish={tmp_path / 'x.json'}", "--task=ptbxl_superclass")
+    assert both.returncode == 2
+    assert "--finish: expected no other flag, as the file says all, got --task" in both.stderr
     other = launched("launch.evaluate", f"--finish={tmp_path / 'x.json'}")
     assert other.returncode == 2
     assert "expected what launch.evaluate kept of a test without a report" in other.stderr
