@@ -19,7 +19,7 @@ from coreecg_jax.downstream.methods import (
 from coreecg_jax.downstream.predictions import write_predictions
 from coreecg_jax.downstream.prepared_data import manifests_of
 from coreecg_jax.downstream.protocol import Evaluation, Seal, develop, evaluate, other_sources
-from coreecg_jax.downstream.provenance import digest_of_json
+from coreecg_jax.downstream.provenance import digest_of_json, program
 from coreecg_jax.downstream.result_files import (
     Report,
     read_report,
@@ -231,18 +231,20 @@ def written(
     asked: Asked,
     file: Path,
     tell: Tell,
-    fitted_by: Report | None = None,
+    made_by: Report | None = None,
 ) -> Done:
-    """Scores what was predicted, and writes all of it; `fitted_by` is the code, where that was another."""
+    """Scores what was predicted, and writes all of it; `made_by`: that fitted, None: this program."""
     tell("scores: intervals by resamples of patients")
     predictions = file.with_suffix(".parquet")
-    with kept_unless_reported(found, encoders, asked, file):
+    now = program()  # before anything fails
+    made_by = made_by or now
+    with kept_unless_reported(found, encoders, asked, file, made_by):
         write_predictions(predictions_of(found), predictions)  # first: a test may have been opened for them
         about = asked.about() | {"predictions": digest_of_file(predictions)}
         numbers: Report = report(found, encoders, probe=asked.protocol) | about
-        if fitted_by is not None:
-            digests = numbers.get("digests", {})
-            numbers["digests"] = digests | {"code": fitted_by, "reported_by": digests.get("code")}
+        if made_by != now:
+            numbers |= {"versions": made_by["versions"], "reported_by": now}
+            numbers["digests"] = numbers.get("digests", {}) | {"code": made_by["code"]}
         write_report(numbers, file)
     for sentence in development_marks(numbers):  # whoever tells nothing else, as a sweep
         print(f"warning: {sentence.replace('**', '')}", file=sys.stderr, flush=True)

@@ -17,9 +17,9 @@ def finished(kept: Path, *, tell: Tell = silent) -> Done:
       FileNotFoundError: when nothing was kept there.
       ValueError: when it is something else, or too few recordings were asked about, which is an answer.
     """
-    found, encoders, asked, file, fitted_by = read_unreported(kept)
+    found, encoders, asked, file, made_by = read_unreported(kept)
     try:
-        done = written(found, encoders, asked, file, tell, fitted_by)
+        done = written(found, encoders, asked, file, tell, made_by)
         numbers = done.numbers
     except TooFewRecordings as error:
         if not asked.task.sources:

@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 
 from coreecg_jax.downstream.methods import Encoder
 from coreecg_jax.downstream.protocol import Evaluation
-from coreecg_jax.downstream.provenance import code
 from coreecg_jax.downstream.refusals import Unfinished
 from coreecg_jax.downstream.result_files import Report
 from coreecg_jax.downstream.scores import TooFewRecordings
@@ -32,12 +31,12 @@ class Unreported(NamedTuple):
     encoders: tuple[Encoder, ...]  # without parameters
     asked: Any  # `evaluating.Asked`
     file: Path  # JSON
-    code: Report  # that fitted and predicted, as of `provenance.code`
+    made_by: Report  # `results.program` that fitted and predicted
 
 
 @contextlib.contextmanager
 def kept_unless_reported(
-    found: Evaluation, encoders: Sequence[Encoder], asked: Any, file: Path
+    found: Evaluation, encoders: Sequence[Encoder], asked: Any, file: Path, made_by: Report
 ) -> Generator[None]:
     """While a report is made: whatever raises, an interruption too, an opened test is kept beside `file`.
 
@@ -51,7 +50,7 @@ def kept_unless_reported(
     except BaseException:
         if found.opening is not None:
             bare = tuple(dataclasses.replace(each, pretrained={}, untrained={}) for each in encoders)
-            _keep(Unreported(found, bare, asked, file.resolve(), code()))
+            _keep(Unreported(found, bare, asked, file.resolve(), made_by))
         raise
 
 

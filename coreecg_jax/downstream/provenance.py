@@ -1,6 +1,7 @@
 """What a result rests on, as digests, and whether anything of its test was seen before."""
 
 import hashlib
+import importlib.metadata
 import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -18,6 +19,7 @@ from coreecg_jax.training.own_code import commit_of, digest_of_code, root
 # What `digest_of_data` is of; another rule needs other words, as digests by equal words alone are compared.
 # Results of before say none: theirs was of ids, raw signals, settings and labels.
 DATA_RULE = "samples, lengths and quality of all windows, settings, patients and labels"
+_VERSIONED = ("coreecg-jax", "jax", "flax", "numpy", "scipy", "scikit-learn")
 _FOLDERS = ("coreecg_jax", "configs", "launch")  # the package, and what is installed beside it
 
 
@@ -72,6 +74,16 @@ def digest_of_data(recordings: Recordings) -> str:
 def code() -> dict[str, str]:
     """Digest of all files that make a result, and the commit they are of (`own_code.commit_of`)."""
     return {"digest": digest_of_code(_FOLDERS), "commit": commit_of(root(), _FOLDERS)}
+
+
+def versions() -> dict[str, str]:
+    """Of the packages that may be in the numbers of a result."""
+    return {name: importlib.metadata.version(name) for name in _VERSIONED}
+
+
+def program() -> dict[str, Any]:
+    """What makes results now."""
+    return {"code": code(), "versions": versions()}
 
 
 def overlap(known: Windows, asked: Windows) -> Overlap:

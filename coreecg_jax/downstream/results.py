@@ -1,7 +1,6 @@
 """Every number of an evaluation, with what it rests on, and all predictions; `result_files` writes them."""
 
 import dataclasses
-import importlib.metadata
 from collections import Counter
 from collections.abc import Sequence
 
@@ -26,7 +25,7 @@ from coreecg_jax.downstream.pairs import few_pairs
 from coreecg_jax.downstream.predictions import Predictions
 from coreecg_jax.downstream.pretrained_on import Exposure
 from coreecg_jax.downstream.protocol import Evaluation
-from coreecg_jax.downstream.provenance import DATA_RULE, code, digest_of_data, digest_of_names
+from coreecg_jax.downstream.provenance import DATA_RULE, code, digest_of_data, digest_of_names, versions
 from coreecg_jax.downstream.result_files import UNSCORED, Report
 from coreecg_jax.downstream.same_run import training_of
 from coreecg_jax.downstream.scores import MIN_POSITIVES
@@ -37,7 +36,6 @@ from coreecg_jax.downstream.vocabularies import never_named, unannotated
 from coreecg_jax.records.label_sets import CODES
 
 RESAMPLES = 1000
-_VERSIONED = ("coreecg-jax", "jax", "flax", "numpy", "scipy", "scikit-learn")
 
 
 def report(
@@ -82,7 +80,7 @@ def report(
         "encoders": [_encoder(encoder) for encoder in encoders],
         "digests": _digests(evaluation),
         "preprocessing": dataclasses.asdict(evaluation.preprocessing),
-        "versions": {name: importlib.metadata.version(name) for name in _VERSIONED},
+        "versions": versions(),
         **_scores(evaluation, encoders, scored, seed),
     }
 

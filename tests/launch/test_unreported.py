@@ -65,9 +65,8 @@ def test_the_report_is_made_later_without_another_opening(
     assert asked.openings.read_text() == opened
     assert not kept.exists()
     again = evaluated(dataclasses.replace(asked, allow_retest=True), [], out=tmp_path / "y.json")
-    digests = again.numbers["digests"]
-    assert done.numbers["digests"] == digests | {"reported_by": digests["code"]}
-    for name in ("scores", "train", "test", "methods", "asked"):
+    assert "reported_by" not in done.numbers  # by the program that fitted
+    for name in ("scores", "train", "test", "digests", "versions", "methods", "asked"):
         assert done.numbers[name] == again.numbers[name]
     assert read_predictions(done.predictions).recordings.size == numbers["test"]["recordings"]
 
@@ -77,7 +76,7 @@ def test_what_development_scores_and_too_few_recordings_keep_nothing(tmp_path: P
         found: Any = SimpleNamespace(opening=opening)
         with (
             pytest.raises(type(error)),
-            kept_unless_reported(found, [], None, tmp_path / "x.json"),
+            kept_unless_reported(found, [], None, tmp_path / "x.json", {}),
         ):
             raise error
     assert not list(tmp_path.iterdir())
@@ -88,7 +87,7 @@ def test_an_interruption_keeps_it_and_the_encoders_are_kept_without_parameters(t
     encoder = encoder_of("released")
     with (
         pytest.raises(KeyboardInterrupt),
-        kept_unless_reported(found, [encoder], None, tmp_path / "run" / "x.json"),
+        kept_unless_reported(found, [encoder], None, tmp_path / "run" / "x.json", {}),
     ):
         raise KeyboardInterrupt
     kept = read_unreported(tmp_path / "run" / "x.unreported")
@@ -102,10 +101,10 @@ def test_where_it_cannot_be_kept_beside_the_result_it_is_kept_elsewhere(
     (tmp_path / "file").write_text("")
     monkeypatch.setattr(unreported.tempfile, "tempdir", str(tmp_path))
     found: Any = SimpleNamespace(opening=1)
-    with pytest.raises(Full), kept_unless_reported(found, [], None, tmp_path / "x.json"):
+    with pytest.raises(Full), kept_unless_reported(found, [], None, tmp_path / "x.json", {}):
         fails()
     assert [each.name for each in tmp_path.iterdir() if each.is_dir()] == []  # nothing there for nothing
-    with pytest.raises(Full), kept_unless_reported(found, [], None, tmp_path / "file" / "x.json"):
+    with pytest.raises(Full), kept_unless_reported(found, [], None, tmp_path / "file" / "x.json", {}):
         fails()
     told = re.search(r"--finish=(\S+)\.\n", capfd.readouterr().err)
     assert told
@@ -118,11 +117,11 @@ def test_a_full_folder_for_temporary_files_costs_nothing_and_hides_nothing(
     monkeypatch.setattr(unreported.tempfile, "mkdtemp", fails)
     monkeypatch.setattr(unreported, "_write", lambda each, kept: kept.write_text("kept"))
     found: Any = SimpleNamespace(opening=1)
-    with pytest.raises(KeyError), kept_unless_reported(found, [], None, tmp_path / "x.json"):
+    with pytest.raises(KeyError), kept_unless_reported(found, [], None, tmp_path / "x.json", {}):
         raise KeyError
     assert (tmp_path / "x.unreported").read_text() == "kept"
     monkeypatch.setattr(unreported, "_write", fails)
-    with pytest.raises(KeyError), kept_unless_reported(found, [], None, tmp_path / "x.json"):
+    with pytest.raises(KeyError), kept_unless_reported(found, [], None, tmp_path / "x.json", {}):
         raise KeyError
     assert "nothing could be kept (no space left; no space left)" in capfd.readouterr().err
 
@@ -133,13 +132,20 @@ def test_the_code_that_fitted_is_told_and_too_few_recordings_are_an_answer(
     asked, out = rival_alone(data, tmp_path), tmp_path / "x.json"
     with monkeypatch.context() as broken:
         broken.setattr(evaluating, "report", fails)
-        broken.setattr(unreported, "code", lambda: {"digest": "a" * 64})
+        made_by = {"code": {"digest": "a" * 64}, "versions": {"jax": "0"}}
+        broken.setattr(evaluating, "program", lambda: made_by)
         with pytest.raises(Full):
             evaluated(asked, [], out=out)
     kept = tmp_path / "x.unreported"
+    with monkeypatch.context() as broken:
+        broken.setattr(evaluating, "report", fails)
+        with pytest.raises(Full):
+            finished(kept)  # and kept again, as of the program that fitted
     copy = tmp_path / "y.unreported"
     copy.write_bytes(kept.read_bytes())
-    assert finished(kept).numbers["digests"]["code"] == {"digest": "a" * 64}
+    numbers = finished(kept).numbers
+    assert (numbers["digests"]["code"], numbers["versions"]) == (made_by["code"], made_by["versions"])
+    assert numbers["reported_by"] == evaluating.program()
     with monkeypatch.context() as broken:
         broken.setattr(evaluating, "report", too_few)
         with pytest.raises(evaluating.TooFewRecordings):
