@@ -69,6 +69,7 @@ REAL_ECG ?= ../shared/ecg
 FOLDERS := ludb chapman_ningbo cpsc2018 cpsc2018_extra ptbdb code15
 SEEDS := 0 1 2
 CONFIG := --config=configs/real_2core.py
+PUBLISHED := --config=configs/real_2core_augmented.py
 DESIGN := --config=configs/design.py
 LAUNCH := $(BIN)/python -m launch
 
@@ -99,22 +100,23 @@ results-design: data/100hz/.ready
 # A test is opened once: results that are there stay. LUDB was seen, unlabelled, in pretraining.
 results-probe: data/100hz/.ready
 	for seed in $(SEEDS); do \
-	  $(LAUNCH).pretrain $(CONFIG) --config.seed=$$seed --workdir=runs/real_2core_$$seed; \
+	  $(LAUNCH).pretrain $(PUBLISHED) --config.seed=$$seed --workdir=runs/augmented_$$seed; \
 	done
-	for task in ptbxl_superclass_two_folds "ludb_findings --allow_overlap"; do \
-	  [ -f "runs/real_2core_0/evaluations/$${task%% *}_linear.json" ] \
-	  || $(LAUNCH).evaluate $(foreach seed,$(SEEDS),--checkpoint=runs/real_2core_$(seed)) --data_root=data/100hz \
+	for task in ptbxl_superclass_two_folds "ludb_findings --allow_overlap" \
+	    "ptbxl_superclass_nested --allow_overlap --allow_retest --beside=untrained,rival"; do \
+	  ls runs/augmented_0/evaluations/$${task%% *}_linear*.json > /dev/null 2>&1 \
+	  || $(LAUNCH).evaluate $(foreach seed,$(SEEDS),--checkpoint=runs/augmented_$(seed)) --data_root=data/100hz \
 	    --task=$$task | tee "runs/$${task%% *}.md"; \
 	done
 	$(LAUNCH).reconstruction --data_root=data/100hz --train=ptbxl:fold1-8 --validation=ptbxl:fold9 \
-	  $(foreach seed,$(SEEDS),--run=seed$(seed)=runs/real_2core_$(seed)) | tee runs/reconstruction.md
+	  $(foreach seed,$(SEEDS),--run=seed$(seed)=runs/augmented_$(seed)) | tee runs/reconstruction.md
 
 # Scored on the training folds only.
 results-ablation: data/100hz/.ready
 	$(LAUNCH).sweep --table=ablation --workdir=runs/ablation
 
 results-curves:
-	$(LAUNCH).curves $(foreach seed,$(SEEDS),--workdir=runs/real_2core_$(seed)) \
+	$(LAUNCH).curves $(foreach seed,$(SEEDS),--workdir=runs/augmented_$(seed)) \
 	  --out=docs/curves.png --importance=docs/importance.png --example=docs/reconstruction.png
 
 clean:

@@ -54,7 +54,7 @@ def test_results_of_other_data_are_not_those_of_these(held_out, lying, tmp_path)
 def test_a_test_that_is_not_read_need_not_be_there(tmp_path, monkeypatch):
     monkeypatch.setattr(evaluating, "manifests_of", lambda root, task: {task.train: "a", "test": task.test})
     monkeypatch.setattr(evaluating, "develop", lambda *asked: None)
-    monkeypatch.setattr(evaluating, "_written", lambda found, encoders, asked, *rest: asked.about())
+    monkeypatch.setattr(evaluating, "written", lambda found, encoders, asked, *rest: asked.about())
     asked = asked_by(tmp_path, Task("made", "codes", "mine", test="gone"), development=True)
     assert evaluated(asked, [])["manifests"] == {"mine": "a", "test": None}
 

@@ -233,7 +233,7 @@ def test_a_bundle_is_scored_with_the_crops_that_it_embeds_with(run, bundle, tmp_
 
     monkeypatch.setattr(evaluating, "develop", develop)
     monkeypatch.setattr(evaluating, "manifests_of", lambda root, task: {})
-    monkeypatch.setattr(evaluating, "_written", written)
+    monkeypatch.setattr(evaluating, "written", written)
     monkeypatch.setattr(methods, "FeatureStore", lambda extract, file: frozen.append(extract))
     monkeypatch.setattr(methods, "rival", lambda *asked: None)
     task = Task("made", "ptbxl_superclass", "ptbxl:fold1", test="ptbxl:fold2")
@@ -254,7 +254,7 @@ def test_a_bundle_is_scored_with_the_crops_that_it_embeds_with(run, bundle, tmp_
 def test_bundles_in_folders_of_one_name_do_not_write_over_one_another(bundle, tmp_path, monkeypatch):
     monkeypatch.setattr(evaluating, "develop", lambda *asked: None)
     monkeypatch.setattr(evaluating, "manifests_of", lambda root, task: {})
-    monkeypatch.setattr(evaluating, "_written", lambda found, encoders, asked, file, tell: file)
+    monkeypatch.setattr(evaluating, "written", lambda found, encoders, asked, file, tell: file)
     task = Task("made", "ptbxl_superclass", "ptbxl:fold1", test="ptbxl:fold2")
     asked = Asked(task, tmp_path, tmp_path / "openings.jsonl", development=True)
     one = dataclasses.replace(encoder_of(str(bundle)), name="runs/a/small", digest="a" * 64)
@@ -274,7 +274,7 @@ def test_bundles_in_folders_of_one_name_do_not_write_over_one_another(bundle, tm
 
 def test_the_released_encoder_has_a_name_and_damage_is_told(bundle, tmp_path, monkeypatch):
     released = encoder_of("released")
-    assert (released.name, released.step, released.pooling) == ("released", 1500, "rhythm")
+    assert (released.name, released.step, released.pooling) == ("released", 3000, "rhythm")
     assert released.bundle["config.json"] == digest_of_file(RELEASED / "config.json")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "released").mkdir()  # a folder of that name is meant before it
