@@ -71,6 +71,7 @@ def test_a_first_process_that_comes_late_is_waited_for(monkeypatch):
     assert joined == [(address, 2, 1)]
 
 
+@pytest.mark.slow
 def test_where_not_all_come_jax_aborts_those_that_are_there():
     """As the docstring says; when jax raises there instead, `join` has a sentence for it."""
     with socket.socket() as free:

@@ -155,7 +155,10 @@ print(json.dumps(told | {"turns": len(turns)}))
 """
 
 
-@pytest.mark.parametrize("waits", [True, False], ids=["while they wait", "after they waited"])
+@pytest.mark.parametrize(
+    "waits",
+    [pytest.param(True, id="while they wait", marks=pytest.mark.slow), pytest.param(False, id="afterwards")],
+)
 def test_a_notice_to_one_process_stops_both_at_one_place(tmp_path: Path, waits: bool) -> None:
     """Soon afterwards too: jax keeps one count of looks, and the place to stop at is after the highest."""
     ended = run_together(TOGETHER, 2, {"folder": str(tmp_path), "waits": waits}, timeout=120)

@@ -41,7 +41,10 @@ def rows_of(workdir):
 
 @pytest.mark.parametrize(
     ("damage", "error", "message"),
-    [(flip, ValueError, "wrong checksum of the"), (Path.unlink, OSError, "can no longer be read")],
+    [
+        (flip, ValueError, "wrong checksum of the"),
+        pytest.param(Path.unlink, OSError, "can no longer be read", marks=pytest.mark.slow),
+    ],
 )
 def test_the_steps_before_are_saved_and_gone_on_from_to_the_bit(
     root, whole, tmp_path, capsys, damage, error, message
