@@ -70,6 +70,7 @@ FOLDERS := ludb chapman_ningbo cpsc2018 cpsc2018_extra ptbdb code15
 SEEDS := 0 1 2
 CONFIG := --config=configs/real_2core.py
 PUBLISHED := --config=configs/real_2core_augmented.py
+NESTED := --beside=untrained,rival --allow_overlap --allow_retest
 DESIGN := --config=configs/design.py
 LAUNCH := $(BIN)/python -m launch
 
@@ -102,9 +103,9 @@ results-probe: data/100hz/.ready
 	for seed in $(SEEDS); do \
 	  $(LAUNCH).pretrain $(PUBLISHED) --config.seed=$$seed --workdir=runs/augmented_$$seed; \
 	done
-	for task in ptbxl_superclass_two_folds "ludb_findings --allow_overlap" \
-	    "ptbxl_superclass_nested --allow_overlap --allow_retest --beside=untrained,rival"; do \
-	  ls runs/augmented_0/evaluations/$${task%% *}_linear*.json > /dev/null 2>&1 \
+	for task in ptbxl_superclass_two_folds $(foreach task,ludb_findings ptbxl_superclass_nested,"$(task) $(NESTED)"); do \
+	  [ -f "runs/augmented_0/evaluations/$${task%% *}_linear.json" ] \
+	  || [ -f "runs/augmented_0/evaluations/$${task%% *}_linear_beside-rival-untrained.json" ] \
 	  || $(LAUNCH).evaluate $(foreach seed,$(SEEDS),--checkpoint=runs/augmented_$(seed)) --data_root=data/100hz \
 	    --task=$$task | tee "runs/$${task%% *}.md"; \
 	done

@@ -2,7 +2,7 @@
 
 Of what was tried on folds 1-8 the first that is ahead of random convolutions beyond the interval with all
 labels as with few (docs/results.md, docs/decisions.md); the ablation is of the method as `real_2core` has it.
-Reproduces: docs/results.md, the table of probes. Cost: 3,000 steps, about 30 minutes on one core.
+Reproduces: docs/results.md, the table of probes. Cost: 3,000 steps, 46 to 74 minutes on one busy core.
 Expected: 0.907 to 0.912 macro AUROC, linear probe on PTB-XL superclasses, folds 9 and 10 (three seeds).
 Command: python -m launch.pretrain --config=configs/real_2core_augmented.py --workdir=runs/augmented
 """

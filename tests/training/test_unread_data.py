@@ -39,12 +39,10 @@ def rows_of(workdir):
     return [{name: row[name] for name in row if name not in SPEED} for row in read_metrics(workdir)]
 
 
+@pytest.mark.slow  # the tests below, of what is saved, are not
 @pytest.mark.parametrize(
     ("damage", "error", "message"),
-    [
-        (flip, ValueError, "wrong checksum of the"),
-        pytest.param(Path.unlink, OSError, "can no longer be read", marks=pytest.mark.slow),
-    ],
+    [(flip, ValueError, "wrong checksum of the"), (Path.unlink, OSError, "can no longer be read")],
 )
 def test_the_steps_before_are_saved_and_gone_on_from_to_the_bit(
     root, whole, tmp_path, capsys, damage, error, message
