@@ -1,6 +1,7 @@
 """Real ECG on two CPU cores: PTB-XL folds 1-8 and six other folders, about 600 windows, 100 Hz.
 
-Reproduces: docs/results.md, the method without augmentations, what is recovered, the curves. Cost: 1,500 steps, about 15 minutes on one core.
+Reproduces: docs/results.md, the method without augmentations, what is recovered, the curves.
+Cost: 1,500 steps, about 15 minutes on one core.
 Expected: 0.902 to 0.908 macro AUROC, linear probe on PTB-XL superclasses, folds 9 and 10 (three seeds).
 Command: python -m launch.pretrain --config=configs/real_2core.py --workdir=runs/real_2core
 """
