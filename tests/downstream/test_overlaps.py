@@ -76,7 +76,13 @@ def virtual() -> Raw:
     ]
 
 
-@pytest.mark.parametrize("change", changes())
+LESS = ("250, then 100 Hz", "gain x 2", "noise of 20 uV")  # than another of the changes
+
+
+@pytest.mark.parametrize(
+    "change",
+    [pytest.param(name, marks=pytest.mark.slow) if name in LESS else name for name in changes()],
+)
 def test_a_changed_copy_is_found_and_nothing_else(virtual: Raw, change: str) -> None:
     pairs = same_signals(windows(virtual), windows(virtual, changes()[change], "copy of "))
     wrong = [pair for pair in pairs if pair.second != f"copy of {pair.first}"]

@@ -130,7 +130,7 @@ def _predictions(draw):
     return np.array(numbers) / grid, np.array([True, False, *labels])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(_predictions(), st.floats(0, 1))
 def test_metrics_are_those_of_scikit_learn(predictions, threshold):
     probabilities, labels = predictions

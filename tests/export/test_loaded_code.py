@@ -105,6 +105,7 @@ def test_what_was_replaced_in_memory_counts(monkeypatch) -> None:
     assert len(digests) == 6
 
 
+@pytest.mark.slow
 def test_it_is_the_same_in_every_process() -> None:
     """Whatever order sets of names have there."""
     program = """

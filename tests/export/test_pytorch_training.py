@@ -65,6 +65,7 @@ def test_up_to_three_sets_of_leads_each_are_told(encoder) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_it_compiles_whole_and_says_nothing_of_leads() -> None:
     """Without a break in the graph (`fullgraph`), for another length and a mask of numbers too."""
     vectors, encoder = read_vectors(TINY / folder.VECTORS), pytorch.load(TINY)

@@ -39,7 +39,7 @@ def kept(tmp_path: Path, *arguments: str, early: str = "", **environment: str) -
     return sorted({str(path.parent.relative_to(tmp_path)) for path in tmp_path.rglob("*-cache")})
 
 
-@pytest.mark.parametrize("early", ["", "import jax"])
+@pytest.mark.parametrize("early", ["", pytest.param("import jax", marks=pytest.mark.slow)])
 def test_it_is_below_the_users_cache(tmp_path: Path, early: str) -> None:
     assert kept(tmp_path, early=early, XDG_CACHE_HOME=str(tmp_path)) == ["coreecg_jax/jax"]
 

@@ -209,6 +209,7 @@ def test_a_preparing_that_ends_early_leaves_nothing(
     assert list((tmp_path / "out").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
     config, preprocessing = resolved(tiny.get_config()), Preprocessing(sampling_rate=100.0)
     experiment = build(config, preprocessing)

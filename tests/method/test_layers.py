@@ -158,7 +158,7 @@ def test_a_bias_in_bfloat16_has_a_gradient_that_is_summed_in_its_type():
     np.testing.assert_array_equal(of_bias, 4096.0)
 
 
-@pytest.mark.parametrize("kernels", [0, 4])
+@pytest.mark.parametrize("kernels", [pytest.param(0, marks=pytest.mark.slow), 4])
 def test_no_gradient_of_parameters_is_a_sum_over_rows_in_bfloat16(kernels):
     network = PatchEmbedding(8, kernels, 3, jnp.bfloat16)
     patches = jnp.ones((64, 10))

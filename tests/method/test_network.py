@@ -58,7 +58,7 @@ def test_patchify_puts_token_lead_times_n_plus_column():
 
 
 @pytest.mark.parametrize("network", BOTH, ids=("lead_wise", "joint"))
-@pytest.mark.parametrize("mode", ["dual", "random"])
+@pytest.mark.parametrize("mode", ["dual", pytest.param("random", marks=pytest.mark.slow)])
 def test_what_is_hidden_has_exactly_no_gradient(mode, network):
     patches, mask = patches_and_mask(mode)
 

@@ -48,7 +48,7 @@ def best_of(run):
 
 
 @pytest.mark.parametrize("before", [{}, {2: 5.0}, {4: 5.0}], ids=["none before", "before", "at the last"])
-@pytest.mark.parametrize("loss", [1.5, 2.5, 2.0 + 2**-50])
+@pytest.mark.parametrize("loss", [1.5, pytest.param(2.5, marks=pytest.mark.slow), 2.0 + 2**-50])
 def test_the_same_step_with_another_loss_takes_the_place_of_what_is_there(killed, fresh, before, loss):
     """Lower, higher, or by the last bits: of the state that the loss is of."""
     run = killed({**before, **({} if 4 in before else {4: 9.0}), 6: 2.0})

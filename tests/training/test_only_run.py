@@ -95,7 +95,10 @@ run_main(lambda argv: only_run(folder).__enter__())
 """
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow), (signal.SIGTERM, 143)],
+)
 def test_a_program_that_waits_ends_with_the_status_of_its_signal(
     tmp_path: Path, number: signal.Signals, status: int
 ) -> None:
