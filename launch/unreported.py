@@ -31,7 +31,7 @@ class Unreported(NamedTuple):
     encoders: tuple[Encoder, ...]  # without parameters
     asked: Any  # `evaluating.Asked`
     file: Path  # JSON
-    made_by: Report  # `results.program` that fitted and predicted
+    made_by: Report  # `provenance.program` that fitted and predicted
 
 
 @contextlib.contextmanager
